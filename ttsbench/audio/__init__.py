@@ -1,0 +1,1 @@
+"""Waveforms: reading, checking, resampling and writing clips."""

@@ -1,0 +1,78 @@
+"""Dynamic time warping, exact.
+
+H. Sakoe and S. Chiba, "Dynamic programming algorithm optimization for spoken word recognition", IEEE Trans. ASSP 26(1),
+1978, without slope constraint or weights:
+
+    D(i, j) = |a_i - b_j| + min(D(i-1, j-1), D(i-1, j), D(i, j-1))
+
+Ties go to the diagonal, then to the step in ``a``. FastDTW would only approximate D, and is not faster once this is
+compiled.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+DIAGONAL, STEP_A, STEP_B = 0, 1, 2
+
+Path = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def dtw_path(a: NDArray[np.float64], b: NDArray[np.float64]) -> Path:
+    """The cheapest monotonic path between frames a (T1, D) and b (T2, D), from (0, 0) to (T1 - 1, T2 - 1).
+
+    Returns frame indices into ``a`` and ``b``, (L,) each. Takes T1 * T2 bytes. Raises ``ValueError`` where the frames
+    do not have one width, or there are none.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or len(a) == 0 or len(b) == 0:
+        raise ValueError(f"DTW needs frames (T1, D) and (T2, D), got {a.shape} and {b.shape}.")
+    steps = _steps(np.ascontiguousarray(a, dtype=np.float64), np.ascontiguousarray(b, dtype=np.float64))
+    path: Path = _backtrack(steps)
+    return path
+
+
+@njit(cache=True, nogil=True)
+def _steps(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """The step that led to each pair of frames, (T1, T2)."""
+    steps = np.empty((len(a), len(b)), dtype=np.uint8)
+    total = np.full(len(b) + 1, np.inf)  # D(i, j - 1) at index j, for the row being filled
+    total[0] = 0.0
+    for i in range(len(a)):
+        diagonal = total[0]
+        total[0] = np.inf
+        for j in range(len(b)):
+            best, step = diagonal, DIAGONAL
+            if total[j + 1] < best:
+                best, step = total[j + 1], STEP_A
+            if total[j] < best:
+                best, step = total[j], STEP_B
+            square = 0.0
+            for d in range(a.shape[1]):
+                square += (a[i, d] - b[j, d]) ** 2
+            diagonal = total[j + 1]
+            total[j + 1] = best + math.sqrt(square)
+            steps[i, j] = step
+    return steps
+
+
+@njit(cache=True, nogil=True)
+def _backtrack(steps: NDArray[np.uint8]) -> Path:
+    """Frame indices along the path, (L,) each, first to last."""
+    i, j = steps.shape[0] - 1, steps.shape[1] - 1
+    left = np.empty(i + j + 1, dtype=np.int64)
+    right = np.empty(i + j + 1, dtype=np.int64)
+    n = len(left)
+    while True:
+        n -= 1
+        left[n], right[n] = i, j
+        if i == 0 and j == 0:
+            return left[n:].copy(), right[n:].copy()
+        step = steps[i, j]
+        if step != STEP_B:
+            i -= 1
+        if step != STEP_A:
+            j -= 1

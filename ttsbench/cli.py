@@ -1,0 +1,147 @@
+"""The command line: ``ttsbench compare | report | list | check | doctor``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from ttsbench import registry
+from ttsbench.errors import ConfigError, TtsbenchError
+
+LISTED = ("adapters", "metrics", "corpora", "vocoders", "transcribers", "experiments")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 when everything asked for was done."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", category=UserWarning)
+    try:
+        status: int = options.command(options)
+        return status
+    except TtsbenchError as error:
+        _say(f"ttsbench: {error}")
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        _say("ttsbench: stopped. What was computed is kept; the same command resumes.")
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    parser = argparse.ArgumentParser("ttsbench", description="Compare generative objectives for text-to-speech.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    compare = commands.add_parser("compare", help="train, sample, score and compare the objectives of an experiment")
+    compare.add_argument("experiment", type=Path, help="experiment file, such as experiments/objectives.yaml")
+    compare.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides")
+    compare.add_argument("--seed", nargs="+", action="extend", type=int, default=[], metavar="N", dest="seeds")
+    compare.add_argument("--output", type=Path, metavar="DIR", help="run folder; runs/<experiment name> by default")
+    compare.add_argument("--jobs", type=_positive, metavar="N", help="worker processes; as many as there are cores")
+    compare.add_argument("--dry-run", action="store_true", help="print the jobs and what they would cost, run nothing")
+    compare.add_argument("--quiet", action="store_true", help="lines instead of a progress bar")
+    compare.set_defaults(command=_compare)
+
+    report = commands.add_parser("report", help="write tables again from the scores of a run")
+    report.add_argument("run", type=Path, metavar="RUN")
+    report.set_defaults(command=_report)
+
+    listing = commands.add_parser("list", help="what is registered, or which experiments there are")
+    listing.add_argument("kind", choices=LISTED)
+    listing.set_defaults(command=_list)
+
+    check = commands.add_parser("check", help="conformance of one adapter or metric, in seconds")
+    check.add_argument("name", metavar="NAME")
+    check.set_defaults(command=_check)
+
+    doctor = commands.add_parser("doctor", help="what is installed, what is missing, and what to do about it")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from ttsbench.compare import compare, dry_run
+    from ttsbench.config import load_experiment
+
+    experiment = load_experiment(options.experiment, options.overrides, options.seeds)
+    folder = options.output or Path("runs") / experiment.name
+    workers = options.jobs or max(1, (os.cpu_count() or 1) // experiment.compute.threads)
+    if options.dry_run:
+        _print(dry_run(experiment, folder, workers))
+        return 0
+    return compare(experiment, folder, workers, options.quiet)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from ttsbench.compare import report
+
+    return report(options.run)
+
+
+def _list(options: argparse.Namespace) -> int:
+    if options.kind == "experiments":
+        _print("\n".join(str(path) for path in sorted(Path("experiments").glob("*.yaml"))) or "none in experiments/")
+        return 0
+    for name, entry in sorted(registry.registered(options.kind).items()):
+        _print(f"{name:<20} {_describe(options.kind, name)} [{entry.dist.name if entry.dist else 'unknown'}]")
+    return 0
+
+
+def _describe(kind: registry.Kind, name: str) -> str:
+    try:
+        plugin = registry.load(kind, name)
+    except ConfigError as error:
+        return f"broken: {error}"
+    info = getattr(plugin, "info", None)
+    if hasattr(info, "title"):
+        unit = f" ({info.unit})" if getattr(info, "unit", "") else ""
+        return f"{info.title}{unit}. {info.paper}"
+    return (plugin.__doc__ or "").strip().partition("\n")[0]
+
+
+def _check(options: argparse.Namespace) -> int:
+    from ttsbench.check import check
+
+    findings = check(options.name)
+    for finding in findings:
+        _print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}{'' if finding.ok else f': {finding.detail}'}")
+    failed = sum(not finding.ok for finding in findings)
+    _print(f"{options.name}: {len(findings) - failed} of {len(findings)} checks passed.")
+    return 1 if failed else 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from ttsbench.doctor import examine
+
+    healthy = True
+    for finding in examine():
+        _print(f"{finding.mark:<8} {finding.what}{f'. {finding.advice}' if finding.advice else ''}")
+        healthy &= not finding.fatal
+    return 0 if healthy else 1
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""``ttsbench compare``: from an experiment to its table, resuming whatever an earlier run left."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from ttsbench.config import Experiment, validate
+from ttsbench.errors import TtsbenchError
+from ttsbench.execute import execute, stage_module
+from ttsbench.jobs import STAGES, Job, Run
+from ttsbench.plan import make_plan
+from ttsbench.progress import RunReporter, clock, console
+from ttsbench.store import is_done, locked, read_json, write_json
+
+RESOLVED = "experiment.json"
+
+
+def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> int:
+    """Run what is not done yet and print the table; 1 where a job failed."""
+    run = Run(folder.resolve(), experiment)
+    plan = make_plan(experiment)
+    with locked(run.folder):
+        write_json(run.folder / RESOLVED, experiment.model_dump(mode="json"))
+        if all(is_done(job.path(run), job.key) for job in plan):
+            _out(f"{folder} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
+            _show(run)
+            return 0
+        reporter = RunReporter(console(), quiet, workers)
+        try:
+            failures = execute(run, plan, workers, reporter)
+        finally:
+            reporter.stop()
+    if failures:
+        reporter.message(
+            f"{len(failures)} of {len(plan)} jobs did not finish (reasons above). Everything else is kept in {folder}; "
+            "mend the cause and give the same command."
+        )
+        return 1
+    _show(run)
+    _out(f"\nIn {folder}: summary.csv, differences.csv, table.md, table.tex, provenance.json, wavs/.\n")
+    return 0
+
+
+def dry_run(experiment: Experiment, folder: Path, workers: int) -> str:
+    """The job graph as text: every job, what it waits for, its estimated cost, and whether it is done."""
+    run = Run(folder.resolve(), experiment)
+    plan = make_plan(experiment)
+    width = max(len(job.id) for job in plan)
+    totals: dict[str, float] = defaultdict(float)
+    lines = [f"{experiment.name}: {len(plan)} jobs", ""]
+    for job in plan:
+        done = is_done(job.path(run), job.key)
+        totals[job.stage] += 0.0 if done else job.cost_s
+        cost = "done" if done else f"~{clock(job.cost_s)}"
+        lines.append(f"  {job.id:<{width}}  {cost:>9}  {_after(job)}")
+    lines += ["", *(f"  {stage:<12} ~{clock(totals[stage])}" for stage in STAGES if totals[stage])]
+    total = sum(totals.values())
+    lines.append(
+        f"\nAbout {clock(total)} of work, {clock(max(total / workers, _longest(run, plan)))} with {workers} workers."
+    )
+    return "\n".join(lines)
+
+
+def report(folder: Path) -> int:
+    """Write the tables of a run again from its scores, with the code as it is now."""
+    if not (folder / RESOLVED).exists():
+        raise TtsbenchError(f"{folder} is no run folder: it has no {RESOLVED}. Give the --output of a compare.")
+    experiment = validate(read_json(folder / RESOLVED), str(folder / RESOLVED))
+    run = Run(folder.resolve(), experiment)
+    job = make_plan(experiment)[-1]
+    if not (run.folder / "scores" / "done").exists():
+        raise TtsbenchError(f"{folder} has no finished scores; run its compare to the end first.")
+    with locked(run.folder):
+        stage_module("report").work(run, job, {}, lambda fraction: None)
+    _show(run)
+    return 0
+
+
+def _longest(run: Run, plan: Sequence[Job]) -> float:
+    """The longest chain of training jobs: what no number of workers shortens."""
+    ends: dict[str, float] = {}
+    for job in plan:
+        cost = 0.0 if job.stage != "train" or is_done(job.path(run), job.key) else job.cost_s
+        ends[job.id] = cost + max((ends.get(need, 0.0) for need in job.needs), default=0.0)
+    return max(ends.values())
+
+
+def _after(job: Job) -> str:
+    if not job.needs:
+        return ""
+    return f"after {', '.join(job.needs[:3])}" + (f" and {len(job.needs) - 3} more" if len(job.needs) > 3 else "")
+
+
+def _show(run: Run) -> None:
+    _out((run.folder / "table.md").read_text(encoding="utf-8"))
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

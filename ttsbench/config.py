@@ -1,0 +1,312 @@
+"""Experiments: YAML (base + delta) to a frozen, strictly validated ``Experiment``.
+
+A file may name a ``base`` beside it and then holds only what differs; mappings merge, anything else replaces, and a
+null removes a key of the base. ``--set a.b=value`` is one more delta. Every default is in this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ttsbench import registry
+from ttsbench.errors import ConfigError
+
+ORACLE = "oracle"
+SAME = "same"
+
+
+class Section(BaseModel):
+    """A part of an experiment: frozen, and no key is taken that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class MelConfig(Section):
+    """The log-mel spectrogram every system predicts."""
+
+    sample_rate: int = Field(22_050, ge=8_000, le=96_000)  # Hz
+    n_fft: int = Field(1024, ge=64)
+    hop_length: int = Field(256, ge=16)  # samples
+    n_mels: int = Field(80, ge=4)
+    f_min: float = Field(0.0, ge=0.0)  # Hz
+    f_max: float = Field(8_000.0, gt=0.0)  # Hz
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MelConfig:
+        if self.f_max > self.sample_rate / 2 or self.f_min >= self.f_max:
+            raise ValueError(
+                f"the band {self.f_min:g}-{self.f_max:g} Hz does not fit below half of sample_rate {self.sample_rate}"
+            )
+        if self.hop_length > self.n_fft // 2 or (self.n_fft - self.hop_length) % 2:
+            raise ValueError(
+                f"hop_length {self.hop_length} must be at most half of n_fft {self.n_fft} and differ by an even number"
+            )
+        return self
+
+
+class CorpusConfig(Section):
+    """Where speech comes from and how it is split."""
+
+    name: str = "espeak"
+    path: Path | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    test: int = Field(60, ge=1)  # utterances wanted in the test split
+    valid: int = Field(12, ge=1)
+    split_seed: int = 0
+    max_s: float = Field(20.0, gt=0.5)  # longer clips are left out and counted
+    alignment: Literal["auto", "textgrid", "pocketsphinx"] = "auto"
+
+
+class ModelSize(Section):
+    """The shared architecture of the controlled track."""
+
+    dim: int = Field(192, ge=8)
+    encoder_layers: int = Field(3, ge=1)
+    backbone_layers: int = Field(6, ge=1)
+    kernel: int = Field(7, ge=3)
+
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd so that a block stays centred, got {kernel}")
+        return kernel
+
+
+class TrainConfig(Section):
+    """One optimizer budget for every objective of a role."""
+
+    steps: int = Field(1500, ge=1)
+    batch_size: int = Field(16, ge=1)
+    crop_frames: int | None = Field(192, ge=8)  # None trains on whole utterances; prosody models always do
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup_steps: int = Field(100, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    clip_norm: float = Field(1.0, gt=0)
+    ema: float = Field(0.995, ge=0, lt=1)
+    log_every: int = Field(25, ge=1)
+    validate_every: int = Field(250, ge=1)
+
+
+class TrainConfigs(Section):
+    """Budgets by role."""
+
+    acoustic: TrainConfig = TrainConfig()
+    prosody: TrainConfig = TrainConfig(steps=600, crop_frames=None)
+
+
+class Compute(Section):
+    """Where the work runs. Nothing here changes a result beyond rounding."""
+
+    accelerator: str = "auto"
+    devices: int = Field(1, ge=1)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    threads: int = Field(1, ge=1)  # per worker; fixed so that the number of workers never changes a sum
+    checkpoint_s: float = Field(30.0, gt=0)  # seconds between checkpoints
+
+
+class AdapterConfig(Section):
+    """One objective of the comparison."""
+
+    adapter: str = ""  # the registered name; the label where left out
+    options: dict[str, Any] = Field(default_factory=dict)
+    nfe: int | None = Field(None, ge=1)  # the adapter's own default where left out
+    temperature: float = Field(1.0, ge=0)
+
+
+class Plugin(Section):
+    """A registered part with its options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Synthesis(Section):
+    """How the test split is sampled."""
+
+    samples: int = Field(1, ge=1)  # draws per utterance
+    batch_size: int = Field(8, ge=1)  # utterances sampled together on an accelerator; a CPU samples each on its own
+
+
+class Statistics(Section):
+    """How intervals are made."""
+
+    resamples: int = Field(1000, ge=100)
+    level: float = Field(0.95, gt=0.5, lt=1)
+    seed: int = 0
+
+
+class Experiment(Section):
+    """Everything a run depends on."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str = ""
+    corpus: CorpusConfig = CorpusConfig()
+    mel: MelConfig = MelConfig()
+    model: ModelSize = ModelSize()
+    adapters: dict[str, AdapterConfig] = Field(min_length=1)
+    acoustic: tuple[str, ...] = ()  # labels that serve as acoustic models; all where left out
+    prosody: tuple[str, ...] = (ORACLE, SAME)  # "oracle", "same" (the acoustic model's objective), or a label
+    train: TrainConfigs = TrainConfigs()
+    compute: Compute = Compute()
+    synthesis: Synthesis = Synthesis()
+    vocoder: Plugin = Plugin(name="griffin_lim")
+    transcriber: Plugin = Plugin(name="pocketsphinx")
+    metrics: dict[str, dict[str, Any]] = Field(min_length=1)
+    statistics: Statistics = Statistics()
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+
+    @field_validator("adapters", mode="before")
+    @classmethod
+    def _labels(cls, adapters: Any) -> Any:
+        if isinstance(adapters, Mapping):
+            return {
+                label: {"adapter": label, **(value or {})} if isinstance(value or {}, Mapping) else value
+                for label, value in adapters.items()
+            }
+        return adapters
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _metrics(cls, metrics: Any) -> Any:
+        if isinstance(metrics, Mapping):
+            return {name: options or {} for name, options in metrics.items()}
+        return metrics
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"seeds must differ, got {list(seeds)}")
+        return seeds
+
+    @property
+    def acoustic_labels(self) -> tuple[str, ...]:
+        """Labels that serve as acoustic models."""
+        return self.acoustic or tuple(self.adapters)
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] = ()) -> Experiment:
+    """Read, merge, validate, and check every plug-in name and option; raises ``ConfigError``."""
+    values = read_yaml(path)
+    values.setdefault("name", path.stem)
+    for override in overrides:
+        values = merge(values, parse_override(override))
+    if seeds:
+        values["seeds"] = list(seeds)
+    experiment = validate(values, str(path))
+    check_plugins(experiment)
+    return experiment
+
+
+def read_yaml(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """One experiment file with its bases merged in."""
+    path = path.resolve()
+    if path in seen:
+        raise ConfigError(f"{path.name} names itself as its base, through {' -> '.join(p.name for p in seen)}.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        there = [file.stem for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        raise ConfigError(f"No experiment at {path}. {registry.did_you_mean(path.stem, there)}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no mapping; an experiment is 'key: value' lines.")
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    values.setdefault("name", path.stem)
+    return merge(read_yaml(path.parent / str(base), (*seen, path)), values)
+
+
+def merge(base: Mapping[str, Any], delta: Mapping[str, Any]) -> dict[str, Any]:
+    """Base with delta laid over it: mappings merge, null removes a key that the base has, anything else replaces."""
+    merged = dict(base)
+    for key, value in delta.items():
+        if value is None and isinstance(merged.get(key), Mapping):
+            del merged[key]
+        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def parse_override(text: str) -> dict[str, Any]:
+    """``a.b=value`` as a nested mapping; the value is YAML."""
+    key, separator, value = text.partition("=")
+    if not separator or not key or not all(key.split(".")):
+        raise ConfigError(f"--set takes key=value, got '{text}'; for example --set train.acoustic.steps=500.")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {key}: '{value}' is not YAML: {error}") from error
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    result: dict[str, Any] = nested
+    return result
+
+
+def validate(values: Mapping[str, Any], source: str) -> Experiment:
+    """Pydantic's findings as sentences."""
+    try:
+        return Experiment.model_validate(values)
+    except ValidationError as error:
+        lines = [_sentence(found["type"], found["loc"], found["msg"], found.get("input")) for found in error.errors()]
+        raise ConfigError(f"{source}: " + "\n".join(lines)) from error
+
+
+def _sentence(kind: str, location: tuple[int | str, ...], message: str, value: Any) -> str:
+    where = ".".join(str(part) for part in location)
+    if kind != "extra_forbidden":
+        shown = "" if kind == "missing" else f" (got {value!r})"
+        return f"{where}: {message.removeprefix('Value error, ')}{shown}."
+    section = _section_at(location[:-1])
+    return f"Unknown key '{where}'. {registry.did_you_mean(str(location[-1]), section.model_fields)}"
+
+
+def _section_at(location: tuple[int | str, ...]) -> type[Section]:
+    """The section that a location of pydantic's error points into."""
+    section: type[Section] = Experiment
+    for part in location:
+        if section is Experiment and part == "adapters":
+            section = AdapterConfig
+        elif isinstance(part, str) and part in section.model_fields:
+            annotation = section.model_fields[part].annotation
+            if isinstance(annotation, type) and issubclass(annotation, Section):
+                section = annotation
+    return section
+
+
+def check_plugins(experiment: Experiment) -> None:
+    """Every name is registered, every option is taken, every label that is used is defined."""
+    for config in experiment.adapters.values():
+        registry.check_options("adapters", config.adapter, config.options, reserved=("context",))
+        info = registry.load("adapters", config.adapter).info
+        if config.nfe is not None and info.nfe == (1,) and config.nfe != 1:
+            raise ConfigError(
+                f"The adapter '{config.adapter}' samples in 1 function evaluation; nfe {config.nfe} is not one."
+            )
+    for name, options in experiment.metrics.items():
+        registry.check_options("metrics", name, options, reserved=())
+    for kind, part, reserved in (
+        ("corpora", experiment.corpus, ("path",)),
+        ("vocoders", experiment.vocoder, ("mel",)),
+        ("transcribers", experiment.transcriber, ("vocabulary",)),
+    ):
+        registry.check_options(kind, part.name, part.options, reserved)  # type: ignore[arg-type]
+    for label in experiment.acoustic:
+        _check_label("acoustic", label, experiment.adapters)
+    for label in experiment.prosody:
+        _check_label("prosody", label, {**experiment.adapters, ORACLE: None, SAME: None})
+
+
+def _check_label(key: str, label: str, known: Mapping[str, Any]) -> None:
+    if label not in known:
+        raise ConfigError(f"{key}: '{label}' is no label under adapters. {registry.did_you_mean(label, known)}")

@@ -1,0 +1,1 @@
+"""Corpora: layouts on disk, listings, splits, text and alignments."""

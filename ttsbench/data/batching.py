@@ -1,0 +1,168 @@
+"""From features to padded batches, with every random choice a function of (seed, step).
+
+The order of the data and the crops do not depend on the system: all objectives of an experiment see the same frames in
+the same order, and a resumed training sees what an undisturbed one would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
+from ttsbench.types import Role
+
+
+@dataclass(frozen=True)
+class Prosody:
+    """Durations in frames (P,) and phone-level log-F0 (P,), from a recording or from a prosody model."""
+
+    durations: NDArray[np.int64]
+    phone_log_f0: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Padded inputs of the conditioner, and the normalised target where there is one."""
+
+    phones: Tensor  # (B, P) int64, 0 at padding
+    phone_mask: Tensor  # (B, P) bool
+    speaker: Tensor  # (B,) int64
+    durations: Tensor  # (B, P) int64 frames
+    alignment: Tensor  # (B, T) int64, the phone of each frame
+    frame_features: Tensor  # (B, T, 4): position in phone, 1 - position, log duration, F0
+    mask: Tensor  # (B, T) bool
+    target: Tensor  # (B, T, C)
+
+    def to(self, device: torch.device) -> RawBatch:
+        """The same batch elsewhere."""
+        return RawBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class Item:
+    """One utterance (or a crop of it), not yet padded."""
+
+    phones: NDArray[np.int64]
+    speaker: int
+    durations: NDArray[np.int64]
+    alignment: NDArray[np.int64]
+    frame_features: NDArray[np.float32]
+    target: NDArray[np.float32]
+
+
+def regulate(prosody: Prosody, norm: Normalisation) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Prosody of P phones -> phone of each frame (T,) and frame features (T, 4), T = sum of the durations.
+
+    F0 is the phones' log-F0, linear between their centres.
+    """
+    durations = prosody.durations
+    ends = np.cumsum(durations)
+    alignment = np.repeat(np.arange(len(durations)), durations)
+    frames = np.arange(ends[-1]) + 0.5
+    position = (frames - (ends - durations)[alignment]) / durations[alignment]
+    contour = np.interp(frames, ends - durations / 2, prosody.phone_log_f0)
+    log_duration = np.log(durations)[alignment]
+    features = np.stack(
+        [
+            position,
+            1 - position,
+            (log_duration - norm.log_duration_mean) / norm.log_duration_std,
+            (contour - norm.log_f0_mean) / norm.log_f0_std,
+        ],
+        axis=1,
+    )
+    return alignment, features.astype(np.float32)
+
+
+def item(corpus: PreparedCorpus, utterance: PreparedUtterance, role: Role, prosody: Prosody | None = None) -> Item:
+    """One utterance with its target; ``prosody`` replaces the recording's (the target is then left empty)."""
+    features = corpus.features(utterance)
+    phones = corpus.phone_ids(utterance)
+    speaker = corpus.speakers.index(utterance.speaker)
+    given = prosody or Prosody(features.durations, features.phone_log_f0)
+    alignment, frame_features = regulate(given, corpus.norm)
+    if role == "prosody":
+        target = corpus.norm.prosody(features)
+    elif prosody is None:
+        target = corpus.norm.mel(features.mel)
+    else:
+        target = np.zeros((len(alignment), features.mel.shape[1]), dtype=np.float32)
+    return Item(phones, speaker, given.durations, alignment, frame_features, target)
+
+
+def crop(whole: Item, frames: int, rng: np.random.Generator) -> Item:
+    """``frames`` consecutive frames of an acoustic item; the phones stay whole, so the encoder sees the sentence."""
+    start = int(rng.integers(0, max(0, len(whole.alignment) - frames) + 1))
+    part = slice(start, start + frames)
+    return Item(
+        whole.phones,
+        whole.speaker,
+        whole.durations,
+        whole.alignment[part],
+        whole.frame_features[part],
+        whole.target[part],
+    )
+
+
+def collate(items: Sequence[Item], role: Role) -> RawBatch:
+    """Pad to the longest."""
+    phone_counts = torch.tensor([len(one.phones) for one in items])
+    frame_counts = torch.tensor([len(one.alignment) for one in items])
+    phone_mask = _mask(phone_counts)
+    mask = phone_mask if role == "prosody" else _mask(frame_counts)
+    return RawBatch(
+        phones=_pad([one.phones for one in items]),
+        phone_mask=phone_mask,
+        speaker=torch.tensor([one.speaker for one in items]),
+        durations=_pad([one.durations for one in items]),
+        alignment=_pad([one.alignment for one in items]),
+        frame_features=_pad([one.frame_features for one in items]),
+        mask=mask,
+        target=_pad([one.target for one in items]),
+    )
+
+
+class Batches:
+    """The training batches of a role: batch(step) is a pure function of the seed and the step."""
+
+    def __init__(self, corpus: PreparedCorpus, role: Role, batch_size: int, crop_frames: int | None, seed: int) -> None:
+        self._corpus, self._role, self._crop, self._seed = corpus, role, crop_frames, seed
+        self._utterances = corpus.split("train")
+        self._size = min(batch_size, len(self._utterances))
+        self._cache: dict[str, Item] = {}
+
+    def __call__(self, step: int) -> RawBatch:
+        """The batch of optimizer step ``step``."""
+        rng = np.random.default_rng([self._seed, step, 1])
+        items = [self._item(self._utterances[index]) for index in self._indices(step)]
+        if self._role == "acoustic" and self._crop is not None:
+            items = [crop(one, self._crop, rng) for one in items]
+        return collate(items, self._role)
+
+    def _indices(self, step: int) -> list[int]:
+        """Walk through one permutation of the training split after another."""
+        count = len(self._utterances)
+        positions = range(step * self._size, (step + 1) * self._size)
+        return [int(self._permutation(position // count)[position % count]) for position in positions]
+
+    def _permutation(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.default_rng([self._seed, epoch, 0]).permutation(len(self._utterances))
+
+    def _item(self, utterance: PreparedUtterance) -> Item:
+        if utterance.id not in self._cache:
+            self._cache[utterance.id] = item(self._corpus, utterance, self._role)
+        return self._cache[utterance.id]
+
+
+def _mask(counts: Tensor) -> Tensor:
+    return torch.arange(int(counts.max())).unsqueeze(0) < counts.unsqueeze(1)
+
+
+def _pad(arrays: Sequence[NDArray[np.generic]]) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(array) for array in arrays], batch_first=True)

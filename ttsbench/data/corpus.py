@@ -1,0 +1,129 @@
+"""A prepared corpus: the manifest, the phone inventory and the normalisation statistics, as every later stage sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsbench.data.features import Features, load_features
+from ttsbench.store import read_json
+
+Split = Literal["train", "valid", "test"]
+
+
+@dataclass(frozen=True)
+class PreparedUtterance:
+    """One line of the manifest."""
+
+    id: str
+    speaker: str
+    text: str
+    split: Split
+    audio: str  # path of the recording
+    features: str  # path of the cached features
+    phones: tuple[str, ...]
+    frames: int
+    alignment: str  # textgrid or pocketsphinx
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Means and standard deviations over the training split."""
+
+    mel_mean: float
+    mel_std: float
+    log_f0_mean: float
+    log_f0_std: float
+    log_duration_mean: float
+    log_duration_std: float
+
+    def mel(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-mel (T, M) to zero mean and unit variance."""
+        return (log_mel - np.float32(self.mel_mean)) / np.float32(self.mel_std)
+
+    def prosody(self, features: Features) -> NDArray[np.float32]:
+        """Normalised phone log-F0 and log-duration, (P, 2)."""
+        log_f0 = (features.phone_log_f0 - self.log_f0_mean) / self.log_f0_std
+        log_duration = (np.log(features.durations) - self.log_duration_mean) / self.log_duration_std
+        return np.stack([log_f0, log_duration], axis=1).astype(np.float32)
+
+
+class PreparedCorpus:
+    """What the prepare stage left in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+        self.utterances = [parse_utterance(json.loads(line)) for line in lines]
+        statistics = read_json(folder / "statistics.json")
+        self.norm = Normalisation(**statistics["normalisation"])
+        self.phones: Sequence[str] = statistics["phones"]
+        self.speakers: Sequence[str] = statistics["speakers"]
+
+    def split(self, name: Split) -> list[PreparedUtterance]:
+        """Utterances of a split, in the manifest's order (by id)."""
+        return [utterance for utterance in self.utterances if utterance.split == name]
+
+    @cached_property
+    def by_id(self) -> Mapping[str, PreparedUtterance]:
+        """Utterances by id."""
+        return {utterance.id: utterance for utterance in self.utterances}
+
+    @cached_property
+    def _phone_index(self) -> Mapping[str, int]:
+        return {phone: index + 1 for index, phone in enumerate(self.phones)}  # 0 is padding
+
+    def phone_ids(self, utterance: PreparedUtterance) -> NDArray[np.int64]:
+        """Phones as numbers from 1, (P,)."""
+        return np.array([self._phone_index[phone] for phone in utterance.phones])
+
+    def features(self, utterance: PreparedUtterance) -> Features:
+        """The utterance's features, from the cache."""
+        return load_features(Path(utterance.features))
+
+
+def parse_utterance(values: Mapping[str, Any]) -> PreparedUtterance:
+    """One line of the manifest."""
+    return PreparedUtterance(**{**values, "phones": tuple(values["phones"])})
+
+
+def dump_utterance(utterance: PreparedUtterance) -> str:
+    """One line of the manifest."""
+    return json.dumps(asdict(utterance), ensure_ascii=False)
+
+
+def normalisation(features: Sequence[Features]) -> Normalisation:
+    """Statistics of the training split, in one pass over the clips."""
+    mel = _Moments()
+    log_f0 = _Moments()
+    log_duration = _Moments()
+    for one in features:
+        mel.add(one.mel)
+        log_f0.add(one.phone_log_f0)
+        log_duration.add(np.log(one.durations))
+    return Normalisation(*mel.result(), *log_f0.result(), *log_duration.result())
+
+
+class _Moments:
+    """Mean and standard deviation of what was added; a constant has a standard deviation of 1e-3, so nothing explodes."""
+
+    def __init__(self) -> None:
+        self._count, self._sum, self._square = 0, 0.0, 0.0
+
+    def add(self, values: NDArray[Any]) -> None:
+        doubles = values.astype(np.float64)
+        self._count += doubles.size
+        self._sum += float(doubles.sum())
+        self._square += float((doubles**2).sum())
+
+    def result(self) -> tuple[float, float]:
+        mean = self._sum / self._count
+        variance = max(0.0, self._square / self._count - mean**2)
+        return mean, max(variance**0.5, 1e-3)

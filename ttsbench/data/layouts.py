@@ -1,0 +1,228 @@
+"""How public corpora lie on disk.
+
+Each class is a ``Corpus``: built with a path and options, ``utterances()`` lists what the metadata names, sorted by
+id. Nothing is judged here but the layout as a whole (``CorpusError``): rows with a bad id, no text or no audio are
+listed as they are, for ``ttsbench.data.listing.check_listing`` to set aside and count. No path is ever made from a
+bad id: the ``audio`` of such a row is the folder it would have been in.
+
+Alignments are optional: every ``<id>.TextGrid`` anywhere under ``<path>/TextGrid/`` belongs to that utterance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ttsbench.data.download import fetch_archive
+from ttsbench.data.listing import check_id
+from ttsbench.errors import ClipError, CorpusError
+from ttsbench.types import Utterance
+
+LJSPEECH_URL = "https://data.keithito.com/data/speech/LJSpeech-1.1.tar.bz2"
+LJSPEECH_SHA256 = "be1a30453f28eb8dd26af4101ae40cbf2c50413b1bb21936cbcdc6fae3de8aa5"
+VCTK_AUDIO = ("wav48_silence_trimmed", "wav48")  # releases 0.92 and 0.80
+SUFFIXES = (".wav", ".flac")
+_Files = dict[tuple[Path, str], Path]  # (folder below some base, id) -> file
+
+
+class Folder:
+    """``metadata.csv`` and ``wavs/<id>.wav`` or ``.flac``.
+
+    One utterance per line, without a header, without quoting, in UTF-8: ``id|text``, ``id|text|normalised text`` or
+    ``id|text|normalised text|speaker``. The normalised text is used where it is not empty; ``speaker`` names the
+    speaker of lines that give none.
+    """
+
+    def __init__(self, path: Path | None = None, *, speaker: str = "speaker") -> None:
+        self.path = path
+        self.speaker = speaker
+
+    def utterances(self) -> list[Utterance]:
+        """Every line of the metadata; raises ``CorpusError`` where it is missing, empty or has no ``|``."""
+        layout = "metadata.csv with lines id|text and wavs/<id>.wav"
+        root = _existing(self.path, layout)
+        metadata = root / "metadata.csv"
+        if not metadata.is_file():
+            raise _wrong(root, "has no metadata.csv", layout)
+        lines = _lines(metadata)
+        if not lines:
+            raise CorpusError(f"{metadata} is empty: write one line id|text for each clip in wavs/.")
+        if not any("|" in line for line in lines):
+            raise CorpusError(
+                f"{metadata} has no '|' in any of its {len(lines)} lines, the first is {lines[0][:60]!a}: "
+                "separate id and text with '|'."
+            )
+        rows = []
+        for line in lines:
+            id, text, normalised, speaker = (field.strip() for field in (line.split("|", 3) + [""] * 3)[:4])
+            rows.append(Utterance(id, speaker or self.speaker, normalised or text, _audio(root / "wavs", id)))
+        return _listed(rows, root)
+
+
+class LJSpeech:
+    """LJSpeech 1.1 (Ito and Johnson 2017, https://keithito.com/LJ-Speech-Dataset/): the folder with ``metadata.csv``.
+
+    With ``download`` and nothing at ``path``, the published archive (2.7 GB) is fetched, verified and unpacked there.
+    """
+
+    def __init__(self, path: Path | None = None, *, download: bool = False) -> None:
+        self.path = path
+        self.download = download
+
+    def utterances(self) -> list[Utterance]:
+        """Every line of the metadata, speaker ``LJ``; raises ``CorpusError`` as ``Folder`` and the download do."""
+        root = Path(self.path).expanduser() if self.path is not None else None
+        if root and (not root.exists() or (root.is_dir() and not any(root.iterdir()))):
+            if not self.download:
+                raise CorpusError(
+                    f"LJSpeech is not at {root}. Either set the corpus option download to true, or fetch "
+                    f"{LJSPEECH_URL}, unpack it and set the corpus path to the folder with metadata.csv."
+                )
+            fetch_archive(LJSPEECH_URL, LJSPEECH_SHA256, root)
+        return Folder(root, speaker="LJ").utterances()
+
+
+class LibriSpeech:
+    """LibriSpeech (Panayotov et al. 2015, https://www.openslr.org/12): ``<subset>/<speaker>/<chapter>/<id>.flac``.
+
+    ``path`` is a subset or the folder above it; where that holds several, ``subset`` says which. Texts are upper-case
+    without punctuation, as published.
+    """
+
+    def __init__(self, path: Path | None = None, *, subset: str | None = None) -> None:
+        self.path = path
+        self.subset = subset
+
+    def utterances(self) -> list[Utterance]:
+        """Every line of every ``*.trans.txt``; raises ``CorpusError`` where there is none."""
+        layout = "<subset>/<speaker>/<chapter>/*.trans.txt with .flac files beside it"
+        root = _existing(self.path, layout)
+        rows = []
+        for transcript in sorted(_subset(root, self.subset, "*.trans.txt", layout).glob("*/*/*.trans.txt")):
+            for line in _lines(transcript):
+                id, _, text = line.partition(" ")
+                rows.append(Utterance(id, transcript.parts[-3], text.strip(), _audio(transcript.parent, id)))
+        if not rows:
+            raise CorpusError(f"The *.trans.txt files under {root} are all empty: unpack the corpus again.")
+        return _listed(rows, root)
+
+
+class LibriTTS:
+    """LibriTTS (Zen et al. 2019, https://www.openslr.org/60) and LibriTTS-R: ``<subset>/<speaker>/<chapter>/<id>.wav``.
+
+    ``path`` and ``subset`` as for LibriSpeech. The text is ``<id>.normalized.txt`` beside the clip.
+    """
+
+    def __init__(self, path: Path | None = None, *, subset: str | None = None) -> None:
+        self.path = path
+        self.subset = subset
+
+    def utterances(self) -> list[Utterance]:
+        """Every clip or text there is; raises ``CorpusError`` where there is no normalised text at all."""
+        layout = "<subset>/<speaker>/<chapter>/<id>.wav with <id>.normalized.txt beside it"
+        root = _existing(self.path, layout)
+        subset = _subset(root, self.subset, "*.normalized.txt", layout)
+        texts = _by_id(subset, "*/*", [".normalized.txt"])
+        return _listed(_paired(texts, _by_id(subset, "*/*", SUFFIXES), subset), root)
+
+
+class VCTK:
+    """VCTK (Yamagishi et al. 2019, https://doi.org/10.7488/ds/2645): ``txt/<speaker>/<id>.txt`` and the audio.
+
+    Audio is ``wav48_silence_trimmed/<speaker>/<id>_<mic>.flac`` (0.92) or ``wav48/<speaker>/<id>.wav`` (0.80, where
+    ``mic`` means nothing).
+    """
+
+    def __init__(self, path: Path | None = None, *, mic: str = "mic1") -> None:
+        self.path = path
+        self.mic = mic
+
+    def utterances(self) -> list[Utterance]:
+        """Every clip or text there is; raises ``CorpusError`` where a folder or all texts are missing."""
+        layout = "txt/<speaker>/<id>.txt and wav48_silence_trimmed/<speaker>/<id>_mic1.flac or wav48/<speaker>/<id>.wav"
+        root = _existing(self.path, layout)
+        audio = next((root / name for name in VCTK_AUDIO if (root / name).is_dir()), None)
+        if audio is None or not (root / "txt").is_dir():
+            raise _wrong(root, f"has no {'txt/' if audio else ' or '.join(f'{name}/' for name in VCTK_AUDIO)}", layout)
+        ending = f"_{self.mic}" if audio.name == VCTK_AUDIO[0] else ""
+        texts = _by_id(root / "txt", "*", [".txt"])
+        clips = _by_id(audio, "*", [ending + suffix for suffix in SUFFIXES])
+        if not texts or not clips:
+            raise _wrong(root, f"has {len(texts)} texts and {len(clips)} clips that end in '{ending}'", layout)
+        return _listed(_paired(texts, clips, audio), root)
+
+
+def _existing(path: Path | None, layout: str) -> Path:
+    if path is None:
+        raise CorpusError(f"This corpus needs a path: set it to the folder that holds {layout}.")
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        raise _wrong(root, "is not a folder", layout)
+    return root
+
+
+def _wrong(root: Path, what: str, layout: str) -> CorpusError:
+    """The error for a layout that is not there, with the nearest thing that is."""
+    nearest = next((folder for folder in (root, *root.parents) if folder.is_dir()), root)
+    names = sorted(item.name + "/" * item.is_dir() for item in nearest.iterdir()) if nearest.is_dir() else []
+    holds = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "") or "nothing"
+    return CorpusError(f"{root} {what}. Expected {layout}; {nearest} holds {holds}. Set the corpus path accordingly.")
+
+
+def _subset(root: Path, subset: str | None, pattern: str, layout: str) -> Path:
+    """The one folder, ``root`` or in it, that holds ``<speaker>/<chapter>/<pattern>``."""
+    candidates = (
+        [root] if any(root.glob(f"*/*/{pattern}")) else sorted(item for item in root.iterdir() if item.is_dir())
+    )
+    found = [item for item in candidates if any(item.glob(f"*/*/{pattern}"))]
+    chosen = [item for item in found if subset in (None, item.name)]
+    if len(chosen) == 1:
+        return chosen[0]
+    if found:
+        names = ", ".join(item.name for item in found)
+        raise CorpusError(f"{root} has the subsets {names}; asked for: {subset or 'none'}. Set subset to one of them.")
+    raise _wrong(root, f"holds no {pattern}", layout)
+
+
+def _lines(file: Path) -> list[str]:
+    """Lines that are not blank; bytes that are not UTF-8 become U+FFFD, which the listing refuses row by row."""
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _by_id(base: Path, folders: str, endings: Sequence[str]) -> _Files:
+    """Files in ``folders`` below ``base``, their ids without the ending; the first of ``endings`` wins."""
+    return {
+        (file.parent.relative_to(base), file.name.removesuffix(ending)): file
+        for ending in reversed(endings)
+        for file in base.glob(f"{folders}/*{ending}")
+    }
+
+
+def _paired(texts: _Files, clips: _Files, base: Path) -> list[Utterance]:
+    """An utterance for each text or clip, with an empty text or an absent file for what it lacks."""
+    rows = []
+    for folder, id in {**texts, **clips}:
+        text = " ".join(_lines(texts[folder, id])) if (folder, id) in texts else ""
+        rows.append(Utterance(id, folder.parts[0], text.strip(), clips.get((folder, id), base / folder / id)))
+    return rows
+
+
+def _audio(folder: Path, id: str) -> Path:
+    """``<id>.wav`` or ``.flac``, whichever is there; ``folder`` itself for an id that may not become a path."""
+    try:
+        check_id(id)
+    except ClipError:
+        return folder
+    files = [folder / f"{id}{suffix}" for suffix in SUFFIXES]
+    return next((file for file in files if file.is_file()), files[0])
+
+
+def _listed(rows: Iterable[Utterance], root: Path) -> list[Utterance]:
+    """Rows sorted by id, each with its TextGrid where there is one."""
+    grids: dict[str, Path] = {}
+    for file in sorted((root / "TextGrid").rglob("*.TextGrid")):
+        if grids.setdefault(file.stem, file) is not file:
+            raise CorpusError(f"{grids[file.stem]} and {file} are both the alignment of {file.stem}: remove one.")
+    aligned = (Utterance(row.id, row.speaker, row.text, row.audio, grids.get(row.id), row.attributes) for row in rows)
+    return sorted(aligned, key=lambda row: row.id)

@@ -1,0 +1,81 @@
+"""What a corpus lists, checked before anything is read: ids, speakers, texts, files that exist.
+
+One bad row is set aside with its reason and counted; a listing that is wrong as a whole raises ``CorpusError``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ttsbench.data.text import words
+from ttsbench.errors import ClipError, CorpusError
+from ttsbench.types import Utterance
+
+MAX_ID_LENGTH = 128
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # ASCII: the same name on every file system
+
+
+def check_id(id: str, what: str = "id") -> str:
+    """Return ``id`` if it may become a file name, raise ``ClipError`` otherwise.
+
+    Allowed: ASCII letters, digits and ``. _ -``; no leading dot, no ``..``, at most 128 characters, not empty.
+    ``what`` names it in the message.
+    """
+    if len(id) > MAX_ID_LENGTH:
+        raise ClipError(f"The {what} {id[:40]!a}... has {len(id)} characters: shorten it to {MAX_ID_LENGTH}.")
+    if not _ID.fullmatch(id) or ".." in id:
+        raise ClipError(
+            f"The {what} {id!a} cannot name a file: rename it with letters, digits, '.', '_' and '-', "
+            "without '..' and not starting with '.'."
+        )
+    return id
+
+
+def check_listing(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[tuple[str, str]]]:
+    """Usable utterances sorted by id, and (id, reason) for each row set aside, in the order listed.
+
+    A row is set aside for a bad id or speaker name, a text that is empty, not UTF-8 or without a pronounceable word,
+    and audio that is missing. Raises ``CorpusError`` where nothing is listed, nothing is usable, or two rows have
+    one id (letter case aside, because ids become file names).
+    """
+    if not utterances:
+        raise CorpusError("The corpus lists no utterance: check its path, and that its metadata is complete.")
+    kept: list[Utterance] = []
+    excluded: list[tuple[str, str]] = []
+    for utterance in utterances:
+        try:
+            _check_row(utterance)
+        except ClipError as error:
+            excluded.append((utterance.id, str(error)))
+        else:
+            kept.append(utterance)
+    _check_unique(utterances)
+    if not kept:
+        raise CorpusError(f"None of the {len(utterances)} utterances listed can be used. The first: {excluded[0][1]}")
+    return sorted(kept, key=lambda utterance: utterance.id), excluded
+
+
+def _check_row(utterance: Utterance) -> None:
+    check_id(utterance.id)
+    check_id(utterance.speaker, f"speaker of {utterance.id},")
+    text = utterance.text.strip()
+    if not text:
+        raise ClipError(f"{utterance.id} has no text: write what is said, or drop the clip.")
+    if "\ufffd" in text:
+        raise ClipError(f"The text of {utterance.id} is not UTF-8: convert its metadata ({text[:60]!a}).")
+    if not words(text):
+        raise ClipError(f"The text of {utterance.id}, {text[:60]!a}, has no pronounceable word: spell it out.")
+    if not utterance.audio.is_file():
+        raise ClipError(f"The audio of {utterance.id} is missing: {utterance.audio}. Supply it, or drop the row.")
+
+
+def _check_unique(utterances: Sequence[Utterance]) -> None:
+    seen: dict[str, Utterance] = {}
+    for utterance in utterances:
+        first = seen.setdefault(utterance.id.casefold(), utterance)
+        if first is not utterance:
+            raise CorpusError(
+                f"Two utterances have one id: {first.id!a} ({first.text[:40]!a}, {first.audio}) and "
+                f"{utterance.id!a} ({utterance.text[:40]!a}, {utterance.audio}). Rename or drop one."
+            )

@@ -1,0 +1,151 @@
+"""The one normaliser of the project: text to the words that are said.
+
+Manifests, pronunciations, vocabularies and word error rates all use it, so that no difference of spelling is ever
+counted as a difference of speech. Its choices, American readings throughout:
+
+- lower case ASCII; accents are folded, other scripts are dropped;
+- ``1,234`` one thousand two hundred thirty four, ``1st`` first, ``1066`` ten sixty six (1001 to 1999 and 2010 to 2099
+  without a comma are years), ``1920s`` nineteen twenties, ``3.14`` three point one four, ``007`` zero zero seven;
+- ``$1.50`` one dollar fifty cents, ``£2 million`` two million pounds, ``5%`` five percent, ``&`` and;
+- ``Mr.`` mister and other titles; ``St.`` is saint before a capital letter and street elsewhere;
+- apostrophes within a word stay (``don't``), hyphens part words, all other punctuation goes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from num2words import num2words
+
+NORMALISER = "words:v1"
+
+_FOLDED = str.maketrans(
+    {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
+    | dict.fromkeys("‘’‛ʼ´`", "'")
+    | dict.fromkeys("‐‑‒–—―−", "-")
+    | {"⁄": "/", "…": " "}
+)
+
+_ABBREVIATIONS = {
+    "mr": "mister", "mrs": "missus", "messrs": "messieurs", "dr": "doctor", "drs": "doctors", "prof": "professor",
+    "rev": "reverend", "hon": "honorable", "gen": "general", "col": "colonel", "maj": "major", "capt": "captain",
+    "lt": "lieutenant", "lieut": "lieutenant", "sgt": "sergeant", "gov": "governor", "pres": "president",
+    "sen": "senator", "jr": "junior", "sr": "senior", "esq": "esquire", "co": "company", "inc": "incorporated",
+    "ltd": "limited", "corp": "corporation", "bros": "brothers", "dept": "department", "ave": "avenue",
+    "blvd": "boulevard", "mt": "mount", "ft": "fort", "vs": "versus", "etc": "et cetera", "approx": "approximately",
+    "jan": "january", "feb": "february", "aug": "august", "sept": "september", "oct": "october", "nov": "november",
+    "dec": "december",
+}  # fmt: skip
+_ABBREVIATED = re.compile(rf"(?<![\w.])({'|'.join(_ABBREVIATIONS)})\.", re.IGNORECASE)
+# These are no words of their own, so the full stop may be missing.
+_TITLE = re.compile(r"\b(mr|mrs|messrs)\b", re.IGNORECASE)
+_SAINT = re.compile(r"\bSt\.(?=\s+[A-Z])")
+_STREET = re.compile(r"\bst\.", re.IGNORECASE)
+_NUMERO = re.compile(r"\bno\.(?=\s*\d)", re.IGNORECASE)
+
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
+_CURRENCIES = {
+    "$": ("dollar", "dollars", "cent", "cents"),
+    "£": ("pound", "pounds", "penny", "pence"),
+    "€": ("euro", "euros", "cent", "cents"),
+    "¥": ("yen", "yen", "sen", "sen"),
+}
+_MONEY = re.compile(rf"([$£€¥])\s*({_DIGITS})(?:\.(\d+))?(?:\s+(hundred|thousand|million|billion|trillion)\b)?", re.I)
+_MINUS = re.compile(r"(?<!\S)-(?=\.?\d)")
+_DOTTED = re.compile(r"\d+(?:\.\d+){2,}")
+_DECIMAL = re.compile(rf"(?:({_DIGITS})|(?<![\w.]))\.(\d+)")
+_ORDINAL = re.compile(rf"({_DIGITS})(?:st|nd|rd|th)\b", re.IGNORECASE)
+_DECADE = re.compile(r"(?<!\d)(\d{1,4})'?s\b", re.IGNORECASE)
+_WHOLE = re.compile(_DIGITS)
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
+
+_LONGEST = 15  # digits; longer strings are codes, and are read digit by digit
+
+
+def words(text: str) -> list[str]:
+    """The words said for ``text``, lower case ASCII; empty where nothing can be pronounced."""
+    spoken = _spell_numbers(_expand(_fold(text)))
+    return _WORD.findall(spoken.lower())
+
+
+def _fold(text: str) -> str:
+    """ASCII and the currency signs, everything else decomposed or dropped."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(_FOLDED)).translate(_FOLDED)
+    kept = (c if c.isascii() or c in _CURRENCIES else "" if unicodedata.combining(c) else " " for c in decomposed)
+    return "".join(kept)
+
+
+def _expand(text: str) -> str:
+    """Abbreviations and signs written out."""
+    text = _STREET.sub(" street ", _SAINT.sub("saint", text))
+    text = _NUMERO.sub("number ", text)
+    text = _ABBREVIATED.sub(lambda found: f"{_ABBREVIATIONS[found[1].lower()]} ", text)
+    text = _TITLE.sub(lambda found: _ABBREVIATIONS[found[1].lower()], text)
+    return text.replace("%", " percent ").replace("&", " and ")
+
+
+def _spell_numbers(text: str) -> str:
+    """Numbers written out, the most particular forms first."""
+    text = _MINUS.sub(" minus ", text)
+    text = _MONEY.sub(_money, text)
+    text = _ORDINAL.sub(lambda found: f" {_ordinal(found[1])} ", text)
+    text = _DECADE.sub(lambda found: f" {_plural(_whole(found[1]))} ", text)
+    text = _DOTTED.sub(lambda found: found[0].replace(".", " "), text)
+    text = _DECIMAL.sub(_decimal, text)
+    return _WHOLE.sub(lambda found: f" {_whole(found[0])} ", text)
+
+
+def _whole(digits: str) -> str:
+    """A whole number, a year, or a code read digit by digit."""
+    plain = digits.replace(",", "")
+    if len(plain) > _LONGEST or (len(plain) > 1 and plain.startswith("0")):
+        return _one_by_one(plain)
+    number = int(plain)
+    if len(digits) == 4 and (1000 < number < 2000 or 2010 <= number < 2100):
+        return _american(num2words(number, to="year"))
+    return _american(num2words(number))
+
+
+def _ordinal(digits: str) -> str:
+    plain = digits.replace(",", "")
+    return _one_by_one(plain) if len(plain) > _LONGEST else _american(num2words(int(plain), to="ordinal"))
+
+
+def _decimal(found: re.Match[str]) -> str:
+    whole, fraction = found.groups(default="0")
+    return f" {_amount(whole)} point {_one_by_one(fraction)} "
+
+
+def _money(found: re.Match[str]) -> str:
+    """``$1.50``: whole and hundredths; ``$1.5 million`` and odd fractions: a decimal number of the currency."""
+    sign, whole, fraction, scale = found.groups()
+    one, many, one_part, many_parts = _CURRENCIES[sign]
+    amount = _amount(whole)
+    if scale or (fraction and len(fraction) != 2):
+        point = f" point {_one_by_one(fraction)}" if fraction else ""
+        return f" {amount}{point} {scale or ''} {many} "
+    said = f" {amount} {one if amount == 'one' else many} "
+    if fraction and int(fraction):
+        parts = _amount(str(int(fraction)))
+        said += f"{parts} {one_part if parts == 'one' else many_parts} "
+    return said
+
+
+def _amount(digits: str) -> str:
+    """A quantity: never read as a year."""
+    plain = digits.replace(",", "")
+    return _one_by_one(plain) if len(plain) > _LONGEST else _american(num2words(int(plain)))
+
+
+def _one_by_one(digits: str) -> str:
+    return " ".join(num2words(int(digit)) for digit in digits)
+
+
+def _plural(spelled: str) -> str:
+    return f"{spelled[:-1]}ies" if spelled.endswith("y") else f"{spelled}s"
+
+
+def _american(spelled: str) -> str:
+    """Without the "and" that American readers leave out, hyphens and commas."""
+    return re.sub(r"\band\b|[,-]", " ", spelled).strip()

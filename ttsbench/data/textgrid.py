@@ -1,0 +1,159 @@
+"""Phones from Praat TextGrids.
+
+A text file, long or short, is to Praat a stream of free-standing strings, numbers and flags; everything else is there
+for human readers (Praat manual, "TextGrid file formats", https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html).
+Reading it in the same way covers both formats, and whatever aligners make of the layout.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ttsbench.errors import ClipError
+from ttsbench.types import Phone
+
+SILENCE = "SIL"
+SILENT_LABELS = frozenset({"", "sil", "sp", "spn", "<eps>"})  # in lower case
+TOLERANCE_S = 1e-3  # what rounding to milliseconds may shift
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_TOKEN = re.compile(rf'"(?P<string>(?:[^"]|"")*)"|(?<!\S)(?P<number>{_NUMBER})(?!\S)|(?P<flag><\w+>)|![^\n]*')
+# "phones", "phone", and the Montreal aligner's "speaker - phones" of files with several speakers.
+_PHONE_TIER = re.compile(r"(?:.* - )?phones?", re.IGNORECASE)
+
+Interval = tuple[float, float, str]
+
+
+@dataclass(frozen=True)
+class _Tier:
+    name: str
+    end_s: float
+    intervals: tuple[Interval, ...]
+
+
+def read_textgrid(path: Path) -> list[Phone]:
+    """Phones of the phone tier of a TextGrid, tiling [0, duration] with no gap; seconds.
+
+    Unlabelled time and the labels ``sil``, ``sp``, ``spn`` and ``<eps>`` become ``SIL``, one phone where several follow
+    each other. Raises ``ClipError`` for a file that is missing, binary, cut short, without a phone tier or with more
+    than one, and for intervals that overlap or end before they start.
+    """
+    tiers = _tiers(path)
+    found = [tier for tier in tiers if _PHONE_TIER.fullmatch(tier.name.strip())]
+    if not found:
+        names = ", ".join(repr(tier.name) for tier in tiers) or "none"
+        raise ClipError(f"{path} has no interval tier named 'phones' (its interval tiers: {names}): align it again.")
+    if len(found) > 1:
+        names = ", ".join(repr(tier.name) for tier in found)
+        raise ClipError(f"{path} has {len(found)} phone tiers ({names}): keep the one of the speaker.")
+    return _tile(found[0], path)
+
+
+def _tile(tier: _Tier, path: Path) -> list[Phone]:
+    """The intervals of a tier made to touch, from 0 to the end of the tier."""
+    phones: list[Phone] = []
+    now = 0.0
+    for start_s, end_s, label in (*tier.intervals, (tier.end_s, tier.end_s, "")):
+        what = f"{path}: the phone {label!r} from {start_s:g} to {end_s:g} s"
+        if start_s < now - TOLERANCE_S:
+            raise ClipError(f"{what} overlaps what ends at {now:g} s: align the clip again.")
+        if end_s < start_s:
+            raise ClipError(f"{what} ends before it starts: align the clip again.")
+        if start_s > now + TOLERANCE_S:
+            _append(phones, "", now, start_s)
+        _append(phones, label, now if start_s <= now + TOLERANCE_S else start_s, end_s)
+        now = max(now, end_s)
+    if not phones:
+        raise ClipError(f"{path} has a phone tier without any duration: align the clip again.")
+    last = phones[-1]
+    phones[-1] = Phone(last.label, last.start_s, tier.end_s)
+    return phones
+
+
+def _append(phones: list[Phone], label: str, start_s: float, end_s: float) -> None:
+    """Add a phone unless it has no length; join silence to silence."""
+    if end_s <= start_s:
+        return
+    label = SILENCE if label.strip().lower() in SILENT_LABELS else label.strip()
+    if phones and label == phones[-1].label == SILENCE:
+        start_s = phones.pop().start_s
+    phones.append(Phone(label, start_s, end_s))
+
+
+def _tiers(path: Path) -> list[_Tier]:
+    """Every interval tier of a file; point tiers are passed over."""
+    stream = _Stream(_text(path), path)
+    kind = (stream.string(), stream.string())
+    if kind[0] != "ooTextFile" or not kind[1].startswith("TextGrid"):
+        raise ClipError(f"{path} is a {kind[0]!r} holding a {kind[1]!r}, not a TextGrid: write it as a text TextGrid.")
+    stream.number(), stream.number()
+    if stream.flag() != "<exists>":
+        return []
+    tiers = []
+    for _ in range(stream.count()):
+        tier_class, name = stream.string(), stream.string()
+        _, end_s = stream.number(), stream.number()
+        if tier_class == "IntervalTier":
+            intervals = [(stream.number(), stream.number(), stream.string()) for _ in range(stream.count())]
+            tiers.append(_Tier(name, end_s, tuple(intervals)))
+        elif tier_class == "TextTier":
+            for _ in range(stream.count()):
+                stream.number(), stream.string()
+        else:
+            raise ClipError(f"{path} has a tier of the class {tier_class!r}: use IntervalTier and TextTier.")
+    return tiers
+
+
+class _Stream:
+    """The free-standing values of a text file in order; a value of another kind than expected is damage."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        self._tokens: Iterator[re.Match[str]] = (t for t in _TOKEN.finditer(text) if t.lastgroup)
+        self._path = path
+
+    def string(self) -> str:
+        return self._next("string").replace('""', '"')
+
+    def number(self) -> float:
+        return float(self._next("number"))
+
+    def flag(self) -> str:
+        return self._next("flag")
+
+    def count(self) -> int:
+        value = self._next("number")
+        if not value.isdecimal():
+            raise ClipError(
+                f"{self._path} is damaged: {value} is no number of tiers or intervals: align the clip again."
+            )
+        return int(value)
+
+    def _next(self, kind: str) -> str:
+        token = next(self._tokens, None)
+        if token is None:
+            raise ClipError(f"{self._path} breaks off where a {kind} was expected: align the clip again.")
+        if token.lastgroup != kind:
+            raise ClipError(f"{self._path} is damaged: {token[0]!r} where a {kind} was expected: align the clip again.")
+        return token[kind]
+
+
+def _text(path: Path) -> str:
+    """The text of a file in UTF-8, UTF-16, or Latin-1 where it is neither."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ClipError(f"{path} cannot be read ({error.strerror}): supply the TextGrid or align the clip.") from error
+    if data.startswith(b"ooBinaryFile"):
+        raise ClipError(f"{path} is a binary TextGrid: save it from Praat as a text file.")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data[:2]:  # UTF-16 without its mark: the first character is ASCII
+        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

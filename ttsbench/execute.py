@@ -1,0 +1,225 @@
+"""Runs a plan: jobs whose needs are met are cut into tasks, and tasks go to worker processes.
+
+Workers are separate processes with a fixed number of threads, so that their number never changes a result. A task that
+fails stops only what depends on it; everything else is finished and kept.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait as wait_for_death
+from typing import Any, cast
+
+from ttsbench.errors import TtsbenchError
+from ttsbench.jobs import Job, Progress, Run, StageModule, Task
+from ttsbench.progress import Reporter
+from ttsbench.store import is_done, mark_done, open_folder
+
+ATTEMPTS = 2  # a worker that dies (a crash in a C library, say) may have been killed by another's task
+
+_progress_queue: Any = None
+
+
+@dataclass
+class _Running:
+    job: Job
+    left: int
+    futures: dict[Future[None], tuple[int, Task]] = field(default_factory=dict)
+    failed: bool = False
+
+
+def stage_module(stage: str) -> StageModule:
+    """The module that does a stage's work."""
+    return cast(StageModule, importlib.import_module(f"ttsbench.{stage}"))
+
+
+def execute(run: Run, plan: Sequence[Job], workers: int, reporter: Reporter) -> Mapping[str, str]:
+    """Run what is not done yet; returns the jobs that failed or could not run, with the reason of each."""
+    waiting = [job for job in plan if not is_done(job.path(run), job.key)]
+    reporter.start(plan, waiting)
+    if not waiting:
+        return {}
+    return _Executor(run, waiting, workers, reporter).run()
+
+
+class _Executor:
+    def __init__(self, run: Run, waiting: Sequence[Job], workers: int, reporter: Reporter) -> None:
+        self._run, self._workers, self._reporter = run, workers, reporter
+        self._waiting = list(waiting)
+        self._pending = {job.id for job in waiting}
+        self._running: dict[str, _Running] = {}
+        self._failures: dict[str, str] = {}
+        self._context = multiprocessing.get_context("spawn")
+        self._updates = self._context.Queue()
+        self._pool = self._new_pool()
+
+    def run(self) -> Mapping[str, str]:
+        listener = threading.Thread(target=self._listen, daemon=True)
+        listener.start()
+        try:
+            while self._waiting or self._running:
+                self._start_ready()
+                self._collect()
+        finally:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._updates.put(None)
+            listener.join()
+        return self._failures
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        threads = self._run.experiment.compute.threads
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+            os.environ[name] = str(threads)
+        return ProcessPoolExecutor(
+            self._workers, self._context, initializer=_start_worker, initargs=(self._updates, threads)
+        )
+
+    def _start_ready(self) -> None:
+        """Cut into tasks every waiting job whose needs are met."""
+        for job in list(self._waiting):
+            if self._failures.keys() & set(job.needs):
+                self._waiting.remove(job)
+                self._fail(job, "not run, because it needs a job that failed")
+            elif not self._pending & set(job.needs):
+                self._waiting.remove(job)
+                self._start(job)
+
+    def _start(self, job: Job) -> None:
+        self._reporter.job_started(job)
+        try:
+            if not job.incremental:
+                open_folder(job.path(self._run), job.key)
+            tasks = stage_module(job.stage).tasks(self._run, job)
+        except Exception as error:
+            self._fail(job, _reason(error))
+            return
+        running = _Running(job, len(tasks))
+        self._running[job.id] = running
+        for index, task in enumerate(tasks):
+            self._submit(running, index, task, 1)
+        self._reporter.job_cut(job, len(tasks))
+        if not tasks:
+            self._finish(running)
+
+    def _submit(self, running: _Running, index: int, task: Task, attempt: int) -> None:
+        future = self._pool.submit(_work, self._run, running.job, index, task)
+        running.futures[future] = (attempt, {"index": index, "task": task})
+
+    def _collect(self) -> None:
+        """Wait for at least one task and deal with those that ended."""
+        futures = [future for running in self._running.values() for future in running.futures]
+        if not futures:
+            return
+        done, _ = wait(futures, return_when=FIRST_COMPLETED)
+        broken = any(isinstance(future.exception(), BrokenProcessPool) for future in done)
+        for running in list(self._running.values()):
+            for future in [future for future in running.futures if future in done]:
+                self._settle(running, future)
+        if broken:
+            self._renew_pool()
+
+    def _settle(self, running: _Running, future: Future[None]) -> None:
+        error = future.exception()
+        if isinstance(error, BrokenProcessPool):
+            return  # _renew_pool submits it again
+        _, submitted = running.futures.pop(future)
+        running.left -= 1
+        if error is not None:
+            running.failed = True
+            self._failures.setdefault(running.job.id, _reason(error))
+            self._reporter.message(f"{running.job.id}: {_reason(error)}")
+        else:
+            self._reporter.task_done(running.job, int(submitted["index"]))
+        if running.left == 0:
+            self._finish(running)
+
+    def _renew_pool(self) -> None:
+        """A worker died. Submit again what was under way, each task at most ``ATTEMPTS`` times."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = self._new_pool()
+        for running in list(self._running.values()):
+            lost, running.futures = running.futures, {}
+            for future, (attempt, submitted) in lost.items():
+                if not future.cancelled() and future.exception() is None:
+                    running.left -= 1
+                elif attempt < ATTEMPTS:
+                    self._submit(running, submitted["index"], submitted["task"], attempt + 1)
+                else:
+                    running.left -= 1
+                    running.failed = True
+                    self._failures.setdefault(
+                        running.job.id,
+                        "a worker died (out of memory, or a crash in a native library) each time this was tried. "
+                        "Try --jobs 1, and see the last lines above for the clip it was at.",
+                    )
+            if running.left == 0:
+                self._finish(running)
+
+    def _finish(self, running: _Running) -> None:
+        job = running.job
+        del self._running[job.id]
+        if running.failed:
+            self._fail(job, self._failures[job.id])
+            return
+        try:
+            stage_module(job.stage).finish(self._run, job)
+            mark_done(job.path(self._run), job.key)
+        except Exception as error:
+            self._fail(job, _reason(error))
+            return
+        self._pending.discard(job.id)
+        self._reporter.job_done(job)
+
+    def _fail(self, job: Job, reason: str) -> None:
+        self._failures[job.id] = reason
+        self._reporter.job_failed(job, reason)
+
+    def _listen(self) -> None:
+        while (update := self._updates.get()) is not None:
+            self._reporter.task_progress(*update)
+
+
+def _reason(error: BaseException) -> str:
+    """The sentence of an error meant for the user; the last lines of any other."""
+    if isinstance(error, TtsbenchError):
+        return str(error)
+    text = "".join(traceback.format_exception(error)).strip()
+    return f"{type(error).__name__}: {error}\n{text}"
+
+
+def _start_worker(queue: Any, threads: int) -> None:
+    """Fix the number of threads, and die with the parent: an orphan would go on writing into the run's folder."""
+    global _progress_queue
+    _progress_queue = queue
+    import torch
+
+    torch.set_num_threads(threads)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            wait_for_death([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(run: Run, job: Job, index: int, task: Task) -> None:
+    stage_module(job.stage).work(run, job, task, _task_progress(job.id, index))
+
+
+def _task_progress(job_id: str, index: int) -> Progress:
+    def report(fraction: float) -> None:
+        if _progress_queue is not None:
+            _progress_queue.put((job_id, index, fraction))
+
+    return report

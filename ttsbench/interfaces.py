@@ -1,0 +1,89 @@
+"""What a plug-in must look like. No base class: anything of this shape will do.
+
+Register one under an entry-point group: ``ttsbench.adapters``, ``ttsbench.metrics``, ``ttsbench.corpora``,
+``ttsbench.vocoders`` or ``ttsbench.transcribers``. Options from the experiment arrive as keyword arguments of the
+constructor, so its signature is what a config is validated against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ttsbench.types import AdapterInfo, Batch, Clip, Condition, MetricInfo, Noise, Samples, Utterance
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """An objective: a model of a target sequence (B, T, C) given a conditioning sequence (B, T, D).
+
+    Built as ``cls(context: ModelContext, **options)``. The same adapter serves as acoustic model (C = mel bins,
+    T = frames) and as prosody model (C = 2: phone log-F0 and log-duration, T = phones).
+    """
+
+    info: ClassVar[AdapterInfo]
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Optimizer group -> network. ``generator`` is what sampling calls, and what is saved."""
+        ...
+
+    def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
+        """Optimizer group -> scalar loss, averaged over valid elements. A group left out rests at this step."""
+        ...
+
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
+        """Draw a target (B, T, C) with ``nfe`` calls of the generator; padding is ignored by the caller."""
+        ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A number about a system, from sufficient statistics of single clips. Built as ``cls(**options)``."""
+
+    @property
+    def info(self) -> MetricInfo:
+        """Name, unit, direction, columns, signature."""
+        ...
+
+    def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
+        """Sufficient statistics of one clip, one per ``info.columns``.
+
+        Raises ``MeasurementError`` where there is no answer. Without "reference" in ``info.needs``, ``reference`` is
+        the clip itself.
+        """
+        ...
+
+    def reduce(self, rows: NDArray[np.float64]) -> float:
+        """The metric over any multiset of rows (n, columns), n >= 1; NaN where it is undefined."""
+        ...
+
+
+class Corpus(Protocol):
+    """Recordings with text. Built as ``cls(path, **options)``; ``path`` is None where the corpus makes itself."""
+
+    def utterances(self) -> Sequence[Utterance]:
+        """Every utterance, generated or downloaded first where that was asked for; raises ``CorpusError``."""
+        ...
+
+
+class Vocoder(Protocol):
+    """A mel spectrogram to a waveform. Built as ``cls(mel: MelConfig, **options)``."""
+
+    def synthesize(self, log_mel: Tensor) -> Tensor:
+        """(T, M) natural-log mel -> (T * hop_length,) samples in [-1, 1]. Deterministic."""
+        ...
+
+
+class Transcriber(Protocol):
+    """A recogniser. Built as ``cls(vocabulary: Sequence[str], **options)``, words of the test texts in lower case."""
+
+    signature: str
+    sample_rate: int
+
+    def transcribe(self, samples: Samples) -> str:
+        """Mono samples at ``sample_rate`` -> words in lower case; empty where nothing was heard."""
+        ...

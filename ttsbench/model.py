@@ -1,0 +1,130 @@
+"""A trained model: conditioner and adapter, built from a config and kept in ``weights.safetensors`` (no pickle)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from ttsbench import registry
+from ttsbench.config import ModelSize
+from ttsbench.data.batching import RawBatch
+from ttsbench.interfaces import Adapter
+from ttsbench.nn.backbone import Backbone
+from ttsbench.nn.conditioner import Conditioner
+from ttsbench.store import content_hash, read_json, write_bytes, write_json
+from ttsbench.types import Condition, ModelContext, Noise, Role
+
+
+class SpeechModel(nn.Module):
+    """The shared conditioner in front of one adapter's networks."""
+
+    def __init__(
+        self,
+        adapter: str,
+        options: Mapping[str, Any],
+        role: Role,
+        size: ModelSize,
+        shape: Mapping[str, int],
+        sources: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        """``shape`` gives n_phones, n_speakers and channels (of the target)."""
+        super().__init__()
+        self.role: Role = role
+        self.conditioner = Conditioner(
+            role, shape["n_phones"], shape["n_speakers"], size.dim, size.encoder_layers, size.kernel
+        )
+        backbone = backbone_factory(size)
+        context = ModelContext(role, shape["channels"], size.dim, backbone, sources or {})
+        self.adapter: Adapter = registry.load("adapters", adapter)(context, **options)
+        self.groups = nn.ModuleDict(dict(self.adapter.networks()))
+        if "generator" not in self.groups:
+            raise ValueError(f"The adapter '{adapter}' has no 'generator' among its networks: {list(self.groups)}.")
+
+    def forward(self, batch: RawBatch) -> Condition:
+        """The condition of a batch."""
+        condition: Condition = self.conditioner(batch)
+        return condition
+
+    def group_parameters(self) -> dict[str, list[nn.Parameter]]:
+        """Optimizer group -> trainable parameters; the conditioner learns with the generator."""
+        groups = {name: [p for p in network.parameters() if p.requires_grad] for name, network in self.groups.items()}
+        groups["generator"] = [*self.conditioner.parameters(), *groups["generator"]]
+        return groups
+
+    def kept(self) -> nn.ModuleDict:
+        """What sampling needs, and so what is saved and counted."""
+        return nn.ModuleDict({"conditioner": self.conditioner, "generator": self.groups["generator"]})
+
+    def parameter_count(self) -> int:
+        """Parameters used at sampling time."""
+        return sum(parameter.numel() for parameter in self.kept().parameters())
+
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float) -> Tensor:
+        """The adapter's draw (B, T, C), set to 0 at padding."""
+        return self.adapter.sample(cond, nfe, rng, temperature) * cond.mask.unsqueeze(-1)
+
+
+def backbone_factory(size: ModelSize) -> Callable[..., nn.Module]:
+    """Makes networks of the experiment's size: what ``ModelContext.backbone`` promises."""
+
+    def make(in_channels: int, out_channels: int, time: bool = False) -> Backbone:
+        return Backbone(in_channels, out_channels, size.dim, size.dim, size.backbone_layers, size.kernel, time)
+
+    return make
+
+
+class CallCounter:
+    """Counts forward passes of a network: the measured number of function evaluations."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.calls = 0
+        self._handle = network.register_forward_hook(self._count)
+
+    def _count(self, *_: Any) -> None:
+        self.calls += 1
+
+    def __enter__(self) -> CallCounter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.remove()
+
+
+def save_model(folder: Path, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """``weights.safetensors`` and ``model.json``, from which ``load_model`` builds the model again."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_json(folder / "model.json", description)
+    write_bytes(folder / "weights.safetensors", save(tensors))
+
+
+def load_model(folder: Path, root: Path) -> SpeechModel:
+    """A trained model in evaluation mode, frozen. ``root`` is the run's folder, for the models it starts from."""
+    description = read_json(folder / "model.json")
+    sources = {name: load_model(root / source, root) for name, source in description["sources"].items()}
+    model = SpeechModel(
+        description["adapter"],
+        description["options"],
+        description["role"],
+        ModelSize(**description["size"]),
+        description["shape"],
+        sources,
+    )
+    model.kept().load_state_dict(load_file(folder / "weights.safetensors"))
+    return freeze(model)
+
+
+def freeze(model: SpeechModel) -> SpeechModel:
+    """Evaluation mode, no gradients for parameters (energy models still differentiate with respect to their input)."""
+    model.eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return model
+
+
+def utterance_seed(*parts: int | str) -> int:
+    """A seed from (experiment seed, system, utterance, ...): the same on every machine, unrelated between streams."""
+    return int(content_hash(list(parts)), 16) % 2**63

@@ -1,0 +1,1 @@
+"""The networks all objectives share: phone encoder, conditioner, and one backbone family."""

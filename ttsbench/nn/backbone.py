@@ -1,0 +1,42 @@
+"""The backbone family of the controlled track: the same residual stack whatever the objective asks it to predict."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ttsbench.nn.blocks import ConvBlock, time_embedding
+
+
+class Backbone(nn.Module):
+    """A stack of masked ConvNeXt blocks on the conditioning sequence, with an optional input and an optional time.
+
+    Input x (B, T, in_channels) is projected and added to the conditioning; t (B,) in [0, 1], 0 = noise and 1 = data,
+    modulates every block. Parameters differ between objectives only by the input and time projections.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, cond_dim: int, dim: int, layers: int, kernel: int, time: bool
+    ) -> None:
+        super().__init__()
+        self.condition = nn.Linear(cond_dim, dim)
+        self.input = nn.Linear(in_channels, dim) if in_channels else None
+        self.time = nn.Sequential(nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim)) if time else None
+        self.blocks = nn.ModuleList([ConvBlock(dim, kernel, modulated=time) for _ in range(layers)])
+        self.norm = nn.LayerNorm(dim)
+        self.output = nn.Linear(dim, out_channels)
+        self.dim = dim
+
+    def forward(self, x: Tensor | None, cond: Tensor, mask: Tensor, t: Tensor | None = None) -> Tensor:
+        """X (B, T, in_channels) or None, cond (B, T, D), mask (B, T), t (B,) or None -> (B, T, out_channels)."""
+        if (x is None) != (self.input is None):
+            raise ValueError("x must be given exactly where the backbone was made with in_channels > 0.")
+        if (t is None) != (self.time is None):
+            raise ValueError("t must be given exactly where the backbone was made with time=True.")
+        hidden = self.condition(cond)
+        if self.input is not None:
+            hidden = hidden + self.input(x)
+        vector = self.time(time_embedding(t, self.dim)) if self.time is not None and t is not None else None
+        for block in self.blocks:
+            hidden = block(hidden, mask, vector)
+        output: Tensor = self.output(self.norm(hidden))
+        return output * mask.unsqueeze(-1)

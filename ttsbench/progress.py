@@ -1,0 +1,177 @@
+"""What a person sees of a run: a bar with the time left on a terminal, lines elsewhere or with ``--quiet``."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ttsbench.jobs import Job
+
+LINE_EVERY_S = 15.0
+
+
+class Reporter(Protocol):
+    """Told of everything the executor does."""
+
+    def start(self, plan: Sequence[Job], waiting: Sequence[Job]) -> None:
+        """The plan, and what of it is not done."""
+        ...
+
+    def job_started(self, job: Job) -> None:
+        """A job's needs are met."""
+        ...
+
+    def job_cut(self, job: Job, tasks: int) -> None:
+        """How many tasks a job has left."""
+        ...
+
+    def task_progress(self, job_id: str, index: int, fraction: float) -> None:
+        """How far a task is."""
+        ...
+
+    def task_done(self, job: Job, index: int) -> None:
+        """A task ended well."""
+        ...
+
+    def job_done(self, job: Job) -> None:
+        """A job's folder is complete."""
+        ...
+
+    def job_failed(self, job: Job, reason: str) -> None:
+        """A job failed, or needs one that did."""
+        ...
+
+    def message(self, text: str) -> None:
+        """Something worth a line."""
+        ...
+
+
+class RunReporter:
+    """Weighs jobs by their estimated cost, and corrects the time left by how those estimates have held so far."""
+
+    def __init__(self, console: Console, quiet: bool, workers: int) -> None:
+        self._console, self._workers = console, workers
+        self._bar = None if quiet or not console.is_terminal else _bar(console)
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+        self._tasks: dict[str, int] = {}
+        self._fractions: dict[str, dict[int, float]] = defaultdict(dict)
+        self._active: list[str] = []
+        self._began = self._last_line = time.monotonic()
+        self._total = 0.0
+
+    def start(self, plan: Sequence[Job], waiting: Sequence[Job]) -> None:
+        """Open the bar."""
+        self._jobs = {job.id: job for job in waiting}
+        self._total = sum(job.cost_s for job in waiting)
+        done = len(plan) - len(waiting)
+        if not waiting:
+            return
+        self._console.print(f"{len(waiting)} jobs to do, {done} already done, {self._workers} workers.")
+        if self._bar is not None:
+            self._bar.start()
+            self._bar_task = self._bar.add_task("starting", total=1.0, left="")
+
+    def stop(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def job_started(self, job: Job) -> None:
+        """Name it."""
+        with self._lock:
+            self._active.append(job.id)
+        self._show()
+
+    def job_cut(self, job: Job, tasks: int) -> None:
+        """Remember the number of tasks."""
+        with self._lock:
+            self._tasks[job.id] = tasks
+
+    def task_progress(self, job_id: str, index: int, fraction: float) -> None:
+        """Move the bar."""
+        with self._lock:
+            self._fractions[job_id][index] = fraction
+        self._show()
+
+    def task_done(self, job: Job, index: int) -> None:
+        """Move the bar."""
+        self.task_progress(job.id, index, 1.0)
+
+    def job_done(self, job: Job) -> None:
+        """A line for each job."""
+        self._close(job)
+        self._console.print(f"  done    {job.id}  [dim]{clock(self._elapsed())}[/dim]", highlight=False)
+
+    def job_failed(self, job: Job, reason: str) -> None:
+        """A line with the reason."""
+        self._close(job)
+        self._console.print(f"  failed  {job.id}: {reason}", style="red", highlight=False, markup=False)
+
+    def message(self, text: str) -> None:
+        """A line."""
+        self._console.print(text, highlight=False, markup=False)
+
+    def _close(self, job: Job) -> None:
+        with self._lock:
+            if job.id in self._active:
+                self._active.remove(job.id)
+            self._tasks[job.id] = 1
+            self._fractions[job.id] = {0: 1.0}
+        self._show()
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _finished_s(self) -> float:
+        """Estimated cost of what is done."""
+        return sum(
+            self._jobs[job].cost_s * sum(fractions.values()) / max(1, self._tasks.get(job, 1))
+            for job, fractions in self._fractions.items()
+            if job in self._jobs
+        )
+
+    def _show(self) -> None:
+        with self._lock:
+            finished, elapsed = self._finished_s(), self._elapsed()
+            fraction = finished / self._total if self._total else 1.0
+            pace = elapsed / finished if finished > 0.02 * self._total else 1 / self._workers
+            left = f"about {clock((self._total - finished) * pace)} left"
+            what = ", ".join(self._active[:3]) + (" …" if len(self._active) > 3 else "")
+            line_due = time.monotonic() - self._last_line > LINE_EVERY_S
+            if line_due:
+                self._last_line = time.monotonic()
+        if self._bar is not None:
+            self._bar.update(self._bar_task, completed=min(1.0, fraction), description=what or "finishing", left=left)
+        elif line_due:
+            self._console.print(f"  {fraction:4.0%}  {left}  {what}", highlight=False, markup=False)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+        console=console,
+    )
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def console() -> Console:
+    """The console that progress goes to: standard error, so that standard output holds results only."""
+    return Console(file=sys.stderr, soft_wrap=True)

@@ -1,0 +1,87 @@
+"""Finding plug-ins by name through entry points, and checking the options they are given."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+from ttsbench.errors import ConfigError
+
+Kind = Literal["adapters", "metrics", "corpora", "vocoders", "transcribers"]
+KINDS: tuple[Kind, ...] = ("adapters", "metrics", "corpora", "vocoders", "transcribers")
+SINGULAR = {
+    "adapters": "adapter",
+    "metrics": "metric",
+    "corpora": "corpus",
+    "vocoders": "vocoder",
+    "transcribers": "transcriber",
+}
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean 'x'?" for a near miss, else the list of what exists."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names) or 'none'}."
+
+
+@cache
+def registered(kind: Kind) -> Mapping[str, EntryPoint]:
+    """Every entry point of a group, by name. Two packages claiming one name is an error: neither would be trusted."""
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=f"ttsbench.{kind}"):
+        if entry.name in found and found[entry.name].value != entry.value:
+            raise ConfigError(
+                f"Two packages register the {SINGULAR[kind]} '{entry.name}': {found[entry.name].value} and "
+                f"{entry.value}. Uninstall or rename one."
+            )
+        found[entry.name] = entry
+    return found
+
+
+@cache
+def load(kind: Kind, name: str) -> Any:
+    """The plug-in's class. An unknown name gets a suggestion; one that fails to import says which package and why."""
+    entries = registered(kind)
+    if name not in entries:
+        raise ConfigError(f"Unknown {SINGULAR[kind]} '{name}'. {did_you_mean(name, entries)}")
+    try:
+        return entries[name].load()
+    except Exception as error:
+        raise ConfigError(
+            f"The {SINGULAR[kind]} '{name}' ({entries[name].value}) cannot be imported: "
+            f"{type(error).__name__}: {error}. Reinstall the package that provides it, or leave it out."
+        ) from error
+
+
+def check_options(kind: Kind, name: str, options: Mapping[str, Any], reserved: tuple[str, ...]) -> None:
+    """Refuse options that the plug-in's constructor does not take; ``reserved`` are those the runner passes itself."""
+    parameters = inspect.signature(load(kind, name)).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [parameter for parameter in parameters if parameter not in reserved]
+    for option in options:
+        if option not in known:
+            raise ConfigError(f"The {SINGULAR[kind]} '{name}' has no option '{option}'. {did_you_mean(option, known)}")
+
+
+@cache
+def source_hash(kind: Kind, name: str) -> str:
+    """Hash of the plug-in's module, comments and docstrings left out: editing an objective retrains it."""
+    module = importlib.import_module(load(kind, name).__module__)
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                body[0] = ast.Expr(ast.Constant(""))
+    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,1 @@
+"""Recognisers: samples to words."""

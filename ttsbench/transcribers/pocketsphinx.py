@@ -1,0 +1,88 @@
+"""Recognition with pocketsphinx and a flat unigram over the vocabulary of the test texts.
+
+Every word is as likely as any other in any place, so that what is recognised comes from the sound: a language model
+of the texts themselves would guess every word that was swallowed, and hide the errors that a word error rate is for.
+D. Huggins-Daines et al., PocketSphinx, ICASSP 2006, https://github.com/cmusphinx/pocketsphinx.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ttsbench.audio.usable import fault
+from ttsbench.data.alignment import SAMPLE_RATE, add_words, decode, make_decoder, pcm16
+from ttsbench.data.pronunciation import pronounce
+from ttsbench.data.text import words
+from ttsbench.errors import ConfigError
+from ttsbench.types import Samples
+
+
+class PocketSphinx:
+    """A recogniser of the given words. What it hears in a clip does not depend on the clips before.
+
+    ``vocabulary`` holds normalised words (``ttsbench.data.text.words``); raises ``ConfigError`` where it is empty or
+    holds anything else, ``ClipError`` for a word without pronunciation. Not for use by several threads at once.
+    """
+
+    def __init__(self, vocabulary: Sequence[str]) -> None:
+        self.vocabulary = tuple(sorted(set(vocabulary)))
+        if not self.vocabulary:
+            raise ConfigError("pocketsphinx needs a vocabulary, and that of the test texts is empty: add texts.")
+        odd = [word for word in self.vocabulary if words(word) != [word]]
+        if odd:
+            raise ConfigError(f"{odd[0]!r} is not a normalised word: take words from ttsbench.data.text.words.")
+        for word in self.vocabulary:
+            pronounce(word)  # said now rather than hours later, when there are clips to transcribe
+        digest = hashlib.sha256("\n".join(self.vocabulary).encode()).hexdigest()[:8]
+        self.sample_rate = SAMPLE_RATE
+        self.signature = f"pocketsphinx{version('pocketsphinx')}|unigram|vocab:{digest}"
+        self._decoder: Any = None
+
+    def transcribe(self, samples: Samples) -> str:
+        """Mono samples (N,) at 16 kHz -> words in lower case; empty for empty, silent or very short audio.
+
+        Raises ``ValueError`` for samples that are not mono or not finite.
+        """
+        if samples.ndim != 1 or not np.isfinite(samples).all():
+            raise ValueError(f"transcribe takes finite mono samples of shape (N,); these are {samples.shape}.")
+        if fault(samples, SAMPLE_RATE) is not None:
+            return ""
+        if self._decoder is None:
+            self._decoder = self._load()
+        try:
+            decode(self._decoder, pcm16(samples))
+            heard = self._decoder.hyp()
+        except RuntimeError:
+            self._decoder = None  # after an error its state is undefined
+            raise
+        return "" if heard is None else str(heard.hypstr)
+
+    def _load(self) -> Any:
+        """A decoder with the vocabulary's words and language model."""
+        decoder = make_decoder(lm=None)
+        add_words(decoder, list(self.vocabulary))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "unigram.arpa"
+            path.write_text(unigram_arpa(self.vocabulary), encoding="utf-8")
+            decoder.add_lm_file("unigram", str(path))
+        decoder.activate_search("unigram")
+        return decoder
+
+
+def unigram_arpa(vocabulary: Sequence[str]) -> str:
+    """A language model in the ARPA format in which each word and the sentence end have the same probability.
+
+    ``<s>`` starts a sentence and is never predicted: log10 probability -99, as the format has it.
+    """
+    log10 = -math.log10(len(vocabulary) + 1)
+    lines = [f"{log10:.6f} {word}" for word in ("</s>", *vocabulary)]
+    entries = "\n".join(["-99.000000 <s> 0.000000", *lines])
+    return f"\\data\\\nngram 1={len(lines) + 1}\n\n\\1-grams:\n{entries}\n\n\\end\\\n"
