@@ -1,5 +1,7 @@
-"""L1 and L2 regression: the deterministic baselines of "Comparing normalizing flows and diffusion models for prosody and
-acoustic modelling in text-to-speech" (Zhang et al. 2023, https://arxiv.org/abs/2307.16679).
+"""L1 and L2 regression, the deterministic baselines.
+
+"Comparing normalizing flows and diffusion models for prosody and acoustic modelling in text-to-speech", Zhang et al.
+2023, https://arxiv.org/abs/2307.16679.
 
     L_p = mean over valid elements of |y - f(c)|^p,   p = 1 or 2
 

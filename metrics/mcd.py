@@ -30,13 +30,14 @@ class MelCepstralDistortion:
     def __init__(self, align: str = "dtw") -> None:
         self._align = checked_align(align)
         path = "dtw:exact" if self._align == "dtw" else "align:none"
+        analysis = f"world|{SAMPLE_RATE // 1000}kHz|order:{ORDER}|alpha:{ALPHA}|5ms|c0:no"
         self.info = MetricInfo(
             name="mcd",
             title="Mel-cepstral distortion",
             unit="dB",
             higher_is_better=False,
             columns=("distortion_db",),
-            signature=f"mcd|world|{SAMPLE_RATE // 1000}kHz|order:{ORDER}|alpha:{ALPHA}|5ms|c0:no|{path}|mean:utterances|v1",
+            signature=f"mcd|{analysis}|{path}|mean:utterances|v1",
             paper="Kubichek 1993, https://doi.org/10.1109/PACRIM.1993.407206",
             sample_rate=SAMPLE_RATE,
         )

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ttsbench import registry
 from ttsbench.errors import ConfigError, TtsbenchError
@@ -100,7 +101,7 @@ def _describe(kind: registry.Kind, name: str) -> str:
         plugin = registry.load(kind, name)
     except ConfigError as error:
         return f"broken: {error}"
-    info = getattr(plugin, "info", None)
+    info: Any = getattr(plugin() if kind == "metrics" else plugin, "info", None)
     if hasattr(info, "title"):
         unit = f" ({info.unit})" if getattr(info, "unit", "") else ""
         return f"{info.title}{unit}. {info.paper}"

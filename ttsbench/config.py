@@ -6,6 +6,7 @@ null removes a key of the base. ``--set a.b=value`` is one more delta. Every def
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -53,13 +54,25 @@ class CorpusConfig(Section):
     """Where speech comes from and how it is split."""
 
     name: str = "espeak"
-    path: Path | None = None
+    path: Path | None = None  # environment variables and ~ are filled in
     options: dict[str, Any] = Field(default_factory=dict)
     test: int = Field(60, ge=1)  # utterances wanted in the test split
     valid: int = Field(12, ge=1)
     split_seed: int = 0
     max_s: float = Field(20.0, gt=0.5)  # longer clips are left out and counted
     alignment: Literal["auto", "textgrid", "pocketsphinx"] = "auto"
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _expanded(cls, path: Any) -> Any:
+        if not isinstance(path, str):
+            return path
+        expanded = os.path.expandvars(path)
+        if "$" in expanded:
+            raise ValueError(
+                f"{path} names an environment variable that is not set; export it or use --set corpus.path"
+            )
+        return Path(expanded).expanduser()
 
 
 class ModelSize(Section):
@@ -81,7 +94,7 @@ class ModelSize(Section):
 class TrainConfig(Section):
     """One optimizer budget for every objective of a role."""
 
-    steps: int = Field(1500, ge=1)
+    steps: int = Field(1000, ge=1)
     batch_size: int = Field(16, ge=1)
     crop_frames: int | None = Field(192, ge=8)  # None trains on whole utterances; prosody models always do
     learning_rate: float = Field(1e-3, gt=0)
@@ -97,7 +110,7 @@ class TrainConfigs(Section):
     """Budgets by role."""
 
     acoustic: TrainConfig = TrainConfig()
-    prosody: TrainConfig = TrainConfig(steps=600, crop_frames=None)
+    prosody: TrainConfig = TrainConfig(steps=400, crop_frames=None)
 
 
 class Compute(Section):

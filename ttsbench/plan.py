@@ -1,5 +1,6 @@
-"""Experiment -> job graph. Every key is known before anything runs, so a changed config recomputes exactly what depends
-on it.
+"""Experiment -> job graph.
+
+Every key is known before anything runs, so a changed config recomputes exactly what depends on it.
 
     prepare -> train (each model and seed once) -> synthesize -> transcribe (each system and seed) -> score -> report
 """
@@ -57,7 +58,9 @@ def make_plan(experiment: Experiment) -> list[Job]:
 
 def _prepare(experiment: Experiment) -> Job:
     corpus = experiment.corpus
-    key = _key("prepare", corpus.model_dump(mode="json"), experiment.mel.model_dump(), fingerprint(corpus))
+    key = _key(
+        "prepare", corpus.model_dump(mode="json", exclude={"path"}), experiment.mel.model_dump(), fingerprint(corpus)
+    )
     minutes = costs.corpus_minutes(corpus)
     return Job("prepare", "prepare", (), key, "prepare", costs.prepare_s(minutes), {"minutes": minutes})
 

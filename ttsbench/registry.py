@@ -27,7 +27,7 @@ SINGULAR = {
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean 'x'?" for a near miss, else the list of what exists."""
+    """The nearest known name as a question, or the list of what exists."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names) or 'none'}."

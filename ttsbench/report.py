@@ -1,5 +1,7 @@
-"""Stage report: the scored rows become ``summary.csv``, ``differences.csv``, ``failures.csv``, ``table.md``,
-``table.tex`` and ``provenance.json`` in the run's folder.
+"""Stage report: the scored rows become tables.
+
+Leaves in the run's folder ``summary.csv``, ``differences.csv``, ``failures.csv``, ``table.md``, ``table.tex`` and
+``provenance.json``.
 """
 
 from __future__ import annotations

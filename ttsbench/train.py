@@ -61,7 +61,7 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
         strategy="ddp_spawn" if compute.devices > 1 else "auto",
         precision=compute.precision,
     )
-    fabric.launch(_train, run, job, progress)
+    fabric.launch(_train, run, job, progress)  # type: ignore[arg-type]  # extra arguments are passed on
 
 
 def _train(fabric: Any, run: Run, job: Job, progress: Progress) -> None:
@@ -99,7 +99,7 @@ class Trainer:
         self._valid = collate([item(corpus, one, self._role) for one in corpus.split("valid")], self._role)
         model, self._description = build_model(run, job, corpus)
         self._model: SpeechModel = fabric.to_device(model)
-        self._average = AveragedModel(self._model.kept(), multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+        self._average = AveragedModel(self._model.kept(), multi_avg_fn=get_ema_multi_avg_fn(config.ema))  # type: ignore[no-untyped-call]
         self._groups = self._model.group_parameters()
         self._optimizers = {
             name: torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)

@@ -1,4 +1,4 @@
-"""A prepared corpus: the manifest, the phone inventory and the normalisation statistics, as every later stage sees them."""
+"""A prepared corpus as every later stage sees it: manifest, phone inventory, normalisation statistics."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def normalisation(features: Sequence[Features]) -> Normalisation:
 
 
 class _Moments:
-    """Mean and standard deviation of what was added; a constant has a standard deviation of 1e-3, so nothing explodes."""
+    """Mean and standard deviation of what was added; that of a constant is 1e-3, so that nothing explodes."""
 
     def __init__(self) -> None:
         self._count, self._sum, self._square = 0, 0.0, 0.0

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -110,7 +111,7 @@ def phone_means(
 
 def save_features(path: Path, features: Features) -> None:
     """Write whole or not at all; no pickle."""
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "mel": features.mel,
         "f0": features.f0,
         "energy": features.energy,

@@ -1,4 +1,4 @@
-"""A masked ConvNeXt block for sequences, after Liu et al. 2022 (https://arxiv.org/abs/2201.03545) and its 1-D use in Vocos.
+"""A masked ConvNeXt block for sequences, after Liu et al. 2022 (https://arxiv.org/abs/2201.03545), in one dimension.
 
     y = x + MLP(LN(depthwise_conv(m * x)) * (1 + scale) + shift)
 
@@ -6,6 +6,8 @@ The mask is applied before the only operation that looks at neighbours, so paddi
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +41,8 @@ class ConvBlock(nn.Module):
                 raise ValueError("A modulated block needs its vector (B, C); pass the embedded time.")
             scale, shift = self.modulation(vector).unsqueeze(1).chunk(2, dim=-1)
             hidden = hidden * (1 + scale) + shift
-        return x + self.down(functional.gelu(self.up(hidden), approximate="tanh"))
+        update: Tensor = self.down(functional.gelu(self.up(hidden), approximate="tanh"))
+        return x + update
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -52,5 +55,5 @@ def time_embedding(t: Tensor, channels: int, max_period: float = 10_000.0) -> Te
     """Sinusoids of t (B,) in [0, 1] -> (B, channels), as in Vaswani et al. 2017 with t scaled to 1,000 positions."""
     half = channels // 2
     steps = torch.arange(half, device=t.device, dtype=torch.float32) / half
-    angles = 1_000.0 * t.float().unsqueeze(1) * torch.exp(-steps * torch.log(torch.tensor(max_period)))
+    angles = 1_000.0 * t.float().unsqueeze(1) * torch.exp(-steps * math.log(max_period))
     return torch.cat([angles.sin(), angles.cos()], dim=1)

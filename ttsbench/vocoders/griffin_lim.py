@@ -55,7 +55,7 @@ class GriffinLim:
     def magnitudes(self, mel: Tensor, updates: int = 30) -> Tensor:
         """Mel magnitudes (T, M) -> STFT magnitudes (T, F), non-negative."""
         bands = self._bands
-        estimate = (mel @ self._inverse).clamp_min(SMALL)
+        estimate: Tensor = (mel @ self._inverse).clamp_min(SMALL)
         numerator = mel @ bands.T
         gram = bands @ bands.T
         for _ in range(updates):
