@@ -43,8 +43,8 @@ _SLOTS = {
         last Christmas|eleven months ago
     """,
     "how": """
-        without permission|despite complaints|according to newspapers|because of sunshine|with remarkable patience
-        following instructions|including photographs|almost accidentally
+        without permission|despite complaints|for seven dollars|because of sunshine|with several hammers
+        following instructions|including Saturday|almost accidentally
     """,
 }
 _PATTERNS = (

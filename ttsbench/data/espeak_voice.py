@@ -3,7 +3,7 @@
 The library (https://github.com/espeak-ng/espeak-ng, API in ``speak_lib.h``) and its data come with `espeakng_loader`.
 It keeps one state per process: it is started once, on first use, and a lock lets one call in at a time. The phase of
 its noise and flutter runs on from call to call and cannot be reset, so samples depend on what the process rendered
-before; the times of the phones do not.
+before; the times of the phones do not. A process that renders the same things in the same order gets the same samples.
 
 ``espeakPITCH`` and ``espeakRANGE`` are levels from 0 to 100, ``espeakRATE`` is in words per minute; what they do to the
 median F0 is in ``ttsbench.data.espeak_prosody``.
@@ -30,7 +30,9 @@ _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _PHONEME_IPA, _DO_NOT_EXIT = 0x1, 0x2, 0x8000
 _UTF8 = 1
 _IPA = 0x02
-_RATE, _PITCH, _RANGE = 1, 3, 4
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_UNCLIPPED = 60  # at its default volume, 100, the loudest voices overflow
+_SEED = 1
 _EVENT_END, _EVENT_WORD, _EVENT_PHONE = 0, 1, 7
 _BUFFER_MS = 200
 
@@ -92,6 +94,8 @@ class _Engine:
                 f"espeak-ng cannot start from {data} (answer {rate}): reinstall espeakng-loader, or move the "
                 f"environment to a path shorter than 140 characters (this one has {len(str(data))})."
             )
+        self.lib.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # it would be the time of day
+        self.lib.espeak_SetParameter(_VOLUME, _UNCLIPPED, 0)
         self._variants = {path.name for path in (data / "voices" / "!v").iterdir()}
         self._pcm: list[bytes] = []
         self._events: list[Event] = []

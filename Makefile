@@ -1,0 +1,41 @@
+# Every target sets up what it needs from a machine that has python3 (3.11 or 3.12), git, make and a compiler.
+PYTHON ?= python3
+BIN := .venv/bin
+# Workers have one thread each; the tests follow, so that two of them never fight over the cores.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: install compare test test-slow smoke check bench clean
+
+install: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 12) else \
+	  "ttsbench needs Python 3.11 or 3.12 and this is %d.%d; give another, as in: make install PYTHON=python3.11" % v)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+compare: install
+	$(BIN)/ttsbench compare experiments/objectives.yaml
+
+smoke: install
+	$(BIN)/ttsbench compare experiments/smoke.yaml
+
+test: install
+	$(BIN)/python -m pytest
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/python benchmarks/training_throughput.py
+
+clean:
+	rm -rf .venv runs build *.egg-info

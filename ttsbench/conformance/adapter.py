@@ -1,0 +1,95 @@
+"""The checks of an adapter: what it says of itself, how it is built, how it samples and how it learns, in both roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from torch import nn
+
+from ttsbench import registry
+from ttsbench.conformance import learning, sampling
+from ttsbench.conformance.finding import Finding, first_fault, judge, listed
+from ttsbench.conformance.tiny import Tiny
+from ttsbench.interfaces import Adapter
+from ttsbench.model import SpeechModel
+from ttsbench.types import AdapterInfo, Role
+
+ROLES: tuple[Role, ...] = ("acoustic", "prosody")
+
+
+def check_adapter(name: str) -> Iterator[Finding]:
+    """Every finding; nothing but the first where the info is not even there."""
+    info = judge("adapter: info is complete", partial(info_fault, name))
+    yield info
+    if not isinstance(getattr(registry.load("adapters", name), "info", None), AdapterInfo):
+        return
+    for role in ROLES:
+        tiny = Tiny(name, role)
+        built = judge(f"{role}: can be built", partial(_built, tiny))
+        yield built
+        if built.ok:
+            checks = {
+                "its networks share nothing": partial(_shared, tiny),
+                "every trainable parameter is in one of its networks": partial(_outside, tiny),
+                **sampling.checks(tiny),
+                **learning.checks(tiny),
+            }
+            yield from (judge(f"{role}: {what}", fault) for what, fault in checks.items())
+
+
+def info_fault(name: str) -> str:
+    """What is wrong with ``info``."""
+    info = getattr(registry.load("adapters", name), "info", None)
+    if not isinstance(info, AdapterInfo):
+        return f"the class has no info: AdapterInfo, but {info!r}"
+    unknown = [source for source in info.starts_from if source not in registry.registered("adapters")]
+    grid = info.nfe
+    return first_fault(
+        [
+            (info.name == name, f"info.name is {info.name!r}, it is registered as '{name}'"),
+            (bool(info.title.strip()), "info.title is empty"),
+            (bool(info.paper.strip()), "info.paper is empty; name the paper, or say what was chosen"),
+            (bool(grid), "info.nfe is empty; give at least one number of function evaluations"),
+            (all(type(n) is int and n > 0 for n in grid), f"info.nfe holds a number that is no positive int: {grid}"),
+            (len(set(grid)) == len(grid), f"info.nfe holds a number twice: {grid}"),
+            (not unknown, f"info.starts_from names adapters that are not registered: {', '.join(unknown)}"),
+            (info.step_cost > 0, f"info.step_cost is {info.step_cost}; it is a multiple of a step of 'l1'"),
+            (type(info.version) is int and info.version > 0, f"info.version is {info.version!r}, no positive int"),
+        ]
+    )
+
+
+def _built(tiny: Tiny) -> str:
+    adapter = tiny.model().adapter
+    return "" if isinstance(adapter, Adapter) else "it lacks one of info, networks, losses and sample"
+
+
+def _shared(tiny: Tiny) -> str:
+    owners: dict[int, str] = {}
+    shared = []
+    for group, network in tiny.model().groups.items():
+        for name, part in (*network.named_modules(), *network.named_parameters()):
+            owner = owners.setdefault(id(part), group)
+            if owner != group:
+                shared.append(f"{group}.{name} is also in {owner}".replace(". ", " "))
+    return listed("two optimizers would move the same weights:", shared)
+
+
+def _outside(tiny: Tiny) -> str:
+    model = tiny.model()
+    inside = {id(parameter) for parameter in model.groups.parameters()}
+    found = [name for name, parameter in _held(model) if parameter.requires_grad and id(parameter) not in inside]
+    return listed("outside networks() these would neither learn nor be saved:", found)
+
+
+def _held(model: SpeechModel) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters that the adapter's attributes hold, as far as they can be seen."""
+    adapter = model.adapter
+    if isinstance(adapter, nn.Module):
+        yield from adapter.named_parameters()
+    for name, value in vars(adapter).items():
+        if isinstance(value, nn.Parameter):
+            yield name, value
+        elif isinstance(value, nn.Module):
+            yield from ((f"{name}.{inner}", parameter) for inner, parameter in value.named_parameters())
