@@ -3,8 +3,6 @@
 import itertools
 import math
 import os
-import subprocess
-import sys
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,7 +27,7 @@ VOWELS = tuple("aeiouæɑɐɒəɚɛɜɪʊʌᵻɔ")
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    made = EspeakCorpus(tmp_path_factory.mktemp("espeak") / "corpus", minutes=4)
+    made = EspeakCorpus(tmp_path_factory.mktemp("espeak") / "corpus", minutes=3)
     made.utterances()
     return made
 
@@ -60,7 +58,7 @@ def test_it_is_as_long_as_asked_for_and_in_the_stated_format(utterances):
     infos = [soundfile.info(utterance.audio) for utterance in utterances]
     assert {(info.samplerate, info.channels, info.subtype) for info in infos} == {(22050, 1, "PCM_16")}
     durations = [info.frames / info.samplerate for info in infos]
-    assert 240.0 <= sum(durations) < 247.0
+    assert 180.0 <= sum(durations) < 187.0
     assert min(durations) >= 2.0 and max(durations) <= 6.5
     for utterance, duration_s in zip(utterances, durations, strict=True):
         assert utterance.attributes["duration_s"] == pytest.approx(duration_s)
@@ -115,7 +113,7 @@ def test_phones_lie_where_their_sound_is(utterances):
 
     def contrast(shift_s):
         voiced, crossings, level = defaultdict(list), defaultdict(list), defaultdict(list)
-        for utterance in utterances[:24]:
+        for utterance in utterances[:16]:
             samples, rate = soundfile.read(utterance.audio)
             times, f0 = log_f0(utterance)
             for phone in read_textgrid(utterance.textgrid):
@@ -140,13 +138,13 @@ def test_phones_lie_where_their_sound_is(utterances):
 
 
 def test_the_measured_pitch_is_the_drawn_one(utterances):
-    drawn, measured = zip(*((phrase["pitch"], f0) for _, phrase, f0 in measured_phrases(utterances)), strict=True)
-    error = np.log(measured) - np.log(drawn)
-    assert abs(error.mean()) < 0.03 and error.std() < 0.05
-    within = [np.log(phrase["pitch"] / SPEAKERS[u.speaker].prosody.base_pitch_hz) for u, phrase, _ in
-              measured_phrases(utterances[:30])]  # fmt: skip
-    assert np.corrcoef(within, [np.log(f0 / SPEAKERS[u.speaker].prosody.base_pitch_hz) for u, _, f0 in
-                                measured_phrases(utterances[:30])])[0, 1] > 0.9  # fmt: skip
+    rows = [
+        (np.log(phrase["pitch"]), np.log(f0), np.log(SPEAKERS[utterance.speaker].prosody.base_pitch_hz))
+        for utterance, phrase, f0 in measured_phrases(utterances[:30])
+    ]
+    drawn, measured, base = np.array(rows).T
+    assert abs((measured - drawn).mean()) < 0.03 and (measured - drawn).std() < 0.05
+    assert np.corrcoef(drawn - base, measured - base)[0, 1] > 0.93  # within speakers
 
 
 def test_the_drawn_rate_scales_the_duration(utterances):
@@ -229,7 +227,7 @@ def test_the_extremes_are_within_what_espeak_takes(name):
 def test_two_generations_are_the_same_bytes_and_another_seed_is_not(tmp_path):
     def files(name, seed):
         folder = tmp_path / name
-        EspeakCorpus(folder, minutes=0.5, seed=seed).utterances()
+        EspeakCorpus(folder, minutes=0.4, seed=seed).utterances()
         return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
     espeak_voice.speak("something else first", "en-us+f5")
@@ -242,6 +240,8 @@ def test_several_at_once_leave_one_whole_corpus(tmp_path):
     def make(_):
         return [one.id for one in EspeakCorpus(tmp_path / "corpus", minutes=0.3, speakers=("f5",)).utterances()]
 
+    (tmp_path / ".corpus.killed").mkdir()
+    os.utime(tmp_path / ".corpus.killed", (0, 0))  # what a killed generation left long ago is swept
     with ThreadPoolExecutor(2) as pool:
         one, two = pool.map(make, range(2))
     assert one == two
@@ -264,14 +264,6 @@ def test_a_generation_that_dies_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(CorpusError, match="could not be generated"):
         EspeakCorpus(tmp_path / "corpus", minutes=0.3).utterances()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_generation_left_is_swept(tmp_path):
-    left = tmp_path / ".corpus.abandoned"
-    left.mkdir()
-    os.utime(left, (0, 0))
-    EspeakCorpus(tmp_path / "corpus", minutes=0.3, speakers=("f5",)).utterances()
-    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
 
 
 @pytest.mark.parametrize(
@@ -356,17 +348,6 @@ def test_sentences_differ_and_use_the_whole_vocabulary():
     assert set(vocabulary()) <= set(dictionary())  # the recogniser knows every word
 
 
-def test_the_builder_runs_in_a_process_of_its_own(tmp_path):
-    """A corpus is made whatever the working folder, with nothing but the import path handed down."""
-    code = (
-        "from pathlib import Path; from ttsbench.data.espeak import EspeakCorpus; "
-        f"EspeakCorpus(Path({str(tmp_path / 'c')!r}), minutes=0.2, speakers=('f5',)).utterances()"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
-    assert (tmp_path / "c" / "manifest.json").is_file()
-
-
 def test_the_recogniser_understands_every_speaker(utterances):
     """Measured on the default corpus' 60 test clips: see the bounds; the recogniser hears a flat unigram."""
     from ttsbench.transcribers.pocketsphinx import PocketSphinx
@@ -375,7 +356,7 @@ def test_the_recogniser_understands_every_speaker(utterances):
     recogniser = PocketSphinx(vocabulary())
     said, heard = defaultdict(list), defaultdict(list)
     for utterance in utterances:
-        if len(said[utterance.speaker]) < 5:
+        if len(said[utterance.speaker]) < 4:
             samples, rate = soundfile.read(utterance.audio, dtype="float32")
             said[utterance.speaker].append(" ".join(words(utterance.text)))
             heard[utterance.speaker].append(recogniser.transcribe(resample(samples, rate, recogniser.sample_rate)))

@@ -1,11 +1,18 @@
 """A corpus in the `folder` layout that is made in a second: speech-like clips, words of the dictionary, TextGrids."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import soundfile
 from speechlike import speechlike
+
+from ttsbench import prepare, registry
 from ttsbench.config import Experiment, validate
+from ttsbench.jobs import Run
+from ttsbench.plan import make_plan
+from ttsbench.store import mark_done, open_folder
 
 SAMPLE_RATE = 16000
 WORDS = (("see", "S", "IY1"), ("no", "N", "OW1"), ("may", "M", "EY1"), ("two", "T", "UW1"), ("law", "L", "AO1"))
@@ -69,3 +76,46 @@ def tiny_experiment(corpus: Path | None, **changes: object) -> Experiment:
         **TINY,
     }
     return validate({**values, **changes}, "tiny")
+
+
+def install(root: Path) -> Path:
+    """A folder that makes the plug-ins of tinyplugins.py look installed, once it is on ``sys.path``."""
+    info = root / "tinyplugins-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tinyplugins\nVersion: 1.0\n", encoding="utf-8")
+    entries = {"adapters": {"two_groups": "TwoGroups", "pupil": "Pupil"}, "transcribers": {"echo": "Echo"}}
+    lines = []
+    for kind, names in entries.items():
+        lines += [f"[ttsbench.{kind}]", *(f"{name} = tinyplugins:{value}" for name, value in names.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+@contextmanager
+def installed(root: Path) -> Iterator[None]:
+    """``install``, for the time being; workers inherit ``sys.path``."""
+    sys.path.insert(0, str(install(root)))
+    _forget()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(root))
+        _forget()
+
+
+def _forget() -> None:
+    registry.registered.cache_clear()
+    registry.load.cache_clear()
+    registry.source_hash.cache_clear()
+
+
+def prepared(root: Path, corpus: Path, **changes: object) -> Run:
+    """A run whose prepare stage is done, in this process."""
+    run = Run(root / "run", tiny_experiment(corpus, **changes))
+    job = make_plan(run.experiment)[0]
+    open_folder(job.path(run), job.key)
+    for task in prepare.tasks(run, job):
+        prepare.work(run, job, task, lambda fraction: None)
+    prepare.finish(run, job)
+    mark_done(job.path(run), job.key)
+    return run

@@ -7,6 +7,7 @@ null removes a key of the base. ``--set a.b=value`` is one more delta. Every def
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from ttsbench.errors import ConfigError
 
 ORACLE = "oracle"
 SAME = "same"
+LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]*"  # no separator and no '+', which joins the two models of a system
 
 
 class Section(BaseModel):
@@ -157,7 +159,7 @@ class Statistics(Section):
 class Experiment(Section):
     """Everything a run depends on."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=f"^{LABEL}$")
     title: str = ""
     corpus: CorpusConfig = CorpusConfig()
     mel: MelConfig = MelConfig()
@@ -182,6 +184,17 @@ class Experiment(Section):
                 label: {"adapter": label, **(value or {})} if isinstance(value or {}, Mapping) else value
                 for label, value in adapters.items()
             }
+        return adapters
+
+    @field_validator("adapters")
+    @classmethod
+    def _safe(cls, adapters: dict[str, AdapterConfig]) -> dict[str, AdapterConfig]:
+        for label in adapters:
+            if not re.fullmatch(LABEL, label) or label in (ORACLE, SAME):
+                raise ValueError(
+                    f"the label '{label}' names folders and rows of the table: use letters, digits, '.', '_' and '-', "
+                    f"and neither '{ORACLE}' nor '{SAME}'"
+                )
         return adapters
 
     @field_validator("metrics", mode="before")
@@ -228,7 +241,7 @@ def read_yaml(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         there = [file.stem for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         raise ConfigError(f"No experiment at {path}. {registry.did_you_mean(path.stem, there)}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
+        raise ConfigError(f"{path} cannot be read as YAML: {_one_line(error)}.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no mapping; an experiment is 'key: value' lines.")
     base = values.pop("base", None)
@@ -259,11 +272,15 @@ def parse_override(text: str) -> dict[str, Any]:
     try:
         nested: Any = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}: '{value}' is not YAML: {error}") from error
+        raise ConfigError(f"--set {key}: '{value}' is not YAML: {_one_line(error)}.") from error
     for part in reversed(key.split(".")):
         nested = {part: nested}
     result: dict[str, Any] = nested
     return result
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def validate(values: Mapping[str, Any], source: str) -> Experiment:
@@ -314,10 +331,20 @@ def check_plugins(experiment: Experiment) -> None:
         ("transcribers", experiment.transcriber, ("vocabulary",)),
     ):
         registry.check_options(kind, part.name, part.options, reserved)  # type: ignore[arg-type]
+    _check_vocoder(experiment)
     for label in experiment.acoustic:
         _check_label("acoustic", label, experiment.adapters)
     for label in experiment.prosody:
         _check_label("prosody", label, {**experiment.adapters, ORACLE: None, SAME: None})
+
+
+def _check_vocoder(experiment: Experiment) -> None:
+    """Its first use comes after training: a value it refuses must be known before."""
+    vocoder = experiment.vocoder
+    try:
+        registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}: {error}.") from error
 
 
 def _check_label(key: str, label: str, known: Mapping[str, Any]) -> None:

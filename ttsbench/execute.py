@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import wait as wait_for_death
 from typing import Any, cast
 
@@ -100,7 +101,7 @@ class _Executor:
                 open_folder(job.path(self._run), job.key)
             tasks = stage_module(job.stage).tasks(self._run, job)
         except Exception as error:
-            self._fail(job, _reason(error))
+            self._fail_or_stop(job, error)
             return
         running = _Running(job, len(tasks))
         self._running[job.id] = running
@@ -111,7 +112,11 @@ class _Executor:
             self._finish(running)
 
     def _submit(self, running: _Running, index: int, task: Task, attempt: int) -> None:
-        future = self._pool.submit(_work, self._run, running.job, index, task)
+        try:
+            future = self._pool.submit(_work, self._run, running.job, index, task)
+        except BrokenProcessPool:  # a worker died while it had nothing to do
+            self._renew_pool()
+            future = self._pool.submit(_work, self._run, running.job, index, task)
         running.futures[future] = (attempt, {"index": index, "task": task})
 
     def _collect(self) -> None:
@@ -174,10 +179,16 @@ class _Executor:
             stage_module(job.stage).finish(self._run, job)
             mark_done(job.path(self._run), job.key)
         except Exception as error:
-            self._fail(job, _reason(error))
+            self._fail_or_stop(job, error)
             return
         self._pending.discard(job.id)
         self._reporter.job_done(job)
+
+    def _fail_or_stop(self, job: Job, error: Exception) -> None:
+        """Without the job that needs none (the corpus) nothing can run, so its sentence alone is what to show."""
+        if isinstance(error, TtsbenchError) and not job.needs:
+            raise error
+        self._fail(job, _reason(error))
 
     def _fail(self, job: Job, reason: str) -> None:
         self._failures[job.id] = reason
@@ -218,8 +229,9 @@ def _work(run: Run, job: Job, index: int, task: Task) -> None:
 
 
 def _task_progress(job_id: str, index: int) -> Progress:
-    def report(fraction: float) -> None:
-        if _progress_queue is not None:
-            _progress_queue.put((job_id, index, fraction))
+    return partial(_report, job_id, index)  # no closure: training on several devices hands it to processes of its own
 
-    return report
+
+def _report(job_id: str, index: int, fraction: float) -> None:
+    if _progress_queue is not None:
+        _progress_queue.put((job_id, index, fraction))

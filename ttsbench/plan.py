@@ -89,6 +89,8 @@ class _Training:
         )
         if key not in self.jobs:
             name = f"{label}-{role}-seed{seed}"
+            if any(job.id == f"train {name}" for job in self.jobs.values()):
+                name += f"-{key[:8]}"  # a label that has the name of an adapter others start from, but not its options
             spec = {
                 "adapter": config.adapter,
                 "options": config.options,

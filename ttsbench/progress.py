@@ -65,7 +65,7 @@ class RunReporter:
         self._fractions: dict[str, dict[int, float]] = defaultdict(dict)
         self._active: list[str] = []
         self._began = self._last_line = time.monotonic()
-        self._total = 0.0
+        self._total, self._heading = 0.0, ""
 
     def start(self, plan: Sequence[Job], waiting: Sequence[Job]) -> None:
         """Open the bar."""
@@ -74,7 +74,7 @@ class RunReporter:
         done = len(plan) - len(waiting)
         if not waiting:
             return
-        self._console.print(f"{len(waiting)} jobs to do, {done} already done, {self._workers} workers.")
+        self._heading = f"{len(waiting)} jobs to do, {done} already done, {self._workers} workers."
         if self._bar is not None:
             self._bar.start()
             self._bar_task = self._bar.add_task("starting", total=1.0, left="")
@@ -91,7 +91,10 @@ class RunReporter:
         self._show()
 
     def job_cut(self, job: Job, tasks: int) -> None:
-        """Remember the number of tasks."""
+        """Remember the number of tasks; the first job to get this far shows that the corpus can be used."""
+        if self._heading:
+            self._console.print(self._heading)
+            self._heading = ""
         with self._lock:
             self._tasks[job.id] = tasks
 

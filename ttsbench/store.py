@@ -101,14 +101,16 @@ def mark_done(folder: Path, key: str) -> None:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Refuse a second run in the same folder. The system drops the lock with the process, however it dies."""
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise TtsbenchError(
             f"Another ttsbench is running in {folder}. Wait for it, or give this one its own --output."
         ) from None
+    except OSError as error:
+        raise TtsbenchError(f"The run folder {folder} cannot be used ({error.strerror}). Choose another --output.") from error
     try:
         yield
     finally:

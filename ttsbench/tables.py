@@ -6,7 +6,8 @@ A value is bold when no other model is better on the utterances that all models 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ttsbench.results import Cell, MetricRows
@@ -33,19 +34,25 @@ class Table:
         if any(math.isnan(value) for value in values.values()):
             return set()
         extreme = max(values.values()) if rows.info.higher_is_better else min(values.values())
-        return {name for name, value in values.items() if math.isclose(value, extreme, rel_tol=1e-9)}
+        best = {name for name, value in values.items() if math.isclose(value, extreme, rel_tol=1e-9)}
+        return best if len(best) < len(models) else set()
+
+    def column(self, rows: MetricRows) -> list[Cell]:
+        """The cells of a metric, in the order of the systems."""
+        return [self.cells[system, rows.info.name] for system in self.systems]
 
 
 def markdown(table: Table) -> str:
     """A table for a README or a terminal."""
     header = ["system", *(_heading(rows) for rows in table.metrics)]
     best = {rows.info.name: table.best(rows) for rows in table.metrics}
+    digits = {rows.info.name: decimals(table.column(rows)) for rows in table.metrics}
     body = []
     for system in table.systems:
         row = [system]
         for rows in table.metrics:
             cell = table.cells[system, rows.info.name]
-            text = cell_text(cell, rows.info.unit)
+            text = cell_text(cell, rows.info.unit, digits[rows.info.name])
             row.append(f"**{text}**" if text and system in best[rows.info.name] else text)
         body.append(row)
     widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]
@@ -59,6 +66,7 @@ def markdown(table: Table) -> str:
 def latex(table: Table) -> str:
     """A booktabs table for a paper; intervals as subscripted bounds."""
     best = {rows.info.name: table.best(rows) for rows in table.metrics}
+    digits = {rows.info.name: decimals(table.column(rows)) for rows in table.metrics}
     header = " & ".join(["System", *(_latex_heading(rows) for rows in table.metrics)])
     lines = [
         f"% {table.title}",
@@ -71,32 +79,43 @@ def latex(table: Table) -> str:
     for system in table.systems:
         row = [_escape(system)]
         for rows in table.metrics:
-            row.append(_latex_cell(table.cells[system, rows.info.name], rows, system in best[rows.info.name]))
+            name = rows.info.name
+            row.append(_latex_cell(table.cells[system, name], rows.info.unit, digits[name], system in best[name]))
         lines.append(rf"{' & '.join(row)} \\")
         if table.references and system == table.references[-1]:
             lines.append(r"\midrule")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def cell_text(cell: Cell, unit: str) -> str:
+def cell_text(cell: Cell, unit: str, digits: int) -> str:
     """``value [low, high]``; empty where nothing was measured, with the count where some of it failed."""
     if math.isnan(cell.value):
         return ""
-    digits = decimals(cell, unit)
     text = format_value(cell.value, unit, digits)
-    if not math.isnan(cell.low) and cell.low < cell.high:
+    if _has_interval(cell):
         text += f" [{format_value(cell.low, unit, digits)}, {format_value(cell.high, unit, digits)}]"
     return text + (f" ({cell.n} of {cell.n + cell.n_failed})" if cell.n_failed else "")
 
 
-def decimals(cell: Cell, unit: str) -> int:
-    """Two significant digits of the interval's half width; without an interval, three of the value."""
-    if unit == "parameters" or cell.value == 0 or float(cell.value).is_integer():
-        return 0
-    half = (cell.high - cell.low) / 2
-    if math.isnan(half) or half <= 0:
-        return max(0, min(4, 2 - math.floor(math.log10(abs(cell.value)))))
-    return max(0, min(4, 1 - math.floor(math.log10(half))))
+def decimals(cells: Iterable[Cell]) -> int:
+    """Decimals of a column: two significant digits of the median half width of its intervals.
+
+    Without any interval, none where all values are whole, else three significant digits of the smallest.
+    """
+    cells = list(cells)
+    halves = [(cell.high - cell.low) / 2 for cell in cells if _has_interval(cell)]
+    if halves:
+        return _digits(statistics.median(halves), 2)
+    values = [abs(cell.value) for cell in cells if not math.isnan(cell.value) and cell.value]
+    return 0 if all(value.is_integer() for value in values) else _digits(min(values), 3)
+
+
+def _digits(value: float, significant: int) -> int:
+    return max(0, min(4, significant - 1 - math.floor(math.log10(value))))
+
+
+def _has_interval(cell: Cell) -> bool:
+    return not math.isnan(cell.low) and cell.low < cell.high
 
 
 def format_value(value: float, unit: str, digits: int) -> str:
@@ -126,14 +145,13 @@ def _latex_heading(rows: MetricRows) -> str:
     return f"{_escape(rows.info.title)}{unit}{arrow}"
 
 
-def _latex_cell(cell: Cell, rows: MetricRows, best: bool) -> str:
+def _latex_cell(cell: Cell, unit: str, digits: int, best: bool) -> str:
     if math.isnan(cell.value):
         return "--"
-    digits = decimals(cell, rows.info.unit)
-    value = format_value(cell.value, rows.info.unit, digits)
+    value = format_value(cell.value, unit, digits)
     text = rf"\textbf{{{value}}}" if best else value
-    if not math.isnan(cell.low) and cell.low < cell.high:
-        low, high = (format_value(bound, rows.info.unit, digits) for bound in (cell.low, cell.high))
+    if _has_interval(cell):
+        low, high = (format_value(bound, unit, digits) for bound in (cell.low, cell.high))
         text += rf"\,{{\scriptsize [{low}, {high}]}}"
     return text
 

@@ -135,8 +135,11 @@ class Trainer:
     def _one_step(self) -> None:
         config = self._config
         rate = learning_rate(self._step, config)
-        losses = self._losses(self._batches(self._step), utterance_seed("train", self._seed, self._step))
-        norms = self._gradients(losses)
+        rank, world = self._fabric.global_rank, self._fabric.world_size
+        batch = self._batches(self._step)
+        share = float(batch.part(rank, world).mask.sum() / batch.mask.sum())
+        losses = self._losses(batch, utterance_seed("train", self._seed, self._step), rank, world)
+        norms = self._gradients(losses, share)
         for name in losses:
             optimizer = self._optimizers[name]
             for group in optimizer.param_groups:
@@ -145,12 +148,12 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         self._average.update_parameters(self._model.kept())
         if (self._step + 1) % config.log_every == 0 or self._step == 0:
-            self._log(rate, losses, norms)
+            self._log(rate, {name: self._summed(loss.detach() * share) for name, loss in losses.items()}, norms)
 
-    def _losses(self, raw: RawBatch, seed: int) -> dict[str, Tensor]:
-        raw = raw.to(self._fabric.device)
-        rank = self._fabric.global_rank
-        noise = Noise([utterance_seed(seed, rank, row) for row in range(len(raw.phones))])
+    def _losses(self, raw: RawBatch, seed: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
+        """The losses on the share of ``rank``; noise belongs to the row, whichever device it is on."""
+        noise = Noise([utterance_seed(seed, row) for row in range(rank, len(raw.phones), world)])
+        raw = raw.part(rank, world).to(self._fabric.device)
         with self._fabric.autocast():
             batch = Batch(raw.target, self._model(raw))
             losses = dict(self._model.adapter.losses(batch, self._step, noise))
@@ -165,18 +168,26 @@ class Trainer:
                 )
         return losses
 
-    def _gradients(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        """Fill ``grad`` of each group from its own loss alone, averaged over devices and clipped."""
+    def _gradients(self, losses: Mapping[str, Tensor], share: float = 1.0) -> dict[str, float]:
+        """Fill ``grad`` of each group from its own loss alone, then clip.
+
+        A loss is a mean over valid elements, so devices are weighed by their share of those.
+        """
         norms = {}
         for left, (name, loss) in zip(range(len(losses) - 1, -1, -1), losses.items(), strict=True):
             parameters = self._groups[name]
             self._fabric.backward(loss, inputs=parameters, retain_graph=left > 0)
-            if self._fabric.world_size > 1:
-                for parameter in parameters:
-                    if parameter.grad is not None:
-                        parameter.grad = self._fabric.all_reduce(parameter.grad, reduce_op="mean")
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    parameter.grad = self._summed(parameter.grad * share)
             norms[name] = float(torch.nn.utils.clip_grad_norm_(parameters, self._config.clip_norm))
         return norms
+
+    def _summed(self, tensor: Tensor) -> Tensor:
+        if self._fabric.world_size == 1:
+            return tensor
+        total: Tensor = self._fabric.all_reduce(tensor, reduce_op="sum")
+        return total
 
     def _log(self, rate: float, losses: Mapping[str, Tensor], norms: Mapping[str, float]) -> None:
         row = {"step": self._step + 1, "learning_rate": rate}

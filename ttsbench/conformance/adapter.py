@@ -1,8 +1,8 @@
-"""The checks of an adapter: what it says of itself, how it is built, how it samples and how it learns, in both roles."""
+"""The checks of an adapter: its info, how it is built, how it samples and how it learns, in both roles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from torch import nn
@@ -29,7 +29,7 @@ def check_adapter(name: str) -> Iterator[Finding]:
         built = judge(f"{role}: can be built", partial(_built, tiny))
         yield built
         if built.ok:
-            checks = {
+            checks: dict[str, Callable[[], str]] = {
                 "its networks share nothing": partial(_shared, tiny),
                 "every trainable parameter is in one of its networks": partial(_outside, tiny),
                 **sampling.checks(tiny),
@@ -66,13 +66,14 @@ def _built(tiny: Tiny) -> str:
 
 
 def _shared(tiny: Tiny) -> str:
-    owners: dict[int, str] = {}
+    model = tiny.model()
+    owners: dict[nn.Parameter, str] = {}
     shared = []
-    for group, network in tiny.model().groups.items():
-        for name, part in (*network.named_modules(), *network.named_parameters()):
-            owner = owners.setdefault(id(part), group)
+    for group, network in model.groups.items():
+        for name, parameter in network.named_parameters():
+            owner = owners.setdefault(parameter, group)
             if owner != group:
-                shared.append(f"{group}.{name} is also in {owner}".replace(". ", " "))
+                shared.append(f"{group}.{name} is also in {owner}")
     return listed("two optimizers would move the same weights:", shared)
 
 

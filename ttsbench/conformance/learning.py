@@ -1,4 +1,4 @@
-"""How an adapter must learn: losses of real steps only, a gradient for every weight, and all that sampling needs saved."""
+"""How an adapter must learn: losses of real steps only, a gradient for every weight, whatever sampling needs saved."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def _walk(tiny: Tiny, change: Callable[[Batch], Batch] = lambda batch: batch) ->
     """The losses of ``STEPS`` steps without any optimizer, of a fresh model: it may keep state between them."""
     model = tiny.model()
     batch = change(tiny.batch(model))
-    return [
-        {group: loss.detach() for group, loss in tiny.losses(model, batch, step).items()} for step in range(STEPS)
-    ]
+    return [{group: loss.detach() for group, loss in tiny.losses(model, batch, step).items()} for step in range(STEPS)]
 
 
 def _difference(some: list[Losses], others: list[Losses]) -> str:

@@ -1,10 +1,11 @@
-"""How an adapter must sample: the right shape, from the seeds it is given, for one utterance whatever lies beside it."""
+"""How an adapter must sample: the right shape, from the seeds it is given, whatever lies beside an utterance."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ def _calls(tiny: Tiny) -> str:
     measured = ", ".join(f"{count} at nfe {nfe}" for count, nfe in zip(calls, tiny.nfe, strict=True))
     if min(calls) < 1:
         return f"the network 'generator' is never called as a module, so its cost cannot be measured: {measured}"
-    rising = all(few < many for few, many in zip(calls, calls[1:], strict=False))
+    rising = all(few < many for few, many in pairwise(calls))
     return "" if rising else f"calls do not grow with nfe: {measured}"
 
 
@@ -104,9 +105,11 @@ def _seeds(tiny: Tiny) -> str:
     first, again, other = draws
     if not torch.equal(first, again):
         return f"two draws with the same seeds differ; {REMEDY}"
-    differs = bool(((first - other).abs().amax(dim=(1, 2)) > 0).all())
-    if differs != tiny.info.stochastic:
-        return f"info.stochastic is {tiny.info.stochastic}, and other seeds give {'other' if differs else 'equal'} samples"
+    changed = (first != other).flatten(1).any(dim=1)
+    if tiny.info.stochastic and not bool(changed.all()):
+        return "info.stochastic is True, and other seeds give the same sample"
+    if not tiny.info.stochastic and bool(changed.any()):
+        return "info.stochastic is False, and other seeds give other samples"
     return ""
 
 

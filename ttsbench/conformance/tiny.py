@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttsbench import registry
-from ttsbench.conformance.randomness import global_seed
 from ttsbench.config import ModelSize
+from ttsbench.conformance.randomness import global_seed
 from ttsbench.data.batching import Item, RawBatch, collate
 from ttsbench.model import SpeechModel, freeze
 from ttsbench.types import AdapterInfo, Batch, Noise, Role
@@ -133,9 +133,7 @@ def lengthened(batch: Batch) -> Batch:
         return functional.pad(values, (*(0, 0) * (values.ndim - 2), 0, PADDING))
 
     tensors = {field.name: getattr(batch.cond, field.name) for field in fields(batch.cond)}
-    padded = {
-        name: longer(values) for name, values in tensors.items() if values is not None and name != "speaker"
-    }
+    padded = {name: longer(values) for name, values in tensors.items() if values is not None and name != "speaker"}
     return Batch(longer(batch.target), replace(batch.cond, **padded))
 
 

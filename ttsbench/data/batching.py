@@ -43,6 +43,10 @@ class RawBatch:
         """The same batch elsewhere."""
         return RawBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
+    def part(self, rank: int, world: int) -> RawBatch:
+        """Every ``world``-th row from ``rank`` on: one device's share."""
+        return RawBatch(**{field.name: getattr(self, field.name)[rank::world] for field in fields(self)})
+
 
 @dataclass(frozen=True)
 class Item:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import soundfile
 
-from ttsbench.audio import wav
 from ttsbench.data.espeak_prosody import SPEAKERS
 from ttsbench.data.espeak_render import render, textgrid
 from ttsbench.data.espeak_text import Phrases, sentences, spell
@@ -89,7 +89,7 @@ def _count(per_minute: float, options: Options) -> int:
 def _make(folder: Path, planned: _Planned, rng: np.random.Generator) -> dict[str, Any]:
     """Render one utterance, write its files, and return its row of the manifest."""
     made = render(planned.phrases, SPEAKERS[planned.speaker], rng)
-    wav.write(folder / "wavs" / f"{planned.id}.wav", made.samples.astype(np.float32) / 32768.0, SAMPLE_RATE)
+    soundfile.write(folder / "wavs" / f"{planned.id}.wav", made.samples, SAMPLE_RATE, subtype="PCM_16")
     grid = textgrid({"words": made.words, "phones": made.phones}, len(made.samples))
     write_text(folder / "TextGrid" / f"{planned.id}.TextGrid", grid)
     return {

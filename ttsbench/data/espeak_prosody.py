@@ -104,14 +104,14 @@ class Speaker:
 # Voices that a recogniser understands (word error rates are in tests/test_espeak.py); the bases of pitch and rate were
 # chosen to part them further.
 SPEAKERS = {
-    "f5": Speaker("en-us+f5", 54.6, 0.460, 151.6, ProsodyDistribution(205.0, 180.0)),
-    "edward": Speaker("en-us+edward", 30.4, 0.263, 71.5, ProsodyDistribution(108.0, 180.0)),
+    "f5": Speaker("en-us+f5", 54.6, 0.460, 151.6, ProsodyDistribution(205.0, 184.0)),
+    "edward": Speaker("en-us+edward", 30.4, 0.263, 71.5, ProsodyDistribution(108.0, 184.0)),
     "robosoft3": Speaker("en-us+robosoft3", 37.4, 0.197, 61.3, ProsodyDistribution(118.0, 190.0)),
-    "mike2": Speaker("en-us+mike2", 32.2, 0.278, 58.3, ProsodyDistribution(94.0, 175.0)),
+    "mike2": Speaker("en-us+mike2", 32.2, 0.278, 58.3, ProsodyDistribution(94.0, 182.0)),
     "hugo": Speaker("en-us+Hugo", 47.3, 0.406, 62.0, ProsodyDistribution(128.0, 180.0)),
     "f2": Speaker("en-us+f2", 62.9, 0.533, 133.3, ProsodyDistribution(190.0, 180.0)),
     "benjamin": Speaker("en-us+benjamin", 30.3, 0.266, 71.5, ProsodyDistribution(102.0, 175.0)),
-    "m6": Speaker("en-us+m6", 27.4, 0.241, 73.9, ProsodyDistribution(110.0, 180.0)),
+    "m6": Speaker("en-us+m6", 27.4, 0.241, 73.9, ProsodyDistribution(110.0, 184.0)),
     "klatt4": Speaker("en-us+klatt4", 29.5, 0.257, 72.2, ProsodyDistribution(115.0, 185.0)),
 }
 DEFAULT_SPEAKERS = ("f5", "edward", "robosoft3", "mike2", "m6")

@@ -1,0 +1,446 @@
+"""The whole pipeline on a corpus of twelve short clips: what it leaves, what it recomputes, what it survives."""
+
+import contextlib
+import csv
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import soundfile
+import yaml
+from tinycorpus import TINY, installed, tiny_corpus
+
+from ttsbench.cli import main
+from ttsbench.results import SUMMARY_COLUMNS
+from ttsbench.store import locked, read_json, write_json
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SYSTEMS = ["ground-truth", "copy-synthesis", "l1+oracle", "l2+oracle", "l1+l1", "l2+l2"]
+METRICS = ["mcd", "wer", "rtf", "nfe", "params"]
+
+
+@dataclass(frozen=True)
+class Result:
+    status: int
+    out: str
+    err: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a module's runs happen: a corpus with one corrupt clip, an experiment, a finished run."""
+
+    root: Path
+    experiment: Path
+    finished: Path
+    first: Result
+
+    def copy(self, folder: Path) -> Path:
+        """The finished run once more, times of files included."""
+        shutil.copytree(self.finished, folder)
+        return folder
+
+
+def compare(*arguments: str | Path) -> Result:
+    """``ttsbench compare`` in this process."""
+    began = time.monotonic()
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        status = main(["compare", *map(str, arguments)])
+    return Result(status, out.getvalue(), err.getvalue(), time.monotonic() - began)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pipeline")
+    with pytest.MonkeyPatch.context() as patch, installed(root / "plugins"):
+        patch.setenv("TTSBENCH_CACHE", str(root / "cache"))
+        corpus = tiny_corpus(root / "corpus", 12, corrupt=["c07"])
+        values = {
+            "corpus": {"name": "folder", "path": str(corpus), "test": 3, "valid": 2},
+            "adapters": {"l1": {}, "l2": {}},
+            "transcriber": {"name": "echo"},
+            "metrics": {name: {} for name in METRICS},
+            **TINY,
+        }
+        experiment = root / "tiny.yaml"
+        experiment.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        first = compare(experiment, "--output", root / "run", "--jobs", "2")
+        yield Site(root, experiment, root / "run", first)
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def files(folder, pattern):
+    return {str(path.relative_to(folder)): path for path in sorted(folder.glob(pattern))}
+
+
+def contents(folder, pattern):
+    return {name: path.read_bytes() for name, path in files(folder, pattern).items()}
+
+
+def times(folder, pattern):
+    return {name: path.stat().st_mtime_ns for name, path in files(folder, pattern).items()}
+
+
+def without_rtf(run):
+    lines = (run / "summary.csv").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.split(",")[1] != "rtf"]
+
+
+# A finished run
+
+
+def test_the_first_run_leaves_every_file(site):
+    assert site.first.status == 0, site.first.err
+    run = site.finished
+    for name in (
+        "experiment.json", "prepare/manifest.jsonl", "prepare/excluded.csv", "prepare/notes.json",
+        "prepare/statistics.json", "summary.csv", "differences.csv", "failures.csv", "table.md", "table.tex",
+        "provenance.json", *(f"scores/{metric}.csv" for metric in METRICS),
+    ):  # fmt: skip
+        assert (run / name).is_file(), name
+    models = [f"{label}-{role}-seed0" for label in ("l1", "l2") for role in ("acoustic", "prosody")]
+    assert sorted(path.name for path in (run / "train").iterdir()) == sorted(models)
+    for model in models:
+        assert {"weights.safetensors", "model.json", "curve.csv", "cost.json"} <= {
+            path.name for path in (run / "train" / model).iterdir()
+        }
+    assert sorted(path.name for path in (run / "wavs").iterdir()) == sorted(SYSTEMS)
+    for system in SYSTEMS:
+        assert len(list((run / "wavs" / system / "seed0" / "sample0").glob("*.wav"))) == 3
+        assert len(read_json(run / "transcripts" / system / "seed0" / "transcripts.json")["clips"]) == 3
+    assert set(read_json(run / "provenance.json")["weights"]) == set(models)
+
+
+def test_nothing_temporary_is_left(site):
+    hidden = [path for path in site.finished.rglob(".*") if path.name != ".lock"]
+    assert not hidden
+    assert not list(site.finished.rglob("checkpoint.safetensors"))
+
+
+def test_the_summary_has_every_system_and_metric(site):
+    found = rows(site.finished / "summary.csv")
+    assert tuple(found[0]) == SUMMARY_COLUMNS
+    assert [(row["system"], row["metric"]) for row in found] == [(s, m) for s in SYSTEMS for m in METRICS]
+    cells = {(row["system"], row["metric"]): row for row in found}
+    assert float(cells["ground-truth", "mcd"]["value"]) == pytest.approx(0, abs=1e-6)
+    assert float(cells["copy-synthesis", "mcd"]["value"]) < float(cells["l1+oracle", "mcd"]["value"])
+    assert float(cells["copy-synthesis", "nfe"]["value"]) == 0
+    assert all(float(cells[system, "nfe"]["value"]) == 1 for system in SYSTEMS[2:])
+    for metric in ("rtf", "nfe", "params"):
+        row = cells["ground-truth", metric]
+        assert (row["value"], row["low"], row["high"], row["n"], row["n_failed"]) == ("", "", "", "0", "0")
+    assert all((row["n"], row["n_failed"]) == ("3", "0") for key, row in cells.items() if key[0] != "ground-truth")
+    assert all(cells[system, "wer"]["signature"].endswith("|echo|v1") for system in SYSTEMS)
+    assert float(cells["l1+l1", "params"]["value"]) > float(cells["l1+oracle", "params"]["value"])
+
+
+def test_the_table_goes_to_standard_output_and_progress_does_not(site):
+    assert site.first.out.startswith("# tiny\n")
+    assert all(f"| {system} " in site.first.out for system in SYSTEMS)
+    assert "jobs to do" in site.first.err
+    assert "done    report" in site.first.err
+
+
+def test_wavs_are_as_long_as_their_prosody(site):
+    manifest = {row["id"]: row for row in map(yaml.safe_load, (site.finished / "prepare/manifest.jsonl").open())}
+    for system in SYSTEMS[:4]:  # the rest draw their own durations
+        for path in (site.finished / "wavs" / system / "seed0" / "sample0").glob("*.wav"):
+            assert soundfile.info(path).frames == manifest[path.stem]["frames"] * 256
+            assert soundfile.info(path).samplerate == 16000
+
+
+def test_a_corrupt_clip_is_left_out_and_counted(site):
+    excluded = rows(site.finished / "prepare" / "excluded.csv")
+    assert [row["id"] for row in excluded] == ["c07"]
+    assert "c07.wav" in excluded[0]["reason"]
+    lines = (site.finished / "prepare" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 11
+    assert not any('"c07"' in line for line in lines)
+    assert "1 clips were left out" in (site.finished / "table.md").read_text(encoding="utf-8")
+
+
+def test_a_second_run_does_nothing(site):
+    before = times(site.finished, "**/*")
+    again = compare(site.experiment, "--output", site.finished)
+    assert again.status == 0
+    assert "is finished and up to date" in again.out
+    assert "| l1+oracle " in again.out
+    assert again.seconds < 5
+    changed = {name for name, when in times(site.finished, "**/*").items() if before.get(name) != when}
+    assert changed <= {"experiment.json", ".lock"}
+
+
+def test_a_dry_run_writes_nothing(site, tmp_path):
+    found = compare(site.experiment, "--output", tmp_path / "none", "--dry-run")
+    assert found.status == 0
+    assert "tiny: 19 jobs" in found.out
+    assert not (tmp_path / "none").exists()
+    assert "  done" in compare(site.experiment, "--output", site.finished, "--dry-run").out
+
+
+def test_report_writes_the_same_tables_again(site, tmp_path):
+    run = site.copy(tmp_path / "run")
+    (run / "summary.csv").unlink()
+    (run / "table.tex").unlink()
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main(["report", str(run)]) == 0
+    for name in ("summary.csv", "table.tex", "table.md", "differences.csv"):
+        assert (run / name).read_bytes() == (site.finished / name).read_bytes(), name
+
+
+# The same numbers, however it is run
+
+
+def test_workers_and_batch_size_change_no_byte(site, tmp_path):
+    other = compare(site.experiment, "--output", tmp_path / "run", "--jobs", "1", "--set", "synthesis.batch_size=1")
+    assert other.status == 0, other.err
+    for pattern in ("wavs/**/*.wav", "train/*/weights.safetensors", "train/*/curve.csv", "transcripts/**/*.json"):
+        found = contents(tmp_path / "run", pattern)
+        assert found, pattern
+        assert found == contents(site.finished, pattern), pattern
+    assert without_rtf(tmp_path / "run") == without_rtf(site.finished)
+
+
+# Recomputing what depends on a change, and nothing else
+
+
+def test_a_metric_option_recomputes_only_its_scores(site, tmp_path):
+    run = site.copy(tmp_path / "run")
+    for part in (run / "scores" / "parts").glob("*.json"):  # plant a value that only a recomputation would mend
+        cells = read_json(part)
+        write_json(part, {key: {"values": [41.0]} if cell.get("values") == [1.0] else cell
+                          for key, cell in cells.items()})  # fmt: skip
+    before = {pattern: times(run, pattern) for pattern in ("wavs/**/*", "transcripts/**/*", "train/**/*", "prepare/**/*")}
+    found = compare(site.experiment, "--output", run, "--set", "metrics.mcd.align=none")
+    assert found.status == 0, found.err
+    assert "2 jobs to do, 17 already done" in found.err
+    assert before == {pattern: times(run, pattern) for pattern in before}
+    values = {(row["system"], row["metric"]): row for row in rows(run / "summary.csv")}
+    assert float(values["l1+oracle", "nfe"]["value"]) == 41
+    assert "align:none" in values["l1+oracle", "mcd"]["signature"]
+    old = {(row["system"], row["metric"]): row for row in rows(site.finished / "summary.csv")}
+    assert values["l1+oracle", "mcd"]["value"] != old["l1+oracle", "mcd"]["value"]
+
+
+def test_a_wav_that_was_removed_is_made_again(site, tmp_path):
+    run = site.copy(tmp_path / "run")
+    folder = run / "wavs" / "l1+oracle" / "seed0"
+    victim = next(folder.glob("sample0/*.wav"))
+    for path in (victim, victim.with_suffix(".json"), folder / "done"):
+        path.unlink()
+    found = compare(site.experiment, "--output", run)
+    assert found.status == 0, found.err
+    assert "1 jobs to do, 18 already done" in found.err
+    changed = {name for name, when in times(run, "wavs/**/*.wav").items()
+               if when != times(site.finished, "wavs/**/*.wav")[name]}  # fmt: skip
+    assert changed == {str(victim.relative_to(run))}
+    assert contents(run, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
+
+
+def test_a_failing_objective_keeps_the_others(site, tmp_path):
+    run = site.copy(tmp_path / "run")
+    bad = "adapters.bad={adapter: two_groups, options: {nan_at: 1}}"
+    found = compare(site.experiment, "--output", run, "--set", bad, "prosody=[oracle]")
+    assert found.status == 1
+    assert "became nan at step 1" in found.err
+    assert "failed  report: not run, because it needs a job that failed" in found.err
+    assert "Traceback" not in found.err
+    assert contents(run, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
+
+
+# Killed at any moment
+
+
+def start(site, folder):
+    """The same experiment in a process group of its own."""
+    path = [str(site.root / "plugins"), str(REPOSITORY), str(REPOSITORY / "tests")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "TTSBENCH_CACHE": str(site.root / "cache")}
+    command = [sys.executable, "-m", "ttsbench.cli", "compare", str(site.experiment), "--output", str(folder), "--jobs", "2"]
+    return subprocess.Popen(command, env=environment, start_new_session=True,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+
+
+def members(session):
+    """Living processes of a session."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its_session = status.read_text().rpartition(") ")[2].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.append(int(status.parent.name))
+    return found
+
+
+def kill(process):
+    """End the leader alone; its workers have to notice by themselves."""
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 30
+    while members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not members(process.pid), "workers outlived their run"
+
+
+def wait_for(process, folder, pattern):
+    """Until a run has made a file like this, or ended."""
+    deadline = time.monotonic() + 240
+    while process.poll() is None and not any(folder.glob(pattern)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def assert_resumes(site, folder):
+    found = compare(site.experiment, "--output", folder, "--jobs", "2")
+    assert found.status == 0, found.err
+    assert without_rtf(folder) == without_rtf(site.finished)
+    assert contents(folder, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
+
+
+def test_a_killed_run_resumes_to_the_same_table(site, tmp_path):
+    folder = tmp_path / "run"
+    process = start(site, folder)
+    wait_for(process, folder, "train/*/weights.safetensors")
+    assert members(process.pid)
+    kill(process)
+    assert not (folder / "summary.csv").exists()
+    assert_resumes(site, folder)
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments(site, tmp_path):
+    folder, rng = tmp_path / "run", random.Random(7)
+    stages = ["prepare/key", "prepare/done", "train/*/key", "train/*/done", "wavs/*/*/key", "wavs/*/*/*/*.wav",
+              "transcripts/*/*/key", "transcripts/*/*/done", "scores/parts/*", "scores/done"]  # fmt: skip
+    for stage in stages:
+        process = start(site, folder)
+        wait_for(process, folder, stage)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(rng.uniform(0, 1))
+        kill(process)
+    assert_resumes(site, folder)
+
+
+def test_a_second_run_in_the_same_folder_is_refused(site):
+    with locked(site.finished):
+        found = compare(site.experiment, "--output", site.finished)
+    assert found.status == 2
+    assert found.err.startswith(f"ttsbench: Another ttsbench is running in {site.finished}.")
+    assert compare(site.experiment, "--output", site.finished).status == 0
+
+
+# Bad input: one sentence, status 2, nothing begun
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("adapters.l3={}", "Unknown adapter 'l3'. Did you mean"),
+        ("metrics.mdc={}", "Unknown metric 'mdc'. Did you mean 'mcd'?"),
+        ("metrics.mcd.aling=none", "The metric 'mcd' has no option 'aling'. Did you mean 'align'?"),
+        ("corpus.name=foldr", "Unknown corpus 'foldr'. Did you mean 'folder'?"),
+        ("vocoder.name=griffinlim", "Unknown vocoder 'griffinlim'. Did you mean 'griffin_lim'?"),
+        ("trian.acoustic.steps=3", "Unknown key 'trian'. Did you mean 'train'?"),
+        ("train.acoustic.stepz=3", "Unknown key 'train.acoustic.stepz'. Did you mean 'steps'?"),
+        ("train.acoustic.steps=many", "train.acoustic.steps: "),
+        ("nonsense", "--set takes key=value, got 'nonsense'"),
+        ("=3", "--set takes key=value, got '=3'"),
+        ("seeds=[1, 1]", "seeds must differ, got [1, 1]"),
+        ("seeds=[1", "'[1' is not YAML"),
+        ("prosody=[oracel]", "prosody: 'oracel' is no label under adapters. Did you mean 'oracle'?"),
+        ("corpus.path=/nowhere/at/all", "The corpus path /nowhere/at/all does not exist."),
+        ("corpus.test=9", "11 usable utterances are too few"),
+        ("metrics.mcd.align=sideways", "sideways"),
+        ("vocoder.options={iterations: 0}", "iterations must be at least 1"),
+    ],
+)
+def test_bad_values_get_one_sentence(site, tmp_path, override, words):
+    found = compare(site.experiment, "--output", tmp_path / "run", "--set", override)
+    assert_refused(found, words)
+
+
+def assert_refused(found, words):
+    assert found.status == 2, found.err
+    lines = found.err.splitlines()
+    assert len(lines) == 1, found.err
+    assert lines[0].startswith("ttsbench: ")
+    assert words in lines[0]
+    assert not found.out
+
+
+def broken(site, folder):
+    corpus = folder / "corpus"
+    shutil.copytree(site.root / "corpus", corpus)
+    return corpus
+
+
+def remove_metadata(corpus):
+    (corpus / "metadata.csv").unlink()
+
+
+def repeat_an_id(corpus):
+    with (corpus / "metadata.csv").open("a", encoding="utf-8") as file:
+        file.write("c03|see no law may\n")
+
+
+def keep_two_lines(corpus):
+    lines = (corpus / "metadata.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (corpus / "metadata.csv").write_text("".join(lines[:2]), encoding="utf-8")
+
+
+def empty_metadata(corpus):
+    (corpus / "metadata.csv").write_text("", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (remove_metadata, "has no metadata.csv"),
+        (repeat_an_id, "Two utterances have one id: 'c03'"),
+        (keep_two_lines, "2 usable utterances are too few"),
+        (empty_metadata, "is empty"),
+    ],
+)
+def test_a_bad_corpus_gets_one_sentence(site, tmp_path, damage, words):
+    corpus = broken(site, tmp_path)
+    damage(corpus)
+    found = compare(site.experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
+    assert_refused(found, words)
+
+
+def test_a_corpus_of_noise_files_is_refused(site, tmp_path):
+    corpus = broken(site, tmp_path)
+    for wav in (corpus / "wavs").glob("c0*.wav"):
+        wav.write_bytes(b"noise")
+    found = compare(site.experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
+    assert found.status == 2
+    assert "10 of 12 clips of 'folder' cannot be used" in found.err
+    assert "Traceback" not in found.err
+
+
+def test_a_missing_experiment_gets_one_sentence(site):
+    assert_refused(compare(site.root / "tinny.yaml"), "Did you mean 'tiny'?")
+
+
+def test_an_output_that_is_a_file_gets_one_sentence(site, tmp_path):
+    (tmp_path / "run").write_text("in the way", encoding="utf-8")
+    assert_refused(compare(site.experiment, "--output", tmp_path / "run"), str(tmp_path / "run"))
+
+
+def test_a_report_of_no_run_gets_one_sentence(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 2
+    assert "is no run folder" in capsys.readouterr().err
+
+

@@ -1,0 +1,77 @@
+"""Clips for the checks of a metric.
+
+Usable ones are a buzz with formants, syllables and pauses, which pitch trackers and voice activity detectors take for
+speech; the others are unusable in the ways that synthesis can go wrong.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsbench.types import Clip, Cost, Samples
+
+SAMPLE_RATE = 22_050  # Hz
+DURATION_S = 2.0
+TEXT = "nine people asked for a small blue boat"
+TRANSCRIPT = "nine people ask for a tall boat"
+FORMANTS = ((600.0, 130.0), (1_300.0, 130.0), (2_600.0, 180.0), (3_400.0, 260.0))  # centre and bandwidth, Hz
+SYLLABLES_PER_S = 4.0
+VOICED = 0.75  # of a syllable
+
+
+@cache
+def voice(f0: float, tract: float, duration_s: float = DURATION_S) -> Samples:
+    """Samples (N,) of a voice at about ``f0`` Hz whose formants are scaled by ``tract``."""
+    t = np.arange(int(duration_s * SAMPLE_RATE)) / SAMPLE_RATE
+    phase = 2 * np.pi * np.cumsum(f0 * (1 + 0.12 * np.sin(2 * np.pi * 0.8 * t))) / SAMPLE_RATE
+    glide = tract * (1 + 0.2 * np.sin(2 * np.pi * 1.9 * t))
+    out = np.zeros(len(t))
+    for k in range(1, int(0.4 * SAMPLE_RATE / f0)):
+        out += _gain(k * f0, glide) / k * np.cos(k * phase)
+    edge = np.hanning(SAMPLE_RATE // 50)
+    syllables = np.convolve((t * SYLLABLES_PER_S) % 1 < VOICED, edge / edge.sum(), mode="same")
+    hiss = 0.01 * np.random.default_rng(int(f0)).standard_normal(len(t))
+    sound = out * syllables + hiss
+    samples: Samples = (0.5 * sound / np.abs(sound).max()).astype(np.float32)
+    samples.setflags(write=False)  # one array serves every check: clips are given copies
+    return samples
+
+
+def _gain(frequency: float, glide: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gain (N,) of the formants at one frequency in Hz."""
+    gain = np.zeros_like(glide)
+    for centre, width in FORMANTS:
+        gain += 1 / (1 + ((frequency - glide * centre) / width) ** 2)
+    return gain
+
+
+def clip_of(samples: Samples, id_: str = "check-1") -> Clip:
+    """A clip with everything a metric may need."""
+    cost = Cost(sampling_s=0.4, vocoder_s=0.2, audio_s=max(len(samples), 1) / SAMPLE_RATE, nfe=4, parameters=1_000)
+    return Clip(id_, samples.copy(), SAMPLE_RATE, TEXT, "someone", TRANSCRIPT, cost)
+
+
+def pairs() -> list[tuple[Clip, Clip]]:
+    """Three clips, each with its reference, all different."""
+    voices = (((140, 1.0), (150, 1.05)), ((190, 1.1), (170, 1.15)), ((110, 0.95), (125, 0.9)))
+    return [
+        (clip_of(voice(*one), f"check-{number}"), clip_of(voice(*other), f"check-{number}"))
+        for number, (one, other) in enumerate(voices, start=1)
+    ]
+
+
+def unusable() -> dict[str, Samples]:
+    """What is wrong -> samples (N,) nobody can measure."""
+    sound = voice(140.0, 1.0, 1.0)
+    spoilt, infinite = sound.copy(), sound.copy()
+    spoilt[1_000], infinite[1_000] = np.nan, np.inf
+    return {
+        "empty": np.zeros(0, np.float32),
+        "one sample long": sound[:1],
+        "silent": np.zeros(SAMPLE_RATE, np.float32),
+        "holding NaN": spoilt,
+        "holding infinity": infinite,
+    }
