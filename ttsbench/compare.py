@@ -40,7 +40,7 @@ def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> 
         )
         return 1
     _show(run)
-    _out(f"\nIn {folder}: summary.csv, differences.csv, table.md, table.tex, provenance.json, wavs/.\n")
+    _out(f"\nIn {folder}: summary.csv, differences.csv, table.md, table.tex, figures/, provenance.json, wavs/.\n")
     return 0
 
 

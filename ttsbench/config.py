@@ -108,11 +108,18 @@ class TrainConfig(Section):
     validate_every: int = Field(250, ge=1)
 
 
+class ProsodyTrainConfig(TrainConfig):
+    """The budget of prosody models: what a delta leaves out keeps these defaults, not the acoustic ones."""
+
+    steps: int = Field(400, ge=1)
+    crop_frames: int | None = Field(None, ge=8)
+
+
 class TrainConfigs(Section):
     """Budgets by role."""
 
     acoustic: TrainConfig = TrainConfig()
-    prosody: TrainConfig = TrainConfig(steps=400, crop_frames=None)
+    prosody: ProsodyTrainConfig = ProsodyTrainConfig()
 
 
 class Compute(Section):
@@ -139,6 +146,18 @@ class Plugin(Section):
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
+
+
+class VocoderConfig(Plugin):
+    """From mel to samples."""
+
+    name: str = "griffin_lim"
+
+
+class TranscriberConfig(Plugin):
+    """The recogniser behind word error rates."""
+
+    name: str = "pocketsphinx"
 
 
 class Synthesis(Section):
@@ -170,8 +189,8 @@ class Experiment(Section):
     train: TrainConfigs = TrainConfigs()
     compute: Compute = Compute()
     synthesis: Synthesis = Synthesis()
-    vocoder: Plugin = Plugin(name="griffin_lim")
-    transcriber: Plugin = Plugin(name="pocketsphinx")
+    vocoder: VocoderConfig = VocoderConfig()
+    transcriber: TranscriberConfig = TranscriberConfig()
     metrics: dict[str, dict[str, Any]] = Field(min_length=1)
     statistics: Statistics = Statistics()
     seeds: tuple[int, ...] = Field((0,), min_length=1)
@@ -344,7 +363,9 @@ def _check_vocoder(experiment: Experiment) -> None:
     try:
         registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}: {error}.") from error
+        raise ConfigError(
+            f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}: {error}."
+        ) from error
 
 
 def _check_label(key: str, label: str, known: Mapping[str, Any]) -> None:

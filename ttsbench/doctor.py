@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ from typing import Literal
 
 from ttsbench import registry
 from ttsbench.store import cache_dir
+from ttsbench.weights import OPTIONAL, hub_cache
 
 Mark = Literal["ok", "missing", "broken"]
 PYTHON = ((3, 11), (3, 13))  # from, and below
@@ -37,33 +38,6 @@ class Finding:
     fatal: bool = False
 
 
-@dataclass(frozen=True)
-class Weights:
-    """A model whose weights are not in its package, and what serves without it."""
-
-    name: str
-    serves: str
-    instead: str
-    patterns: tuple[str, ...]  # folders of the Hugging Face cache
-    package: str
-
-
-OPTIONAL = (
-    Weights("Whisper", "WER", "pocketsphinx", ("models--openai--whisper-*",), "transformers"),
-    Weights("HuBERT-CTC", "WER", "pocketsphinx", ("models--facebook--hubert-*-ft",), "transformers"),
-    Weights("ECAPA", "speaker similarity", "resemblyzer", ("models--speechbrain--spkrec-ecapa-*",), "speechbrain"),
-    Weights("WavLM-SV", "speaker similarity", "resemblyzer", ("models--microsoft--wavlm-*-sv",), "transformers"),
-    Weights("UTMOSv2", "predicted MOS", "DNSMOS", ("models--sarulab-speech--UTMOSv2*",), "utmosv2"),
-    Weights(
-        "HiFi-GAN",
-        "vocoding",
-        "Griffin-Lim",
-        ("models--speechbrain--tts-hifigan-*", "models--microsoft--speecht5_hifigan"),
-        "speechbrain",
-    ),
-)
-
-
 def examine() -> list[Finding]:
     """Every finding, in the order in which things depend on one another."""
     parts: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
@@ -71,9 +45,7 @@ def examine() -> list[Finding]:
         ("PyTorch", _torch),
         ("compute", _compute),
         ("espeak-ng", _espeak),
-        ("pocketsphinx", _pocketsphinx),
-        ("resemblyzer", _resemblyzer),
-        ("DNSMOS", _dnsmos),
+        ("packaged models", _packaged),
         ("native packages", _native),
         ("plug-ins", _plugins),
         ("cache folder", _cache),
@@ -148,23 +120,13 @@ def _espeak() -> Iterator[Finding]:
     yield Finding("ok", f"espeak-ng library and data (espeakng-loader {_version('espeakng-loader')})")
 
 
-def _pocketsphinx() -> Iterator[Finding]:
-    folder = _package_folder("pocketsphinx")
-    wanted = [Path("model/en-us/en-us/mdef"), Path("model/en-us/cmudict-en-us.dict")]
-    lost = "WER, CER and forced alignment are lost"
-    yield _files("pocketsphinx and its English model", "pocketsphinx", folder, wanted, lost, fatal=True)
-
-
-def _resemblyzer() -> Iterator[Finding]:
-    folder = _package_folder("resemblyzer")
-    lost = "speaker similarity is lost"
-    yield _files("resemblyzer and its weights", "resemblyzer", folder, [Path("pretrained.pt")], lost, fatal=True)
-
-
-def _dnsmos() -> Iterator[Finding]:
-    folder = _package_folder("speechmos")
-    wanted = [Path("dnsmos_models/sig_bak_ovr.onnx"), Path("dnsmos_models/model_v8.onnx")]
-    yield _files("DNSMOS and its weights", "speechmos", folder, wanted, "predicted MOS is lost", fatal=False)
+def _packaged() -> Iterator[Finding]:
+    """Models whose weights come with their package."""
+    model = ("model/en-us/en-us/mdef", "model/en-us/cmudict-en-us.dict")
+    scores = ("dnsmos_models/sig_bak_ovr.onnx", "dnsmos_models/model_v8.onnx")
+    yield _files("English model", "pocketsphinx", model, "WER, CER and forced alignment are lost", fatal=True)
+    yield _files("speaker encoder", "resemblyzer", ("pretrained.pt",), "speaker similarity is lost", fatal=True)
+    yield _files("DNSMOS", "speechmos", scores, "predicted MOS is lost", fatal=False)
 
 
 def _native() -> Iterator[Finding]:
@@ -213,14 +175,6 @@ def _cache() -> Iterator[Finding]:
         yield Finding("ok", f"{what}, {free_gb:.0f} GB free")
 
 
-def hub_cache() -> Path:
-    """Where weights from Hugging Face are looked for."""
-    if os.environ.get("HF_HUB_CACHE"):
-        return Path(os.environ["HF_HUB_CACHE"]).expanduser()
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "huggingface")
-    return Path(home).expanduser() / "hub"
-
-
 def _optional() -> Iterator[Finding]:
     folder = hub_cache()
     for weights in OPTIONAL:
@@ -251,22 +205,16 @@ def _environment() -> Iterator[Finding]:
         yield Finding("missing", f"TTSBENCH_DATA {data}", f"It holds none of {', '.join(DATA_FOLDERS)}: {lost}")
 
 
-def _files(what: str, package: str, folder: Path | None, wanted: list[Path], lost: str, fatal: bool) -> Finding:
-    """Whether a package is there and carries the files it should."""
-    if folder is None:
+def _files(model: str, package: str, wanted: Sequence[str], lost: str, fatal: bool) -> Finding:
+    """Whether a package is there and carries the files of its model."""
+    what = f"{model} of {package}"
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
         return Finding("missing", what, f"{lost}. {_install(package)}", fatal)
-    absent = [str(folder / path) for path in wanted if not (folder / path).is_file()]
+    absent = [path for name in wanted if not (path := Path(spec.origin).parent / name).is_file()]
     if absent:
         return Finding("missing", what, f"There is no {absent[0]}; {lost}. {_install(package)}", fatal)
-    fault = _import_fault(package)
-    if fault:
-        return Finding("broken", what, f"{fault}; {lost}. {_install(package)}", fatal)
-    return Finding("ok", f"{what} ({package} {_version(package)})")
-
-
-def _package_folder(package: str) -> Path | None:
-    spec = find_spec(package)
-    return Path(spec.origin).parent if spec and spec.origin else None
+    return Finding("ok", f"{what} {_version(package)}")
 
 
 def _import_fault(package: str) -> str:
@@ -286,7 +234,7 @@ def _version(package: str) -> str | None:
 
 
 def _release(text: str) -> str:
-    """ "2.11.0+cu128" -> "2.11"."""
+    """Major and minor number: 2.11 of 2.11.0+cu128."""
     return ".".join(text.split(".")[:2])
 
 

@@ -98,13 +98,14 @@ def finish(run: Run, job: Job) -> None:
 
 def _prepare_one(utterance: Utterance, mel: MelConfig, config: CorpusConfig) -> dict[str, Any]:
     """One clip's line; its features are computed unless the cache has them."""
-    from ttsbench.audio.wav import load_clip_audio
+    from ttsbench.audio.wav import check_length, load_clip_audio
 
     if not utterance.audio.is_file():
         raise ClipError(f"{utterance.audio} is missing; restore it or remove '{utterance.id}' from the metadata.")
     path = feature_path(utterance, mel, config.alignment)
     source = _alignment_source(utterance, config)
     if path.exists():
+        check_length(utterance.audio, max_s=config.max_s)  # the cache may come from a run that allowed more
         features = load_features(path)
     else:
         samples = load_clip_audio(utterance.audio, mel.sample_rate, max_s=config.max_s)

@@ -1,7 +1,7 @@
-"""Stage report: the scored rows become tables.
+"""Stage report: the scored rows become tables and figures.
 
-Leaves in the run's folder ``summary.csv``, ``differences.csv``, ``failures.csv``, ``table.md``, ``table.tex`` and
-``provenance.json``.
+Leaves in the run's folder ``summary.csv``, ``differences.csv``, ``failures.csv``, ``table.md``, ``table.tex``,
+``figures/`` and ``provenance.json``.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import io
 from collections.abc import Sequence
 
 from ttsbench import registry
+from ttsbench.data.corpus import PreparedCorpus
+from ttsbench.figures import read_curve, save_figure, spectrograms, training_curves
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.plan import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.provenance import provenance
 from ttsbench.results import MetricRows, Sampling, read_rows, summary, summary_frame
 from ttsbench.store import read_json, write_json, write_text
+from ttsbench.synthesize import wav_path
 from ttsbench.tables import Table, latex, markdown
 from ttsbench.transcribe import TRANSCRIPTS
 
@@ -52,7 +55,24 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     )
     write_text(run.folder / "table.md", markdown(table))
     write_text(run.folder / "table.tex", latex(table))
+    progress(0.7)
+    _figures(run, job)
     write_json(run.folder / "provenance.json", provenance(run))
+
+
+def _figures(run: Run, job: Job) -> None:
+    """Spectrograms of the first test utterance that every system made, and the training curves."""
+    folders = {row["system"]: run.folder / row["wavs"] for row in reversed(job.spec["systems"])}
+    folders = dict(reversed(folders.items()))
+    for utterance in PreparedCorpus(run.folder / "prepare").split("test"):
+        clips = {system: wav_path(folder, utterance.id, 0) for system, folder in folders.items()}
+        if all(path.exists() for path in clips.values()):
+            title = f"{utterance.id}: {utterance.text}"
+            figure = spectrograms(clips, title if len(title) < 110 else f"{title[:107]}...", run.experiment.mel)
+            save_figure(figure, run.folder / "figures" / "spectrograms")
+            break
+    curves = {path.parent.name: read_curve(path) for path in sorted((run.folder / "train").glob("*/curve.csv"))}
+    save_figure(training_curves(curves), run.folder / "figures" / "training")
 
 
 def _metric_rows(run: Run, job: Job) -> list[MetricRows]:

@@ -110,7 +110,9 @@ def locked(folder: Path) -> Iterator[None]:
             f"Another ttsbench is running in {folder}. Wait for it, or give this one its own --output."
         ) from None
     except OSError as error:
-        raise TtsbenchError(f"The run folder {folder} cannot be used ({error.strerror}). Choose another --output.") from error
+        raise TtsbenchError(
+            f"The run folder {folder} cannot be used ({error.strerror}). Choose another --output."
+        ) from error
     try:
         yield
     finally:

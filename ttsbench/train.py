@@ -17,14 +17,14 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from ttsbench.config import TrainConfig
 from ttsbench.data.batching import Batches, RawBatch, collate, item
@@ -61,7 +61,7 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
         strategy="ddp_spawn" if compute.devices > 1 else "auto",
         precision=compute.precision,
     )
-    fabric.launch(_train, run, job, progress)  # type: ignore[arg-type]  # extra arguments are passed on
+    fabric.launch(partial(_train, run=run, job=job, progress=progress))  # its own arguments must not be frozen
 
 
 def _train(fabric: Any, run: Run, job: Job, progress: Progress) -> None:
@@ -99,7 +99,7 @@ class Trainer:
         self._valid = collate([item(corpus, one, self._role) for one in corpus.split("valid")], self._role)
         model, self._description = build_model(run, job, corpus)
         self._model: SpeechModel = fabric.to_device(model)
-        self._average = AveragedModel(self._model.kept(), multi_avg_fn=get_ema_multi_avg_fn(config.ema))  # type: ignore[no-untyped-call]
+        self._average = AveragedModel(self._model.kept(), avg_fn=partial(moving_average, config.ema))
         self._groups = self._model.group_parameters()
         self._optimizers = {
             name: torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
@@ -246,6 +246,12 @@ class Trainer:
         write_text(self._folder / "curve.csv", buffer.getvalue())
 
 
+def moving_average(decay: float, average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
+    """Exponential moving average that forgets its start: after n updates the decay is at most (1 + n) / (10 + n)."""
+    n = float(count)
+    return torch.lerp(average, value, 1 - min(decay, (1 + n) / (10 + n)))
+
+
 def learning_rate(step: int, config: TrainConfig) -> float:
     """Linear warm-up, then half a cosine down to a twentieth."""
     if step < config.warmup_steps:
@@ -256,9 +262,3 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def read_curve(folder: Path) -> list[dict[str, str]]:
-    """The training curve of a model, as the figures read it."""
-    with (folder / "curve.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))

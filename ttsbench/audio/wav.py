@@ -34,20 +34,26 @@ def load_clip_audio(path: Path, sample_rate: int, *, min_s: float = MIN_S, max_s
     the band above half of it, and band-limited speech would be compared with full-band speech unnoticed), for a clip
     shorter than ``min_s`` or longer than ``max_s`` seconds, a peak below -60 dBFS, and samples far above full scale.
     """
-    frames, rate = _header(path)
+    _, rate = _header(path)
     if rate < MIN_SAMPLE_RATE:
         raise ClipError(
             f"{path} has a sample rate of {rate} Hz, so nothing above {rate / 2000:g} kHz: "
             f"supply a recording made at {MIN_SAMPLE_RATE} Hz or more."
         )
+    check_length(path, min_s=min_s, max_s=max_s)
+    samples, _ = read(path)
+    _check_level(samples, path)
+    return resample(samples, rate, sample_rate)
+
+
+def check_length(path: Path, *, min_s: float = MIN_S, max_s: float = MAX_S) -> None:
+    """Raise ``ClipError`` where a clip is shorter than ``min_s`` or longer than ``max_s`` seconds by its header."""
+    frames, rate = _header(path)
     seconds = frames / rate
     if seconds < min_s:
         raise ClipError(f"{path} lasts {seconds:.3f} s, less than {min_s:g} s: leave it out, or join it to a sentence.")
     if seconds > max_s:
         raise ClipError(f"{path} lasts {seconds:.1f} s, more than {max_s:g} s: cut it into sentences.")
-    samples, _ = read(path)
-    _check_level(samples, path)
-    return resample(samples, rate, sample_rate)
 
 
 def read(path: Path) -> tuple[Samples, int]:

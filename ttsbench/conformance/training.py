@@ -1,7 +1,7 @@
 """A few optimizer steps on one fixed batch, watched: which losses came, and which parameters felt them.
 
-The order is that of ``ttsbench.train``: the gradients of all groups are taken before any group moves. A step goes by the
-sign of the gradient, as Adam's first ones do; importing ``torch.optim`` would take longer than all checks together.
+The order is that of ``ttsbench.train``: the gradients of all groups are taken before any group moves. A step goes by
+the sign of the gradient, as Adam's first ones do; an optimizer of torch takes longer to import than all checks to run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ttsbench.conformance.tiny import STEPS, Tiny
 from ttsbench.model import SpeechModel
-
 
 RATE = 1e-3
 
@@ -88,5 +87,5 @@ def _move(parameters: Iterable[nn.Parameter]) -> None:
     with torch.no_grad():
         for parameter in parameters:
             if parameter.grad is not None:
-                parameter -= RATE * parameter.grad.sign()
+                parameter.sub_(parameter.grad.sign(), alpha=RATE)
                 parameter.grad = None
