@@ -347,7 +347,7 @@ def test_a_second_run_in_the_same_folder_is_refused(site):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("adapters.l3={}", "Unknown adapter 'l3'. Did you mean"),
+        ("adapters.l3={}", "Unknown adapter 'l3'. Known: l1, l2"),
         ("metrics.mdc={}", "Unknown metric 'mdc'. Did you mean 'mcd'?"),
         ("metrics.mcd.aling=none", "The metric 'mcd' has no option 'aling'. Did you mean 'align'?"),
         ("corpus.name=foldr", "Unknown corpus 'foldr'. Did you mean 'folder'?"),
@@ -361,7 +361,7 @@ def test_a_second_run_in_the_same_folder_is_refused(site):
         ("seeds=[1", "'[1' is not YAML"),
         ("prosody=[oracel]", "prosody: 'oracel' is no label under adapters. Did you mean 'oracle'?"),
         ("corpus.path=/nowhere/at/all", "The corpus path /nowhere/at/all does not exist."),
-        ("corpus.test=9", "11 usable utterances are too few"),
+        ("corpus.test=9", "12 usable utterances are too few"),
         ("metrics.mcd.align=sideways", "sideways"),
         ("vocoder.options={iterations: 0}", "iterations must be at least 1"),
     ],

@@ -1,5 +1,6 @@
 """The training loop: exact resumption, groups that rest, gradients that stay where they belong, several devices."""
 
+import csv
 import math
 from dataclasses import replace
 
@@ -124,7 +125,7 @@ def test_the_loop_checkpoints_reports_and_leaves_its_files(run):
     assert cost["steps"] == 3
     assert cost["seconds"] > 0
     assert cost["parameters"] == sum(tensor.numel() for tensor in load_file(folder / "weights.safetensors").values())
-    rows = train.read_curve(folder)
+    rows = list(csv.DictReader((folder / "curve.csv").open(encoding="utf-8")))
     assert [row["step"] for row in rows] == ["1", "2"]
     assert all(math.isfinite(float(row["loss_generator"])) for row in rows)
 
@@ -176,16 +177,16 @@ def test_gradients_are_clipped_to_the_norm(fabric, run):
 # Average, schedule, start
 
 
-def test_the_average_is_exponential(fabric, run):
-    decay = 0.75
+def test_the_average_is_exponential_and_forgets_its_start(fabric, run):
+    decay = 0.3
     trainer = trainer_of(fabric, with_train(run, ema=decay), job_of(run, "l1", name="ema"))
     history = []
     for _ in range(4):
         step(trainer, 1)
         history.append({name: value.double() for name, value in trainer._model.kept().state_dict().items()})
     expected = history[0]  # the average starts at the first weights it sees
-    for weights in history[1:]:
-        expected = {name: decay * expected[name] + (1 - decay) * weights[name] for name in expected}
+    for used, weights in zip((2 / 11, 3 / 12, decay), history[1:], strict=True):
+        expected = {name: used * expected[name] + (1 - used) * weights[name] for name in expected}
     for name, value in trainer._average.module.state_dict().items():
         torch.testing.assert_close(value.double(), expected[name], rtol=1e-5, atol=1e-7)
     assert not same(trainer._average.module.state_dict(), trainer._model.kept().state_dict())
@@ -231,6 +232,42 @@ def test_a_loss_without_a_network_gets_a_sentence(fabric, run, monkeypatch):
 # Several devices
 
 
+def test_shares_of_a_batch_make_its_gradient(fabric, run):
+    """Rows of unequal length: the mean over the whole is the mean over the shares, weighed by their frames."""
+    trainer = trainer_of(fabric, with_train(run, crop_frames=None, batch_size=5), job_of(run, "l1", name="shares"))
+    batch = trainer._batches(0)
+    group = trainer._groups["generator"]
+
+    def gradient(rank, world):
+        weight = float(batch.part(rank, world).mask.sum() / batch.mask.sum())
+        loss = trainer._losses(batch, 3, rank, world)["generator"]
+        return [weight * g for g in torch.autograd.grad(loss, group, materialize_grads=True)], weight
+
+    whole, one = gradient(0, 1)
+    (first, left), (second, right) = gradient(0, 2), gradient(1, 2)
+    assert one == 1
+    assert left + right == pytest.approx(1)
+    assert left != right
+    for total, a, b in zip(whole, first, second, strict=True):
+        torch.testing.assert_close(a + b, total, rtol=1e-4, atol=1e-6)
+
+
+def test_noise_belongs_to_the_row(fabric, run, monkeypatch):
+    trainer = trainer_of(fabric, with_train(run), job_of(run, "two_groups", name="noise"))
+    drawn = {}
+
+    def spy(batch, step, rng):
+        drawn[key] = rng.normal(torch.ones(len(batch.mask), 5, dtype=torch.bool), 2)
+        return {}
+
+    monkeypatch.setattr(trainer._model.adapter, "losses", spy)
+    for key in ((0, 1), (0, 2), (1, 2)):
+        trainer._losses(trainer._batches(0), 9, *key)
+    assert torch.equal(drawn[0, 1][0::2], drawn[0, 2])
+    assert torch.equal(drawn[0, 1][1::2], drawn[1, 2])
+
+
+@pytest.mark.slow
 def test_two_devices_train_one_model(run):
     """Each device has its part of the batch, so two of them reach, up to rounding, the weights that one does."""
     found = {}

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         _say("ttsbench: stopped. What was computed is kept; the same command resumes.")
-        return 130
+        os._exit(130)  # the interpreter would first wait for what the workers are at
 
 
 def build_parser() -> argparse.ArgumentParser:

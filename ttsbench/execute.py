@@ -69,15 +69,19 @@ class _Executor:
             while self._waiting or self._running:
                 self._start_ready()
                 self._collect()
-        finally:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._updates.put(None)
-            listener.join()
+        except BaseException:  # stopped by hand: the workers die with this process, and all they left is whole
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        self._pool.shutdown()
+        self._updates.put(None)
+        listener.join()
         return self._failures
 
     def _new_pool(self) -> ProcessPoolExecutor:
         threads = self._run.experiment.compute.threads
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        # A run stopped by hand leaves semaphores to the system; nobody needs to read about it.
+        os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
             os.environ[name] = str(threads)
         return ProcessPoolExecutor(

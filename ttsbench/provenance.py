@@ -6,7 +6,6 @@ import hashlib
 import os
 import platform
 import subprocess
-import sys
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,14 @@ def provenance(run: Run) -> dict[str, Any]:
         "commit": commit(),
         "python": platform.python_version(),
         "packages": {name: version for name, version in _versions().items() if name in WATCHED},
-        "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+        },
         "device": _device(run.experiment.compute.accelerator),
         "seeds": list(run.experiment.seeds),
         "weights": {path.parent.name: _file_hash(path) for path in weights},
-        "command": " ".join(["ttsbench", *sys.argv[1:]]),
     }
 
 

@@ -32,9 +32,13 @@ def check_metric(name: str) -> Iterator[Finding]:
     if not (built.ok and isinstance(build().info, MetricInfo)):
         return
     metric = build()
-    rows = cache(lambda: np.asarray([_measure(metric, *pair) for pair in pairs()], dtype=np.float64))
+    measured = cache(lambda: [_measure(metric, *pair) for pair in pairs()])
+
+    def rows() -> Rows:
+        return np.asarray(measured(), dtype=np.float64)
+
     checks: dict[str, Callable[[], str]] = {
-        "measure gives one finite number per column": partial(_values, metric),
+        "measure gives one finite number per column": lambda: _values(metric, measured()),
         "measure gives the same for the same clip": partial(_repeatable, metric),
         "measure leaves the global generators alone": lambda: global_fault(lambda: _measure(metric, *pairs()[0])),
         "measure leaves the clips as they were": partial(_untouched, metric),
@@ -80,10 +84,9 @@ def _measure(metric: Any, clip: Clip, reference: Clip) -> Sequence[float]:
     return values
 
 
-def _values(metric: Any) -> str:
+def _values(metric: Any, measured: Sequence[Sequence[float]]) -> str:
     columns = metric.info.columns
-    for clip, reference in pairs():
-        values = _measure(metric, clip, reference)
+    for values in measured:
         if not isinstance(values, tuple) or len(values) != len(columns):
             return f"it gives {values!r} for the columns {columns}"
         if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
@@ -123,7 +126,7 @@ def _refuses(metric: Any) -> str:
                 continue
             except Exception as error:
                 return f"{case} raises {type(error).__name__}: {error}"
-            return f"{case} is measured as {values!r}; ttsbench.audio.usable.require_usable refuses it"
+            return f"{case} is measured as {values!r}; there is nothing to measure"
     return ""
 
 
