@@ -137,7 +137,9 @@ def batches(corpus, seed=0, size=3, crop_frames=24, role="acoustic"):
 
 
 def same(left, right):
-    return all(torch.equal(getattr(left, name), getattr(right, name)) for name in ("phones", "target", "frame_features"))
+    return all(
+        torch.equal(getattr(left, name), getattr(right, name)) for name in ("phones", "target", "frame_features")
+    )
 
 
 def test_a_batch_is_a_function_of_seed_and_step(corpus):

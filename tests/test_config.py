@@ -17,7 +17,9 @@ BASE = {
 def write(tmp_path):
     def write(name, values):
         path = tmp_path / f"{name}.yaml"
-        path.write_text(values if isinstance(values, str) else yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        path.write_text(
+            values if isinstance(values, str) else yaml.safe_dump(values, sort_keys=False), encoding="utf-8"
+        )
         return path
 
     write("base", BASE)
@@ -44,7 +46,9 @@ def test_merge_by_hand():
 
 
 def test_a_delta_holds_only_what_differs(write):
-    path = write("mine", {"base": "base.yaml", "train": {"acoustic": {"steps": 9}}, "metrics": {"mcd": {"align": "none"}}})
+    path = write(
+        "mine", {"base": "base.yaml", "train": {"acoustic": {"steps": 9}}, "metrics": {"mcd": {"align": "none"}}}
+    )
     found = load_experiment(path)
     assert (found.name, found.train.acoustic.steps, found.train.acoustic.batch_size) == ("mine", 9, 3)
     assert found.metrics == {"mcd": {"align": "none"}, "nfe": {}}
@@ -154,7 +158,10 @@ def test_a_folder_is_no_experiment(tmp_path):
         ("adapters.l1.optoins={}", "Unknown key 'adapters.l1.optoins'. Did you mean 'options'?"),
         ("corpus.splitseed=1", "Unknown key 'corpus.splitseed'. Did you mean 'split_seed'?"),
         ("vocoder.option={}", "Unknown key 'vocoder.option'. Did you mean 'options'?"),
-        ("vocoder.options.iteration=3", "The vocoder 'griffin_lim' has no option 'iteration'. Did you mean 'iterations'?"),
+        (
+            "vocoder.options.iteration=3",
+            "The vocoder 'griffin_lim' has no option 'iteration'. Did you mean 'iterations'?",
+        ),
         ("vocoder.options.mel=3", "The vocoder 'griffin_lim' has no option 'mel'."),
         ("adapters.l1.options.power=3", "The adapter 'l1' has no option 'power'."),
         ("metrics.mcd.alignment=dtw", "The metric 'mcd' has no option 'alignment'. Did you mean 'align'?"),

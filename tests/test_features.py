@@ -91,7 +91,9 @@ def test_unvoiced_frames_do_not_count():
 # The mel against librosa
 
 
-@pytest.mark.parametrize("mel", [MEL, MelConfig(sample_rate=16000, n_fft=512, hop_length=128, n_mels=40, f_min=50, f_max=7600)])
+@pytest.mark.parametrize(
+    "mel", [MEL, MelConfig(sample_rate=16000, n_fft=512, hop_length=128, n_mels=40, f_min=50, f_max=7600)]
+)
 def test_the_mel_is_librosas(mel):
     samples = speechlike(0.7, sample_rate=mel.sample_rate)
     margin = (mel.n_fft - mel.hop_length) // 2
@@ -212,7 +214,9 @@ def test_a_second_run_reads_the_cache(tmp_path, monkeypatch):
     first, again = prepare_twice(tmp_path, monkeypatch, split_seed=5)
     monkeypatch.setattr("ttsbench.prepare.extract", lambda *_: pytest.fail("analysed again"))
     second = again()
-    lines = [(run.folder / "prepare/manifest.jsonl").read_text(encoding="utf-8").splitlines() for run in (first, second)]
+    lines = [
+        (run.folder / "prepare/manifest.jsonl").read_text(encoding="utf-8").splitlines() for run in (first, second)
+    ]
     paths = [{row["id"]: row["features"] for row in map(json.loads, some)} for some in lines]
     assert paths[0] == paths[1]
     assert lines[0] != lines[1]
@@ -220,7 +224,7 @@ def test_a_second_run_reads_the_cache(tmp_path, monkeypatch):
 
 def test_the_cache_does_not_let_long_clips_through(tmp_path, monkeypatch):
     """Clips last 1.3 to 1.5 s: a limit of 1.42 s leaves out four of twelve, whether or not they were cached before."""
-    _, again = prepare_twice(tmp_path, monkeypatch, max_s=1.42)
+    _, again = prepare_twice(tmp_path, monkeypatch, max_s=1.42, test=2, valid=1)
     excluded = (again().folder / "prepare" / "excluded.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert [line.split(",")[0] for line in excluded] == ["c03", "c04", "c08", "c09"]
     assert all("more than 1.42 s" in line for line in excluded)

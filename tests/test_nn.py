@@ -121,7 +121,9 @@ def test_time_starts_neutral_and_learns():
     with torch.no_grad():
         for block in network.blocks:
             block.modulation.weight.normal_(generator=rng())
-    assert not torch.allclose(network(x, cond, mask, torch.full((2,), 0.1)), network(x, cond, mask, torch.full((2,), 0.9)))
+    assert not torch.allclose(
+        network(x, cond, mask, torch.full((2,), 0.1)), network(x, cond, mask, torch.full((2,), 0.9))
+    )
 
 
 def test_time_embedding_by_hand():

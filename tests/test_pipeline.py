@@ -223,7 +223,9 @@ def test_a_metric_option_recomputes_only_its_scores(site, tmp_path):
         cells = read_json(part)
         write_json(part, {key: {"values": [41.0]} if cell.get("values") == [1.0] else cell
                           for key, cell in cells.items()})  # fmt: skip
-    before = {pattern: times(run, pattern) for pattern in ("wavs/**/*", "transcripts/**/*", "train/**/*", "prepare/**/*")}
+    before = {
+        pattern: times(run, pattern) for pattern in ("wavs/**/*", "transcripts/**/*", "train/**/*", "prepare/**/*")
+    }
     found = compare(site.experiment, "--output", run, "--set", "metrics.mcd.align=none")
     assert found.status == 0, found.err
     assert "2 jobs to do, 17 already done" in found.err
@@ -268,7 +270,17 @@ def start(site, folder):
     """The same experiment in a process group of its own."""
     path = [str(site.root / "plugins"), str(REPOSITORY), str(REPOSITORY / "tests")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "TTSBENCH_CACHE": str(site.root / "cache")}
-    command = [sys.executable, "-m", "ttsbench.cli", "compare", str(site.experiment), "--output", str(folder), "--jobs", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "ttsbench.cli",
+        "compare",
+        str(site.experiment),
+        "--output",
+        str(folder),
+        "--jobs",
+        "2",
+    ]
     return subprocess.Popen(command, env=environment, start_new_session=True,
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
 
@@ -442,5 +454,3 @@ def test_an_output_that_is_a_file_gets_one_sentence(site, tmp_path):
 def test_a_report_of_no_run_gets_one_sentence(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
     assert "is no run folder" in capsys.readouterr().err
-
-

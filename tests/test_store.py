@@ -167,7 +167,7 @@ def holder(tmp_path):
 
 
 def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path, holder):
-    with pytest.raises(TtsbenchError, match="Another ttsbench is running in .*--output") as caught, locked(tmp_path):
+    with pytest.raises(TtsbenchError, match=r"Another ttsbench is running in .*--output") as caught, locked(tmp_path):
         pass
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 import csv
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -12,7 +13,6 @@ from tinycorpus import TINY, installed, prepared, tiny_corpus
 
 from ttsbench import train
 from ttsbench.config import TrainConfig
-from ttsbench.data.batching import RawBatch
 from ttsbench.errors import TtsbenchError
 from ttsbench.execute import _task_progress
 from ttsbench.plan import make_plan
@@ -199,7 +199,7 @@ def test_learning_rate():
     assert rates[9] == rates[10] == pytest.approx(2.0)
     assert rates[60] == pytest.approx(2.0 * (0.05 + 0.95 * 0.5))
     assert rates[110] == pytest.approx(0.1)
-    assert all(earlier >= later for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(earlier >= later for earlier, later in pairwise(rates[10:]))
     assert train.learning_rate(0, TrainConfig(warmup_steps=0)) == TrainConfig().learning_rate
     assert math.isfinite(train.learning_rate(3, TrainConfig(steps=3, warmup_steps=3)))
 
@@ -281,5 +281,3 @@ def test_two_devices_train_one_model(run):
     assert found[1].keys() == found[2].keys()
     for name, value in found[1].items():
         torch.testing.assert_close(found[2][name], value, rtol=1e-3, atol=1e-5)
-
-

@@ -1,5 +1,7 @@
 """Griffin-Lim: length, time alignment, determinism, range, and magnitudes that explain the mel."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -94,7 +96,7 @@ def test_magnitudes_explain_the_mel(voice):
 def test_updates_never_make_it_worse(voice):
     vocoder, mel = GriffinLim(MEL), mel_of(voice).exp()
     errors = [float(torch.linalg.norm(vocoder.magnitudes(mel, n) @ filterbank(MEL) - mel)) for n in (0, 1, 3, 10, 30)]
-    assert all(later <= earlier * 1.0001 for earlier, later in zip(errors, errors[1:], strict=False))
+    assert all(later <= earlier * 1.0001 for earlier, later in pairwise(errors))
 
 
 def test_more_iterations_make_it_more_consistent(voice):

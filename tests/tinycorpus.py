@@ -37,8 +37,9 @@ def sentence(index: int) -> list[tuple[str, ...]]:
 
 def textgrid(phones: Sequence[tuple[float, float, str]], end_s: float) -> str:
     """A long TextGrid with one tier of phones."""
-    head = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = {end_s}\ntiers? <exists>\nsize = 1\n'
-    tier = f'item []:\n item [1]:\n class = "IntervalTier"\n name = "phones"\n xmin = 0\n xmax = {end_s}\n'
+    head = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = {end_s}\n'
+    tier = "tiers? <exists>\nsize = 1\nitem []:\n item [1]:\n"
+    tier += f' class = "IntervalTier"\n name = "phones"\n xmin = 0\n xmax = {end_s}\n'
     rows = [f' intervals [{i}]:\n xmin = {a}\n xmax = {b}\n text = "{label}"\n'
             for i, (a, b, label) in enumerate(phones, 1)]  # fmt: skip
     return head + tier + f" intervals: size = {len(phones)}\n" + "".join(rows)
@@ -66,7 +67,7 @@ def tiny_corpus(root: Path, clips: int = 12, corrupt: Sequence[str] = ()) -> Pat
     return root
 
 
-def tiny_experiment(corpus: Path | None, **changes: object) -> Experiment:
+def tiny_experiment(corpus: Path | None, /, **changes: object) -> Experiment:
     """The tiny experiment on a corpus in the folder layout; ``changes`` replace whole sections."""
     values = {
         "name": "tiny",
@@ -109,7 +110,7 @@ def _forget() -> None:
     registry.source_hash.cache_clear()
 
 
-def prepared(root: Path, corpus: Path, **changes: object) -> Run:
+def prepared(root: Path, corpus: Path, /, **changes: object) -> Run:
     """A run whose prepare stage is done, in this process."""
     run = Run(root / "run", tiny_experiment(corpus, **changes))
     job = make_plan(run.experiment)[0]

@@ -4,6 +4,7 @@ Everything a plug-in needs is here: the protocols (``Adapter``, ``Metric``, ``Co
 what they are handed (``Batch``, ``Condition``, ``Clip``, ...), and the errors they may raise.
 """
 
+from ttsbench.audio.usable import require_usable
 from ttsbench.errors import ClipError, ConfigError, CorpusError, MeasurementError, TtsbenchError
 from ttsbench.interfaces import Adapter, Corpus, Metric, Transcriber, Vocoder
 from ttsbench.nn.blocks import masked_mean
@@ -44,4 +45,5 @@ __all__ = [
     "Utterance",
     "Vocoder",
     "masked_mean",
+    "require_usable",
 ]

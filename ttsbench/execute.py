@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import wait as wait_for_death
@@ -58,6 +60,8 @@ class _Executor:
         self._pending = {job.id for job in waiting}
         self._running: dict[str, _Running] = {}
         self._failures: dict[str, str] = {}
+        # A run stopped by hand leaves semaphores to the system; nobody needs to read about it.
+        os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
         self._context = multiprocessing.get_context("spawn")
         self._updates = self._context.Queue()
         self._pool = self._new_pool()
@@ -80,8 +84,6 @@ class _Executor:
     def _new_pool(self) -> ProcessPoolExecutor:
         threads = self._run.experiment.compute.threads
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        # A run stopped by hand leaves semaphores to the system; nobody needs to read about it.
-        os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
             os.environ[name] = str(threads)
         return ProcessPoolExecutor(
@@ -117,10 +119,12 @@ class _Executor:
 
     def _submit(self, running: _Running, index: int, task: Task, attempt: int) -> None:
         try:
-            future = self._pool.submit(_work, self._run, running.job, index, task)
+            with _interrupts_held():
+                future = self._pool.submit(_work, self._run, running.job, index, task)
         except BrokenProcessPool:  # a worker died while it had nothing to do
             self._renew_pool()
-            future = self._pool.submit(_work, self._run, running.job, index, task)
+            with _interrupts_held():
+                future = self._pool.submit(_work, self._run, running.job, index, task)
         running.futures[future] = (attempt, {"index": index, "task": task})
 
     def _collect(self) -> None:
@@ -201,6 +205,19 @@ class _Executor:
     def _listen(self) -> None:
         while (update := self._updates.get()) is not None:
             self._reporter.task_progress(*update)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Workers started in here never see Ctrl-C: the parent does, and they die with it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _reason(error: BaseException) -> str:
