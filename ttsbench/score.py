@@ -11,6 +11,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,14 @@ class _Clips:
         samples, sample_rate = read(wav_path(wavs, utterance.id, sample))
         transcript = None
         if row["transcripts"] is not None:
-            entry = _transcripts(self._run.folder / row["transcripts"])[clip_key(utterance.id, sample)]
+            transcripts = _transcripts(self._run.folder / row["transcripts"], row["transcript_key"])
+            entry = transcripts[clip_key(utterance.id, sample)]
             transcript = entry.get("text")
         return Clip(utterance.id, samples, sample_rate, utterance.text, utterance.speaker, transcript, cost)
 
 
-def _transcripts(folder: Path) -> Mapping[str, Mapping[str, str]]:
+@lru_cache(maxsize=64)
+def _transcripts(folder: Path, key: str) -> Mapping[str, Mapping[str, str]]:
     clips: Mapping[str, Mapping[str, str]] = read_json(folder / TRANSCRIPTS)["clips"]
     return clips
 

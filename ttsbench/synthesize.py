@@ -41,7 +41,7 @@ def tasks(run: Run, job: Job) -> Sequence[Task]:
     ids = [utterance.id for utterance in PreparedCorpus(run.folder / "prepare").split("test")]
     folder = job.path(run)
     wanted = [(id_, sample) for sample in range(job.spec["samples"]) for id_ in ids]
-    left = [pair for pair in wanted if not cost_path(folder, *pair).exists()]
+    left = [pair for pair in wanted if not _is_made(folder, *pair)]
     return [{"clips": left[start : start + CHUNK]} for start in range(0, len(left), CHUNK)]
 
 
@@ -60,6 +60,12 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
         for (utterance, sample), result in zip(group, _mels(run, job, corpus, group), strict=True):
             _finish_clip(run.experiment, job.path(run), job, utterance, sample, result, vocoder)
         progress((done + 1) / len(groups))
+
+
+def _is_made(folder: Path, id_: str, sample: int) -> bool:
+    """Whether a clip is there, or known to be impossible."""
+    path = cost_path(folder, id_, sample)
+    return path.exists() and (wav_path(folder, id_, sample).exists() or "error" in read_json(path))
 
 
 @dataclass(frozen=True)
