@@ -3,8 +3,9 @@
 import pytest
 import yaml
 
-from ttsbench.config import CorpusConfig, Experiment, load_experiment, merge, parse_override, validate
+from ttsbench.config import CorpusConfig, Experiment
 from ttsbench.errors import ConfigError
+from ttsbench.experiment import load_experiment, merge, parse_override, validate
 
 BASE = {
     "adapters": {"l1": {}, "l2": {}},

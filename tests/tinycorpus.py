@@ -9,7 +9,8 @@ import soundfile
 from speechlike import speechlike
 
 from ttsbench import prepare, registry
-from ttsbench.config import Experiment, validate
+from ttsbench.config import Experiment
+from ttsbench.experiment import validate
 from ttsbench.jobs import Run
 from ttsbench.plan import make_plan
 from ttsbench.store import mark_done, open_folder

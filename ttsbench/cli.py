@@ -70,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _compare(options: argparse.Namespace) -> int:
     from ttsbench.compare import compare, dry_run
-    from ttsbench.config import load_experiment
+    from ttsbench.experiment import load_experiment
 
     experiment = load_experiment(options.experiment, options.overrides, options.seeds)
     folder = options.output or Path("runs") / experiment.name

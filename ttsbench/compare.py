@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from ttsbench.config import Experiment, validate
+from ttsbench.config import Experiment
 from ttsbench.errors import TtsbenchError
 from ttsbench.execute import execute, stage_module
+from ttsbench.experiment import validate
 from ttsbench.jobs import STAGES, Job, Run
 from ttsbench.plan import make_plan
 from ttsbench.progress import RunReporter, clock, console

@@ -1,0 +1,170 @@
+"""Reading an experiment: YAML with base and delta, overrides from the command line, and every check before work starts.
+
+A file may name a ``base`` beside it and then holds only what differs; mappings merge, anything else replaces, and a
+null removes a mapping of the base. ``--set a.b=value`` is one more delta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ttsbench import registry
+from ttsbench.config import ORACLE, SAME, AdapterConfig, Experiment, Section
+from ttsbench.errors import ConfigError
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] = ()) -> Experiment:
+    """Read, merge, validate, and check every plug-in name and option; raises ``ConfigError``."""
+    values = read_yaml(path)
+    values.setdefault("name", path.stem)
+    for override in overrides:
+        values = merge(values, parse_override(override))
+    if seeds:
+        values["seeds"] = list(seeds)
+    experiment = validate(values, str(path))
+    check_plugins(experiment)
+    return experiment
+
+
+def read_yaml(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """One experiment file with its bases merged in."""
+    path = path.resolve()
+    if path in seen:
+        raise ConfigError(f"{path.name} names itself as its base, through {' -> '.join(p.name for p in seen)}.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        there = [file.stem for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        raise ConfigError(f"No experiment at {path}. {registry.did_you_mean(path.stem, there)}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML: {_one_line(error)}.") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no mapping; an experiment is 'key: value' lines.")
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    values.setdefault("name", path.stem)
+    return merge(read_yaml(path.parent / str(base), (*seen, path)), values)
+
+
+def merge(base: Mapping[str, Any], delta: Mapping[str, Any]) -> dict[str, Any]:
+    """Base with delta laid over it: mappings merge, null removes a key that the base has, anything else replaces."""
+    merged = dict(base)
+    for key, value in delta.items():
+        if value is None and isinstance(merged.get(key), Mapping):
+            del merged[key]
+        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def parse_override(text: str) -> dict[str, Any]:
+    """``a.b=value`` as a nested mapping; the value is YAML."""
+    key, separator, value = text.partition("=")
+    if not separator or not key or not all(key.split(".")):
+        raise ConfigError(f"--set takes key=value, got '{text}'; for example --set train.acoustic.steps=500.")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {key}: '{value}' is not YAML: {_one_line(error)}.") from error
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    result: dict[str, Any] = nested
+    return result
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def validate(values: Mapping[str, Any], source: str) -> Experiment:
+    """Pydantic's findings as sentences."""
+    try:
+        return Experiment.model_validate(values)
+    except ValidationError as error:
+        lines = [_sentence(found["type"], found["loc"], found["msg"], found.get("input")) for found in error.errors()]
+        raise ConfigError(f"{source}: " + "\n".join(lines)) from error
+
+
+def _sentence(kind: str, location: tuple[int | str, ...], message: str, value: Any) -> str:
+    where = ".".join(str(part) for part in location)
+    if kind != "extra_forbidden":
+        shown = "" if kind == "missing" else f" (got {value!r})"
+        return f"{where}: {message.removeprefix('Value error, ')}{shown}."
+    section = _section_at(location[:-1])
+    return f"Unknown key '{where}'. {registry.did_you_mean(str(location[-1]), section.model_fields)}"
+
+
+def _section_at(location: tuple[int | str, ...]) -> type[Section]:
+    """The section that a location of pydantic's error points into."""
+    section: type[Section] = Experiment
+    for part in location:
+        if section is Experiment and part == "adapters":
+            section = AdapterConfig
+        elif isinstance(part, str) and part in section.model_fields:
+            annotation = section.model_fields[part].annotation
+            if isinstance(annotation, type) and issubclass(annotation, Section):
+                section = annotation
+    return section
+
+
+def check_plugins(experiment: Experiment) -> None:
+    """Every name is registered, every option is taken, every label that is used is defined."""
+    for config in experiment.adapters.values():
+        registry.check_options("adapters", config.adapter, config.options, reserved=("context",))
+        info = registry.load("adapters", config.adapter).info
+        if config.nfe is not None and info.nfe == (1,) and config.nfe != 1:
+            raise ConfigError(
+                f"The adapter '{config.adapter}' samples in 1 function evaluation; nfe {config.nfe} is not one."
+            )
+    for name, options in experiment.metrics.items():
+        registry.check_options("metrics", name, options, reserved=())
+    for kind, part, reserved in (
+        ("corpora", experiment.corpus, ("path",)),
+        ("vocoders", experiment.vocoder, ("mel",)),
+        ("transcribers", experiment.transcriber, ("vocabulary",)),
+    ):
+        registry.check_options(kind, part.name, part.options, reserved)  # type: ignore[arg-type]
+    for label in experiment.acoustic:
+        _check_label("acoustic", label, experiment.adapters)
+    for label in experiment.prosody:
+        _check_label("prosody", label, {**experiment.adapters, ORACLE: None, SAME: None})
+    _check_values(experiment)
+
+
+def _check_values(experiment: Experiment) -> None:
+    """Build every plug-in once: a value that one refuses must be known before anything long starts."""
+    from ttsbench.model import SpeechModel
+
+    vocoder = experiment.vocoder
+    with _refusal(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}"):
+        registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options)
+    for name, options in experiment.metrics.items():
+        with _refusal(f"The metric '{name}' does not take {options}"):
+            registry.load("metrics", name)(**options)
+    shape = {"n_phones": 1, "n_speakers": 1, "channels": experiment.mel.n_mels}
+    for label, config in experiment.adapters.items():
+        if not registry.load("adapters", config.adapter).info.starts_from:
+            with _refusal(f"adapters.{label}: '{config.adapter}' does not take {config.options}"):
+                SpeechModel(config.adapter, config.options, "acoustic", experiment.model, shape)
+
+
+@contextmanager
+def _refusal(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{what}: {_one_line(error)}.") from error
+
+
+def _check_label(key: str, label: str, known: Mapping[str, Any]) -> None:
+    if label not in known:
+        raise ConfigError(f"{key}: '{label}' is no label under adapters. {registry.did_you_mean(label, known)}")
