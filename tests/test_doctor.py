@@ -3,14 +3,12 @@
 import importlib
 import importlib.util
 import sys
-import time
 from importlib.metadata import EntryPoint
 
 import pytest
 
 from ttsbench import doctor, registry
 from ttsbench.cli import main
-from ttsbench.weights import OPTIONAL, hub_cache
 
 
 @pytest.fixture(autouse=True)
@@ -26,14 +24,12 @@ def found(words):
     return [finding for finding in doctor.examine() if words in finding.what]
 
 
-def test_a_whole_environment_is_healthy_within_ten_seconds():
-    began = time.monotonic()
+def test_a_whole_environment_is_healthy():
     findings = doctor.examine()
-    assert time.monotonic() - began < 10
     assert not [finding for finding in findings if finding.fatal or finding.mark == "broken"]
     assert {finding.mark for finding in findings} <= {"ok", "missing"}
     said = "\n".join(finding.what for finding in findings)
-    for part in ("Python 3.", "torchaudio", "cores", "espeak-ng", "pocketsphinx", "resemblyzer", "DNSMOS", "pyworld"):
+    for part in ("Python 3.", "torchaudio", "cores", "espeak-ng", "pocketsphinx", "resemblyzer", "pyworld"):
         assert part in said
     assert all(finding.advice for finding in findings if finding.mark != "ok")
 
@@ -77,7 +73,7 @@ def test_package_that_cannot_be_imported(monkeypatch, package):
     assert len(fatal) == 1 and "undefined symbol" in fatal[0].advice and "pip install" in fatal[0].advice
 
 
-@pytest.mark.parametrize(("package", "fatal"), [("pocketsphinx", True), ("resemblyzer", True), ("speechmos", False)])
+@pytest.mark.parametrize(("package", "fatal"), [("pocketsphinx", True), ("resemblyzer", True)])
 def test_weights_that_are_gone(monkeypatch, tmp_path, package, fatal):
     empty = importlib.util.spec_from_loader("empty", None, origin=str(tmp_path / "__init__.py"))
     real = doctor.find_spec
@@ -99,26 +95,6 @@ def test_broken_plugin_is_named_with_its_package(monkeypatch, package, fatal):
     assert finding.what == f"metric 'odd' of {package} (nonesuch_module:Odd)"
     assert finding.mark == "broken" and finding.fatal == fatal and "nonesuch_module" in finding.advice
     assert any("9 metrics" in one.what or "metrics import" in one.what for one in doctor.examine())
-
-
-def test_optional_weights_are_looked_for_where_hugging_face_keeps_them(monkeypatch, tmp_path):
-    assert hub_cache() == tmp_path / "hf" / "hub"
-    assert all(finding.mark == "missing" and not finding.fatal for finding in found(", optional"))
-    (absent,) = found("Whisper")
-    assert "pocketsphinx serves instead" in absent.advice and str(tmp_path) in absent.advice
-    (tmp_path / "hf" / "hub" / "models--openai--whisper-base.en").mkdir(parents=True)
-    (there,) = found("Whisper")
-    assert there.mark == "ok" and "whisper-base.en" in there.what
-    assert {weights.name for weights in OPTIONAL} == {
-        "Whisper",
-        "HuBERT-CTC",
-        "ECAPA",
-        "WavLM-SV",
-        "UTMOSv2",
-        "HiFi-GAN",
-    }
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
-    assert hub_cache() == tmp_path / "elsewhere"
 
 
 def test_real_speech_is_optional_and_named(monkeypatch, tmp_path):

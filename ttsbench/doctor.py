@@ -1,4 +1,4 @@
-"""``ttsbench doctor``: what is installed, which weights are there, and what to do about the rest.
+"""``ttsbench doctor``: what is installed, which packaged models are there, and what to do about the rest.
 
 Nothing is downloaded and nothing raises: whatever goes wrong while looking is itself a finding.
 """
@@ -20,7 +20,6 @@ from typing import Literal
 
 from ttsbench import registry
 from ttsbench.store import cache_dir
-from ttsbench.weights import OPTIONAL, hub_cache
 
 Mark = Literal["ok", "missing", "broken"]
 PYTHON = ((3, 11), (3, 13))  # from, and below
@@ -49,7 +48,6 @@ def examine() -> list[Finding]:
         ("native packages", _native),
         ("plug-ins", _plugins),
         ("cache folder", _cache),
-        ("optional models", _optional),
         ("environment", _environment),
     )
     return [finding for name, part in parts for finding in _guarded(name, part)]
@@ -123,10 +121,8 @@ def _espeak() -> Iterator[Finding]:
 def _packaged() -> Iterator[Finding]:
     """Models whose weights come with their package."""
     model = ("model/en-us/en-us/mdef", "model/en-us/cmudict-en-us.dict")
-    scores = ("dnsmos_models/sig_bak_ovr.onnx", "dnsmos_models/model_v8.onnx")
     yield _files("English model", "pocketsphinx", model, "WER, CER and forced alignment are lost", fatal=True)
     yield _files("speaker encoder", "resemblyzer", ("pretrained.pt",), "speaker similarity is lost", fatal=True)
-    yield _files("DNSMOS", "speechmos", scores, "predicted MOS is lost", fatal=False)
 
 
 def _native() -> Iterator[Finding]:
@@ -173,21 +169,6 @@ def _cache() -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"{what}, {free_gb:.0f} GB free")
-
-
-def _optional() -> Iterator[Finding]:
-    folder = hub_cache()
-    for weights in OPTIONAL:
-        found = sorted(path.name for pattern in weights.patterns for path in folder.glob(pattern))
-        if found and find_spec(weights.package):
-            yield Finding("ok", f"{weights.name} ({', '.join(found)}) for {weights.serves}")
-            continue
-        package = "" if find_spec(weights.package) else f", nor is the package {weights.package} installed"
-        yield Finding(
-            "missing",
-            f"{weights.name} for {weights.serves}, optional",
-            f"{weights.instead} serves instead. No {' or '.join(weights.patterns)} in {folder} (see HF_HOME){package}",
-        )
 
 
 def _environment() -> Iterator[Finding]:
