@@ -53,7 +53,7 @@ def test_a_delta_holds_only_what_differs(write):
     found = load_experiment(path)
     assert (found.name, found.train.acoustic.steps, found.train.acoustic.batch_size) == ("mine", 9, 3)
     assert found.metrics == {"mcd": {"align": "none"}, "nfe": {}}
-    assert found.train.prosody.steps == 400
+    assert found.train.prosody.steps == 200
 
 
 def test_a_base_may_have_a_base(write):
@@ -238,7 +238,7 @@ def test_known_labels_are_taken(write, prosody):
 
 def test_a_delta_on_a_section_keeps_its_other_defaults(write):
     found = load_experiment(write("mine", BASE), ["train.prosody.batch_size=2", "vocoder.options.iterations=2"])
-    assert (found.train.prosody.steps, found.train.prosody.crop_frames) == (400, None)
+    assert (found.train.prosody.steps, found.train.prosody.crop_frames) == (200, None)
     assert found.vocoder.name == "griffin_lim"
 
 

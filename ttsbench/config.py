@@ -103,8 +103,9 @@ class TrainConfig(Section):
 class ProsodyTrainConfig(TrainConfig):
     """The budget of prosody models: what a delta leaves out keeps these defaults, not the acoustic ones."""
 
-    steps: int = Field(400, ge=1)
+    steps: int = Field(200, ge=1)  # an hour of speech has few phones: more steps raise the validation loss
     crop_frames: int | None = Field(None, ge=8)
+    validate_every: int = Field(50, ge=1)
 
 
 class TrainConfigs(Section):

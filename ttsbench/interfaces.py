@@ -79,7 +79,7 @@ class Vocoder(Protocol):
 
 
 class Transcriber(Protocol):
-    """A recogniser. Built as ``cls(vocabulary: Sequence[str], **options)``, words of the test texts in lower case."""
+    """A recogniser. Built as ``cls(vocabulary: Sequence[str], **options)``, words of the corpus in lower case."""
 
     signature: str
     sample_rate: int

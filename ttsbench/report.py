@@ -68,8 +68,7 @@ def _figures(run: Run, job: Job) -> None:
         clips = {system: wav_path(folder, utterance.id, 0) for system, folder in folders.items()}
         if all(path.exists() for path in clips.values()):
             title = f"{utterance.id}: {utterance.text}"
-            figure = spectrograms(clips, title if len(title) < 110 else f"{title[:107]}...", run.experiment.mel)
-            save_figure(figure, run.folder / "figures" / "spectrograms")
+            save_figure(spectrograms(clips, title, run.experiment.mel), run.folder / "figures" / "spectrograms")
             break
     curves = {path.parent.name: read_curve(path) for path in sorted((run.folder / "train").glob("*/curve.csv"))}
     save_figure(training_curves(curves), run.folder / "figures" / "training")

@@ -1,4 +1,4 @@
-"""Recognition with pocketsphinx and a flat unigram over the vocabulary of the test texts.
+"""Recognition with pocketsphinx and a flat unigram over the vocabulary of the corpus.
 
 Every word is as likely as any other in any place, so that what is recognised comes from the sound: a language model
 of the texts themselves would guess every word that was swallowed, and hide the errors that a word error rate is for.
@@ -35,7 +35,7 @@ class PocketSphinx:
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self.vocabulary = tuple(sorted(set(vocabulary)))
         if not self.vocabulary:
-            raise ConfigError("pocketsphinx needs a vocabulary, and that of the test texts is empty: add texts.")
+            raise ConfigError("pocketsphinx needs a vocabulary, and that of the corpus is empty: add texts.")
         odd = [word for word in self.vocabulary if words(word) != [word]]
         if odd:
             raise ConfigError(f"{odd[0]!r} is not a normalised word: take words from ttsbench.data.text.words.")
