@@ -252,6 +252,16 @@ def test_a_wav_that_was_removed_is_made_again(site, tmp_path):
     assert contents(run, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
 
 
+def test_features_that_left_the_cache_are_computed_anew(site, tmp_path):
+    run = site.copy(tmp_path / "run")
+    shutil.rmtree(run / "wavs" / "copy-synthesis")
+    shutil.rmtree(site.root / "cache" / "features")
+    found = compare(site.experiment, "--output", run)
+    assert found.status == 0, found.err
+    assert "2 jobs to do" in found.err
+    assert contents(run, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
+
+
 def test_a_failing_objective_keeps_the_others(site, tmp_path):
     run = site.copy(tmp_path / "run")
     bad = "adapters.bad={adapter: two_groups, options: {nan_at: 1}}"

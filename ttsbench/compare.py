@@ -14,7 +14,7 @@ from ttsbench.experiment import validate
 from ttsbench.jobs import STAGES, Job, Run
 from ttsbench.plan import make_plan
 from ttsbench.progress import RunReporter, clock, console
-from ttsbench.store import is_done, locked, read_json, write_json
+from ttsbench.store import DONE, is_done, locked, read_json, write_json
 
 RESOLVED = "experiment.json"
 
@@ -29,6 +29,7 @@ def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> 
             _out(f"{folder} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
             _show(run)
             return 0
+        _restore_features(run, plan[0])
         reporter = RunReporter(console(), quiet, workers)
         try:
             failures = execute(run, plan, workers, reporter)
@@ -43,6 +44,15 @@ def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> 
     _show(run)
     _out(f"\nIn {folder}: summary.csv, differences.csv, table.md, table.tex, figures/, provenance.json, wavs/.\n")
     return 0
+
+
+def _restore_features(run: Run, prepare: Job) -> None:
+    """Features lie in a cache that may be emptied under a run: what still needs them has them computed anew."""
+    from ttsbench.prepare import features_are_there
+
+    folder = prepare.path(run)
+    if is_done(folder, prepare.key) and not features_are_there(folder):
+        (folder / DONE).unlink()
 
 
 def dry_run(experiment: Experiment, folder: Path, workers: int) -> str:

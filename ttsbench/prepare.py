@@ -50,7 +50,7 @@ def tasks(run: Run, job: Job) -> Sequence[Task]:
     return [
         {"chunk": index, "utterances": [_dump(utterance) for utterance in chunk]}
         for index, chunk in enumerate(chunks)
-        if not _part(folder, index).exists()
+        if not _is_whole(_part(folder, index))
     ]
 
 
@@ -94,6 +94,15 @@ def finish(run: Run, job: Job) -> None:
             "speakers": sorted({one.speaker for one in prepared}),
         },
     )
+
+
+def features_are_there(folder: Path) -> bool:
+    """Whether the cache still holds the features of a prepared corpus."""
+    return all(_is_whole(part) for part in (folder / "parts").glob("*.json"))
+
+
+def _is_whole(part: Path) -> bool:
+    return part.exists() and all("reason" in row or Path(row["features"]).exists() for row in read_json(part))
 
 
 def _prepare_one(utterance: Utterance, mel: MelConfig, config: CorpusConfig) -> dict[str, Any]:

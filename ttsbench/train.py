@@ -161,6 +161,7 @@ class Trainer:
             if name not in self._groups:
                 raise TtsbenchError(f"{self._name} returned a loss for '{name}', which is none of its networks.")
             if not bool(torch.isfinite(loss)):
+                self._write_curve()
                 raise TtsbenchError(
                     f"The loss '{name}' of {self._name} became {float(loss.detach())} at step {self._step}. Lower "
                     f"train.{self._role}.learning_rate or clip_norm, or look at the objective; "
@@ -177,9 +178,10 @@ class Trainer:
         for left, (name, loss) in zip(range(len(losses) - 1, -1, -1), losses.items(), strict=True):
             parameters = self._groups[name]
             self._fabric.backward(loss, inputs=parameters, retain_graph=left > 0)
-            for parameter in parameters:
-                if parameter.grad is not None:
-                    parameter.grad = self._summed(parameter.grad * share)
+            if self._fabric.world_size > 1:
+                for parameter in parameters:
+                    if parameter.grad is not None:
+                        parameter.grad = self._summed(parameter.grad * share)
             norms[name] = float(torch.nn.utils.clip_grad_norm_(parameters, self._config.clip_norm))
         return norms
 
