@@ -109,16 +109,6 @@ import sys
 from ttsbench.cli import main
 sys.exit(max([main(["check", "mine"]), main(["check", "my_metric"]), main(["list", "adapters"])]))
 """
-EXPERIMENT = """\
-corpus: {name: espeak, options: {minutes: 0.5, renderings: 1, speakers: [f5]}, test: 2, valid: 1}
-model: {dim: 16, encoder_layers: 1, backbone_layers: 1, kernel: 3}
-adapters: {l1: {}}
-prosody: [oracle]
-metrics: {nfe: {}}
-train:
-  acoustic: {steps: 3, batch_size: 2, crop_frames: 32, warmup_steps: 1}
-vocoder: {name: griffin_lim, options: {iterations: 2}}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -170,14 +160,13 @@ def test_plugin_of_another_package_is_listed_checked_and_compared(environment, t
     assert "FAIL" not in checked.stdout and "mine                 Gaussian" in checked.stdout
     assert "[ttsbench-mine]" in checked.stdout
 
-    (tmp_path / "tiny.yaml").write_text(EXPERIMENT)
+    smoke = REPOSITORY / "experiments" / "smoke.yaml"
     plugged = ("--set", "adapters.mine={}", "metrics.my_metric={}")
-    compared = ttsbench(
-        environment, tmp_path, "compare", "tiny.yaml", *plugged, "--output", "out", "--jobs", "1", "--quiet"
-    )
+    compared = ttsbench(environment, tmp_path, "compare", str(smoke), *plugged, "--output", "out", "--quiet")
     assert compared.returncode == 0, compared.stdout + compared.stderr
     rows = summary(tmp_path / "out")
-    assert {system for system, _ in rows} == {"ground-truth", "copy-synthesis", "l1+oracle", "mine+oracle"}
+    models = {"l1+oracle", "l2+oracle", "mine+oracle", "l1+l1", "l2+l2", "mine+mine"}
+    assert {system for system, _ in rows} == {"ground-truth", "copy-synthesis", *models}
     assert float(rows["mine+oracle", "my_metric"]["value"]) > float(rows["ground-truth", "my_metric"]["value"]) == 0
     assert float(rows["mine+oracle", "nfe"]["value"]) == 1
     assert rows["l1+oracle", "my_metric"]["unit"] == "ln"

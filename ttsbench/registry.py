@@ -7,6 +7,8 @@ import difflib
 import hashlib
 import importlib
 import inspect
+import io
+import tokenize
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -75,13 +77,27 @@ def check_options(kind: Kind, name: str, options: Mapping[str, Any], reserved: t
 
 @cache
 def source_hash(kind: Kind, name: str) -> str:
-    """Hash of the plug-in's module, comments and docstrings left out: editing an objective retrains it."""
+    """Hash of the plug-in's module, comments, docstrings and blank lines left out: editing an objective retrains it.
+
+    Of the text and not of the syntax tree, whose form changes between releases of Python.
+    """
     module = importlib.import_module(load(kind, name).__module__)
-    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    return hashlib.blake2b(bare_source(source).encode(), digest_size=8).hexdigest()
+
+
+def bare_source(source: str) -> str:
+    """A module without what cannot change what it does."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
             value = body[0].value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                body[0] = ast.Expr(ast.Constant(""))
-    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()
+                for row in range(value.lineno - 1, value.end_lineno or value.lineno):
+                    lines[row] = ""
+    return "\n".join(line.rstrip() for line in lines if line.strip())
