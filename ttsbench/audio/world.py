@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio.cepstrum import SAMPLE_RATE, mel_cepstrum, world_envelope
-from ttsbench.audio.dtw import Path, dtw_path
 from ttsbench.audio.pitch import world_f0
 from ttsbench.audio.usable import usable_at
 from ttsbench.errors import ConfigError, MeasurementError
 from ttsbench.types import Clip
+
+if TYPE_CHECKING:
+    from ttsbench.audio.dtw import Path
 
 Align = Literal["dtw", "none"]
 MAX_MISMATCH = 0.1  # of the longer clip: beyond it, cutting the longer one would hide what was left out
@@ -68,6 +70,8 @@ class _PathTo:
     align: Align
 
     def __call__(self, clip: Clip) -> Path:
+        from ttsbench.audio.dtw import dtw_path  # its compiler takes a second to import, and a plan needs none
+
         a, b = clip.feature(analyse).mcep, self.reference.feature(analyse).mcep
         if self.align == "dtw":
             return dtw_path(a[:, 1:], b[:, 1:])
