@@ -35,7 +35,7 @@ def spectrograms(clips: Mapping[str, Path], title: str, mel: MelConfig) -> Figur
         axes.set_ylabel("mel band", fontsize=7)
         axes.tick_params(labelsize=7)
     rows[-1].set_xlabel("time (s)", fontsize=8)
-    figure.suptitle(textwrap.fill(textwrap.shorten(title, 240, placeholder=" ..."), 120), fontsize=8)
+    figure.suptitle(textwrap.fill(textwrap.shorten(title, 240, placeholder=" ..."), 95), fontsize=8)
     return figure
 
 
