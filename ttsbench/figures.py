@@ -75,5 +75,5 @@ def save_figure(figure: Figure, path: Path) -> None:
 
     for kind in ("png", "pdf"):
         buffer = BytesIO()
-        figure.savefig(buffer, format=kind, dpi=200)
+        figure.savefig(buffer, format=kind, dpi=120)
         write_bytes(path.with_suffix(f".{kind}"), buffer.getvalue())
