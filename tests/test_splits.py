@@ -107,7 +107,7 @@ def test_too_little_data():
 
 @pytest.mark.parametrize(("test", "valid"), [(0, 1), (-1, 1), (1, -1)])
 def test_counts_that_are_no_counts(test, valid):
-    with pytest.raises(ConfigError, match=r"split\.test is"):
+    with pytest.raises(ConfigError, match=r"corpus\.test is"):
         split(corpus(), test=test, valid=valid, seed=0)
 
 

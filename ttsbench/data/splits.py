@@ -52,11 +52,13 @@ def split(utterances: Sequence[Utterance], *, test: int, valid: int, seed: int) 
 
 def _check_counts(total: int, test: int, valid: int) -> None:
     if test < 1 or valid < 0:
-        raise ConfigError(f"split.test is {test} and split.valid is {valid}: test at least 1, validate with 0 or more.")
+        raise ConfigError(
+            f"corpus.test is {test} and corpus.valid is {valid}: test at least 1, validate with 0 or more."
+        )
     if 2 * (test + valid) > total:
         raise CorpusError(
             f"{total} usable utterances are too few for {test} to test and {valid} to validate: less than half would "
-            f"be left to train. Set split.test + split.valid to at most {total // 2}, or add recordings."
+            f"be left to train. Set corpus.test + corpus.valid to at most {total // 2}, or add recordings."
         )
 
 
