@@ -1,7 +1,7 @@
 """What each job is expected to take, in seconds on one worker: for ``--dry-run`` and for the time left.
 
-The real-time factors were measured on one core of a 2025 server (AMD EPYC, Zen 5) with the default parts; training is
-scaled by what this machine's matrix product reaches.
+The factors are those of the default comparison on two AMD EPYC cores (results/objectives), 9:49 minutes in all, with
+forced alignment added for corpora without TextGrids; training is scaled by what this machine's matrix product reaches.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from ttsbench.config import CorpusConfig, Experiment
 from ttsbench.types import Role
 
-PREPARE_RTF = 0.08  # reading, alignment where there is no TextGrid, DIO + StoneMask, mel
-VOCODER_RTF = 0.1
-TRANSCRIBE_RTF = 0.1
-SCORE_RTF = 0.12
+PREPARE_RTF = 0.05  # reading, alignment where there is no TextGrid, DIO + StoneMask, mel
+VOCODER_RTF = 0.05
+TRANSCRIBE_RTF = 0.05
+SCORE_RTF = 0.07
 CLIP_S = 6.0  # an utterance of the test split
 ESPEAK_MINUTES = 24.0
-MODEL_EFFICIENCY = 0.6  # of the matrix product's rate, reached by a training step
+MODEL_EFFICIENCY = 0.85  # of the matrix product's rate, reached by a training step
 
 
 @cache

@@ -16,11 +16,11 @@ from typing import Any
 from ttsbench import registry
 from ttsbench.config import CorpusConfig, MelConfig
 from ttsbench.data.corpus import PreparedUtterance, dump_utterance, normalisation
-from ttsbench.data.features import SILENCE, Features, extract, feature_path, load_features, save_features
+from ttsbench.data.features import Features, extract, feature_path, load_features, save_features
 from ttsbench.errors import ClipError, CorpusError
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.store import cache_dir, check_space, read_json, write_json, write_text
-from ttsbench.types import Phone, Utterance
+from ttsbench.types import SILENCE, Phone, Utterance
 
 CHUNK = 16  # clips per task
 BYTES_PER_MINUTE = 2_500_000  # features and reference wavs

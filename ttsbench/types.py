@@ -19,6 +19,7 @@ from torch import Tensor, nn
 Role = Literal["acoustic", "prosody"]
 Samples = NDArray[np.float32]
 F = TypeVar("F")
+SILENCE = "SIL"  # the label of every pause, whichever aligner found it
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,13 @@ from ttsbench.audio.wav import resample
 from ttsbench.data.pronunciation import PHONES, pronounce
 from ttsbench.data.text import words
 from ttsbench.errors import ClipError
-from ttsbench.types import Phone, Samples
+from ttsbench.types import SILENCE, Phone, Samples
 
 SAMPLE_RATE = 16000  # Hz, of the acoustic model
 FRAME_S = 0.01
 BIAS_S = 0.015
 MIN_SCORE = -50.0
 STATES = 3  # of a phone's model, each of which takes a frame at least
-SILENCE = "SIL"
 
 _LOCK = threading.Lock()
 

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.data.features import Features, load_features
+from ttsbench.data.splits import Split
 from ttsbench.store import read_json
-
-Split = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ttsbench.data.espeak_prosody import PhraseProsody, Speaker
 from ttsbench.data.espeak_voice import SAMPLE_RATE, Event, Spoken, speak
+from ttsbench.types import SILENCE
 
-SILENCE = "SIL"
 EDGE_S = 0.075  # silence before and after a sentence
 TAIL_S = 0.05  # what is kept of the sound after the last phone of a phrase, fading
 _STRESS = {"ˈ": "1", "ˌ": "2"}

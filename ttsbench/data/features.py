@@ -25,7 +25,6 @@ from ttsbench.store import cache_dir, write_bytes
 from ttsbench.types import Phone, Samples, Utterance
 
 VERSION = 1
-SILENCE = "SIL"
 FloatArray = NDArray[np.float32]
 
 

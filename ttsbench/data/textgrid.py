@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttsbench.errors import ClipError
-from ttsbench.types import Phone
+from ttsbench.types import SILENCE, Phone
 
-SILENCE = "SIL"
 SILENT_LABELS = frozenset({"", "sil", "sp", "spn", "<eps>"})  # in lower case
 TOLERANCE_S = 1e-3  # what rounding to milliseconds may shift
 
