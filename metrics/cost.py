@@ -1,7 +1,11 @@
 """What a clip cost to make, as the synthesize stage measured it.
 
-The real-time factor is seconds of computing per second of audio, over everything that runs at synthesis: prosody model,
-acoustic model and vocoder. Function evaluations and parameters are the acoustic model's and the sampling networks'.
+The real-time factor is seconds of computing per second of audio, over everything that runs at synthesis (prosody model,
+acoustic model and vocoder) or over the models alone. Function evaluations and parameters are the acoustic model's and
+the sampling networks'. Operations and memory are counted on the operators that PyTorch dispatches, so they do not
+depend on the machine; they are taken of one clip in eight, and the others have no say in them.
+
+A recording has no cost and is not asked; a clip without one came from elsewhere, and its cost is not known.
 """
 
 from __future__ import annotations
@@ -12,13 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio.usable import require_usable
-from ttsbench.errors import MeasurementError
-from ttsbench.types import Clip, Cost, MetricInfo
+from ttsbench.errors import MeasurementError, NotApplicable
+from ttsbench.types import Behaviour, Clip, Cost, MetricInfo
 
 COST = frozenset({"cost"})
+ASKS_THE_COST = Behaviour(silence="refused", noise="answered")
 
 
-class RealTimeFactor:
+class _Rate:
+    """A ratio of sums over seconds of audio."""
+
+    def reduce(self, rows: NDArray[np.float64]) -> float:
+        """Sum of the first column over sum of playing time, rows (n, 2)."""
+        amount, audio_s = rows.sum(axis=0)
+        return float(amount / audio_s) if audio_s > 0 else float("nan")
+
+
+class RealTimeFactor(_Rate):
     """Computing time over playing time, a ratio of sums. Depends on the machine: compare within one run only."""
 
     info = MetricInfo(
@@ -30,23 +44,84 @@ class RealTimeFactor:
         signature="rtf|prosody+acoustic+vocoder|wall-clock|ratio-of-sums|v1",
         paper="a convention of the field; no paper",
         needs=COST,
+        behaviour=ASKS_THE_COST,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Seconds of computing and seconds of audio."""
         cost = _cost(clip)
-        compute_s = cost.sampling_s + cost.vocoder_s
-        if not (math.isfinite(compute_s) and compute_s >= 0 and math.isfinite(cost.audio_s) and cost.audio_s > 0):
-            raise MeasurementError(
-                f"the cost of clip {clip.id!r} says {compute_s} s of computing for {cost.audio_s} s of audio; "
-                "synthesize it again"
-            )
-        return compute_s, cost.audio_s
+        return _seconds(clip.id, cost.sampling_s + cost.vocoder_s), _audio_s(clip.id, cost)
+
+
+class ModelRealTimeFactor(_Rate):
+    """The real-time factor of prosody and acoustic model alone: what the objective costs, whatever the vocoder."""
+
+    info = MetricInfo(
+        name="rtf_model",
+        title="Real-time factor without vocoder",
+        unit="ratio",
+        higher_is_better=False,
+        columns=("sampling_s", "audio_s"),
+        signature="rtf_model|prosody+acoustic|wall-clock|ratio-of-sums|v1",
+        paper="a convention of the field; no paper",
+        needs=COST,
+        behaviour=ASKS_THE_COST,
+    )
+
+    def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
+        """Seconds of sampling and seconds of audio."""
+        cost = _cost(clip)
+        return _seconds(clip.id, cost.sampling_s), _audio_s(clip.id, cost)
+
+
+class Flops(_Rate):
+    """Billions of floating point operations per second of audio; an elementwise operation is not counted."""
+
+    info = MetricInfo(
+        name="flops",
+        title="Operations",
+        unit="GFLOP/s of audio",
+        higher_is_better=False,
+        columns=("gflop", "audio_s"),
+        signature="flops|prosody+acoustic|torch-counter|multiply-add:2|clips:1in8|ratio-of-sums|v1",
+        paper="a convention of the field; no paper",
+        needs=COST,
+        behaviour=ASKS_THE_COST,
+    )
+
+    def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
+        """Billions of operations and seconds of audio. Raises ``NotApplicable`` where this clip's were not counted."""
+        cost = _cost(clip)
+        if cost.flops is None:
+            raise NotApplicable(f"the operations of clip {clip.id!r} were not counted, one clip in eight is")
+        return cost.flops / 1e9, _audio_s(clip.id, cost)
+
+
+class PeakMemory:
+    """Most megabytes of tensors alive at once while sampling, parameters included, operators' scratch memory not."""
+
+    info = MetricInfo(
+        name="peak_memory",
+        title="Peak memory",
+        unit="MB",
+        higher_is_better=False,
+        columns=("peak_mb",),
+        signature="peak_memory|prosody+acoustic|live-tensors+parameters|batch:1|clips:1in8|max|v1",
+        paper="a convention of the field; no paper",
+        needs=COST,
+        behaviour=ASKS_THE_COST,
+    )
+
+    def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
+        """Megabytes. Raises ``NotApplicable`` where this clip's memory was not counted."""
+        cost = _cost(clip)
+        if cost.peak_bytes is None:
+            raise NotApplicable(f"the memory of clip {clip.id!r} was not counted, one clip in eight is")
+        return (cost.peak_bytes / 1e6,)
 
     def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Sum of computing time over sum of playing time, rows (n, 2)."""
-        compute_s, audio_s = rows.sum(axis=0)
-        return float(compute_s / audio_s) if audio_s > 0 else float("nan")
+        """The largest over utterances, rows (n, 1)."""
+        return float(rows[:, 0].max())
 
 
 class FunctionEvaluations:
@@ -61,6 +136,7 @@ class FunctionEvaluations:
         signature="nfe|acoustic|measured|mean:utterances|v1",
         paper="as in Song et al. 2021, https://arxiv.org/abs/2011.13456",
         needs=COST,
+        behaviour=ASKS_THE_COST,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
@@ -84,6 +160,7 @@ class Parameters:
         signature="params|sampling|vocoder:no|v1",
         paper="a convention of the field; no paper",
         needs=COST,
+        behaviour=ASKS_THE_COST,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
@@ -93,6 +170,18 @@ class Parameters:
     def reduce(self, rows: NDArray[np.float64]) -> float:
         """Mean over utterances, which all have one system's number, rows (n, 1)."""
         return float(rows[:, 0].mean())
+
+
+def _seconds(id_: str, compute_s: float) -> float:
+    if not (math.isfinite(compute_s) and compute_s >= 0):
+        raise MeasurementError(f"the cost of clip {id_!r} says {compute_s} s of computing; synthesize it again")
+    return compute_s
+
+
+def _audio_s(id_: str, cost: Cost) -> float:
+    if not (math.isfinite(cost.audio_s) and cost.audio_s > 0):
+        raise MeasurementError(f"the cost of clip {id_!r} says {cost.audio_s} s of audio; synthesize it again")
+    return cost.audio_s
 
 
 def _cost(clip: Clip) -> Cost:

@@ -3,8 +3,10 @@
 V. I. Levenshtein, "Binary codes capable of correcting deletions, insertions and reversals", 1966: the fewest
 substitutions, insertions and deletions that turn the text into the transcript, over the length of the text. Rates are
 the corpus' (sum of edits over sum of words), so that one bad short sentence does not weigh as much as a long one.
-Text and transcript pass through the same normaliser. Which recogniser wrote the transcript belongs to the signature
-too; the runner, who knows it, appends it.
+Text and transcript pass through the same normaliser: numbers, titles and signs are spelled out as they are read, then
+contractions as full words. Which recogniser wrote the transcript belongs to the signature too; the runner, who knows
+it, appends it. A text without words and a silent clip are no measurement; an empty transcript is one, of every word
+lost.
 """
 
 from __future__ import annotations
@@ -15,11 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio.usable import require_usable
+from ttsbench.data.contractions import expanded
 from ttsbench.data.text import NORMALISER, words
 from ttsbench.errors import MeasurementError
-from ttsbench.types import Clip, MetricInfo
+from ttsbench.types import Behaviour, Clip, MetricInfo
 
+NORMALISERS = f"{NORMALISER}+contractions:v1"
 PAPER = "Levenshtein 1966; rates as in Morris et al. 2004, https://doi.org/10.21437/Interspeech.2004-668"
+# A recogniser may mishear a clip for any small change, and need not answer noise with silence.
+BEHAVIOUR = Behaviour(worsens=frozenset({"noise", "low_pass"}))
 
 
 def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
@@ -49,9 +55,10 @@ class WordErrorRate(_ErrorRate):
         unit="ratio",
         higher_is_better=False,
         columns=("errors", "words"),
-        signature=f"wer|{NORMALISER}|corpus",
+        signature=f"wer|{NORMALISERS}|corpus",
         paper=PAPER,
         needs=frozenset({"transcript"}),
+        behaviour=BEHAVIOUR,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
@@ -69,9 +76,10 @@ class CharacterErrorRate(_ErrorRate):
         unit="ratio",
         higher_is_better=False,
         columns=("errors", "characters"),
-        signature=f"cer|{NORMALISER}|spaces:yes|corpus",
+        signature=f"cer|{NORMALISERS}|spaces:yes|corpus",
         paper=PAPER,
         needs=frozenset({"transcript"}),
+        behaviour=BEHAVIOUR,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
@@ -85,7 +93,7 @@ def _texts(clip: Clip) -> tuple[list[str], list[str]]:
     require_usable(clip)
     if clip.transcript is None:
         raise MeasurementError(f"clip {clip.id!r} has no transcript; run the transcribe stage or supply transcripts")
-    expected = words(clip.text)
+    expected = expanded(words(clip.text))
     if not expected:
         raise MeasurementError(f"the text of clip {clip.id!r}, {clip.text!r}, holds no word; correct it")
-    return expected, words(clip.transcript)
+    return expected, expanded(words(clip.transcript))

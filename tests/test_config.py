@@ -47,12 +47,10 @@ def test_merge_by_hand():
 
 
 def test_a_delta_holds_only_what_differs(write):
-    path = write(
-        "mine", {"base": "base.yaml", "train": {"acoustic": {"steps": 9}}, "metrics": {"mcd": {"align": "none"}}}
-    )
+    path = write("mine", {"base": "base.yaml", "train": {"acoustic": {"steps": 9}}, "metrics": {"gpe": {}}})
     found = load_experiment(path)
     assert (found.name, found.train.acoustic.steps, found.train.acoustic.batch_size) == ("mine", 9, 3)
-    assert found.metrics == {"mcd": {"align": "none"}, "nfe": {}}
+    assert found.metrics == {"mcd": {}, "nfe": {}, "gpe": {}}
     assert found.train.prosody.steps == 200
 
 
@@ -165,7 +163,7 @@ def test_a_folder_is_no_experiment(tmp_path):
         ),
         ("vocoder.options.mel=3", "The vocoder 'griffin_lim' has no option 'mel'."),
         ("adapters.l1.options.power=3", "The adapter 'l1' has no option 'power'."),
-        ("metrics.mcd.alignment=dtw", "The metric 'mcd' has no option 'alignment'. Did you mean 'align'?"),
+        ("metrics.utmosv2.fodls=1", "The metric 'utmosv2' has no option 'fodls'. Did you mean 'folds'?"),
         ("corpus.options.minuts=3", "The corpus 'espeak' has no option 'minuts'. Did you mean 'minutes'?"),
         ("corpus.options.path=/x", "The corpus 'espeak' has no option 'path'."),
     ],

@@ -16,6 +16,7 @@ from ttsbench.check import check
 from ttsbench.cli import main
 from ttsbench.conformance.randomness import drawn_from
 from ttsbench.conformance.speech import clip_of, unusable, voice
+from ttsbench.hub import missing
 
 
 def failures(name):
@@ -29,6 +30,9 @@ def test_registered_adapter_conforms(name):
 
 @pytest.mark.parametrize("name", sorted(registry.registered("metrics")))
 def test_registered_metric_conforms(name):
+    lacking = missing(registry.load("metrics", name)())
+    if lacking:
+        pytest.skip(lacking)  # with tiny models in their places: tests of hub, speaker and perceptual metrics
     assert not failures(name)
 
 

@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+import tinyhub
 
 from ttsbench import doctor, registry
 from ttsbench.cli import main
@@ -73,7 +74,7 @@ def test_package_that_cannot_be_imported(monkeypatch, package):
     assert len(fatal) == 1 and "undefined symbol" in fatal[0].advice and "pip install" in fatal[0].advice
 
 
-@pytest.mark.parametrize(("package", "fatal"), [("pocketsphinx", True), ("resemblyzer", True)])
+@pytest.mark.parametrize(("package", "fatal"), [("pocketsphinx", True), ("resemblyzer", True), ("speechmos", False)])
 def test_weights_that_are_gone(monkeypatch, tmp_path, package, fatal):
     empty = importlib.util.spec_from_loader("empty", None, origin=str(tmp_path / "__init__.py"))
     real = doctor.find_spec
@@ -116,3 +117,46 @@ def test_a_part_that_raises_becomes_a_finding(monkeypatch):
     assert found("TTSBENCH_CACHE"), "what comes after is still looked at"
     monkeypatch.setitem(sys.modules, "torch", None)
     assert any(finding.fatal for finding in doctor.examine())
+
+
+def test_optional_models_are_named_with_their_place_and_what_serves_instead(tmp_path):
+    lines = {finding.what: finding for finding in found(", optional") if "DATA" not in finding.what}
+    ecapa = lines["speaker_similarity_ecapa, speaker_similarity_ecapa_prompt, optional"]
+    assert (ecapa.mark, ecapa.fatal) == ("missing", False)
+    assert ecapa.advice.startswith(f"The model 'speechbrain/spkrec-ecapa-voxceleb' is not in {tmp_path / 'hf' / 'hub'}")
+    assert ecapa.advice.endswith("speaker_similarity works without it.")
+    assert "pocketsphinx works" in lines["whisper, optional"].advice
+    assert "dnsmos works" in lines["utmosv2, optional"].advice
+    assert {mark.mark for mark in lines.values()} == {"missing"} and len(lines) == 6, "one line for each model"
+
+
+def test_optional_models_that_are_there(tmp_path):
+    tinyhub.save_ecapa(tmp_path / "model")
+    tinyhub.publish(tmp_path / "model", tmp_path / "hf" / "hub", "speechbrain/spkrec-ecapa-voxceleb")
+    (there,) = found("optional models are there")
+    assert there.what == "optional models are there for speaker_similarity_ecapa, speaker_similarity_ecapa_prompt"
+    assert not [finding for finding in found("ecapa") if finding.mark == "missing"]
+
+
+def test_a_plugin_that_cannot_be_built_is_told_and_not_fatal(monkeypatch):
+    real = registry.load
+
+    def fail():
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(registry, "load", lambda kind, name: fail if name == "mcd" else real(kind, name))
+    (finding,) = [one for one in found("metric 'mcd'") if one.mark == "broken"]
+    assert not finding.fatal and finding.advice == "RuntimeError: no such thing"
+
+
+def test_dnsmos_is_missed_and_not_fatal(monkeypatch):
+    real, missing = importlib.import_module, "onnxruntime"
+
+    def refuse(name, *arguments):
+        if name == missing:
+            raise ImportError("no wheel")
+        return real(name, *arguments)
+
+    monkeypatch.setattr(importlib, "import_module", refuse)
+    (finding,) = found("onnxruntime")
+    assert (finding.mark, finding.fatal) == ("broken", False) and "DNSMOS is lost" in finding.advice

@@ -88,7 +88,7 @@ def test_needs_are_those_that_are_read(corpus):
     assert needs["synthesize ground-truth seed0"] == {"prepare"}
     assert needs["synthesize l1+oracle seed0"] == {"prepare", "train l1-acoustic-seed0"}
     assert needs["synthesize l1+l1 seed0"] == {"prepare", "train l1-acoustic-seed0", "train l1-prosody-seed0"}
-    assert needs["transcribe l1+l1 seed0"] == {"prepare", "synthesize l1+l1 seed0"}
+    assert needs["transcribe l1+l1 seed0"] == {"synthesize l1+l1 seed0"}
     assert needs["score"] == {id_ for id_ in needs if id_.startswith(("synthesize", "transcribe"))}
     assert needs["report"] == {"score"}
 
@@ -129,7 +129,7 @@ def test_a_label_that_hides_a_source_gets_another_folder(corpus):
     ("changes", "expected"),
     [
         ({}, set()),
-        ({"metrics": {"mcd": {"align": "none"}, "wer": {}}}, {"score", "report"}),
+        ({"metrics": {"mcd_plain": {}, "wer": {}}}, {"score", "report"}),
         ({"metrics": {"mcd": {}, "wer": {}, "nfe": {}}}, {"score", "report"}),
         ({"statistics": {"resamples": 200}}, {"report"}),
         ({"title": "Other"}, {"report"}),

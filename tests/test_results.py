@@ -1,15 +1,28 @@
 """From scored rows to tables: failures are counted and never numbers, and nobody is ranked on unequal sets."""
 
 import csv
+import dataclasses
 import io
 import math
+import re
 
 import numpy as np
 import pytest
 
-from ttsbench.results import SUMMARY_COLUMNS, Sampling, read_rows, summary, summary_frame
+from ttsbench.results import (
+    DIFFERENCE_COLUMNS,
+    SUMMARY_COLUMNS,
+    Comparison,
+    Sampling,
+    compare,
+    corrected,
+    difference_frame,
+    read_rows,
+    summary,
+    summary_frame,
+)
 from ttsbench.score import NOT_APPLICABLE, measure
-from ttsbench.tables import Table, latex, markdown
+from ttsbench.tables import Table, all_notes, latex, markdown
 from ttsbench.types import Clip, Cost, MetricInfo
 
 SAMPLING = Sampling(200, 0.95, 0)
@@ -31,13 +44,26 @@ class Ratio:
         return float(errors / length) if length else math.nan
 
 
-def write(path, rows):
+class FlooredRatio(Ratio):
+    """The same, pretending that chance alone gives a tenth of the first column's mean."""
+
+    def floor(self, rows, rng):
+        return float(rows[:, 0].mean() / 10)
+
+
+def write(path, rows, seed=0):
     """Rows of (system, utterance, errors, length, error)."""
     lines = ["system,seed,sample,utterance,errors,length,error"]
     for system, utterance, errors, length, error in rows:
-        lines.append(f"{system},0,0,{utterance},{errors},{length},{error}")
+        lines.append(f"{system},{seed},0,{utterance},{errors},{length},{error}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def found_in(path, text, metric=None):
+    """Rows as they stand in a file."""
+    path.write_text(text, encoding="utf-8")
+    return read_rows(path, metric or Ratio(), "s")
 
 
 ROWS = [
@@ -54,9 +80,9 @@ def rate(tmp_path):
     return read_rows(write(tmp_path / "rate.csv", ROWS), Ratio(), "rate|v1|recogniser")
 
 
-def table_of(metrics, systems=SYSTEMS, title="A title"):
-    cells = summary(metrics, systems, SAMPLING)
-    return Table(title, systems, REFERENCES, metrics, {(cell.system, cell.metric): cell for cell in cells}, ["A note."])
+def table_of(metrics, systems=SYSTEMS, title="A title", comparisons=()):
+    cells = {(cell.system, cell.metric): cell for cell in summary(metrics, systems, SAMPLING)}
+    return Table(title, systems, REFERENCES, metrics, cells, ["A note."], comparisons)
 
 
 def frame_rows(metrics, systems=SYSTEMS):
@@ -69,7 +95,7 @@ def frame_rows(metrics, systems=SYSTEMS):
 
 def test_the_columns_are_exactly_these(rate):
     text, _ = frame_rows([rate])
-    assert text.splitlines()[0] == "system,metric,value,low,high,n,n_failed,unit,higher_is_better,signature"
+    assert text.splitlines()[0] == "system,metric,value,low,high,n,n_failed,unit,higher_is_better,signature,floor"
     assert ",".join(SUMMARY_COLUMNS) == text.splitlines()[0]
     assert [line.split(",")[0] for line in text.splitlines()[1:]] == SYSTEMS
 
@@ -123,7 +149,7 @@ def test_the_direction_is_written(tmp_path, higher, word):
 def test_ids_that_look_like_something_else_stay_text(tmp_path, id_):
     found = read_rows(write(tmp_path / "x.csv", [("a+oracle", id_, 1.0, 10.0, "")]), Ratio(), "s")
     assert found.utterances("a+oracle") == {id_}
-    assert found.rows("a+oracle")[1].tolist() == [id_]
+    assert found.scores("a+oracle").utterances.tolist() == [id_]
 
 
 def test_intervals_are_the_same_twice(rate, tmp_path):
@@ -150,13 +176,167 @@ def test_draws_are_rows_and_a_failed_draw_takes_its_utterance_from_comparisons(t
 
 
 def test_differences_are_paired_on_common_utterances(rate):
-    value, low, high, n = rate.difference("b_1+oracle", "a+oracle", SAMPLING)
-    assert n == 2
-    assert value == pytest.approx(5 / 30 - 3 / 30)
-    assert low <= value <= high
+    found = rate.difference("b_1+oracle", "a+oracle", SAMPLING)
+    assert (found.system, found.baseline, found.metric) == ("b_1+oracle", "a+oracle", "rate")
+    assert (found.n, found.seeds) == (2, 1)
+    assert found.value == pytest.approx(5 / 30 - 3 / 30)
+    assert found.low <= found.value <= found.high
+    assert found.p == 0.5, "of the four swaps of two utterances two give a difference as large"
     nothing = rate.difference("ground-truth", "a+oracle", SAMPLING)
-    assert nothing[3] == 0
-    assert all(math.isnan(number) for number in nothing[:3])
+    assert nothing.n == 0
+    numbers = (nothing.value, nothing.low, nothing.high, nothing.p, nothing.effect_size, nothing.mde)
+    assert all(map(math.isnan, numbers))
+
+
+def many(rng, system, rate, utterances=30, seeds=3):
+    """Lines of a file: errors among ten words each."""
+    return [f"{system},{seed},0,u{number},{rng.binomial(10, rate)},10,"
+            for seed in range(seeds) for number in range(utterances)]  # fmt: skip
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [line for system, rate in (("a", 0.2), ("b", 0.2), ("c", 0.4)) for line in many(rng, system, rate)]
+    return found_in(tmp_path / "seeds.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines]))
+
+
+def test_a_difference_says_how_sure_and_how_large_it_is(seeds):
+    worse = seeds.difference("c", "a", SAMPLING)
+    assert (worse.n, worse.seeds) == (30, 3)
+    assert 0 < worse.low < 0.2 < worse.high
+    assert worse.p == 1 / 201, "no swap of thirty utterances comes near it"
+    error = worse.mde / 2.8016
+    assert worse.effect_size == pytest.approx(worse.value / error / math.sqrt(30), rel=1e-4)
+    alike = seeds.difference("b", "a", SAMPLING)
+    assert alike.low < 0 < alike.high
+    assert alike.p > 0.05
+    assert abs(alike.value) < alike.mde
+
+
+def test_seeds_that_differ_widen_the_interval(tmp_path):
+    """One seed makes half of all errors: over utterances alone the interval would be about .02 wide."""
+    lines = [f"a,{seed},0,u{number},{errors + number % 2},10," for seed, errors in enumerate((1, 1, 4))
+             for number in range(40)]  # fmt: skip
+    found = found_in(tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines]))
+    cell = found.cell("a", SAMPLING)
+    assert cell.value == pytest.approx(0.25)
+    assert cell.low <= 0.16
+    assert cell.high >= 0.34
+
+
+def test_what_never_varies_needs_no_test(tmp_path):
+    lines = [f"{system},0,0,u{number},{value},1," for system, value in (("a", 100), ("b", 250)) for number in range(5)]
+    found = found_in(tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines]))
+    difference = found.difference("b", "a", SAMPLING)
+    assert (difference.value, difference.low, difference.high) == (150, 150, 150)
+    assert all(map(math.isnan, (difference.p, difference.effect_size, difference.mde)))
+    assert math.isnan(compare([found], ["a", "b"], SAMPLING)[0].p_holm)
+
+
+def comparison(system, metric, p):
+    return Comparison(system, "a", metric, 1.0, 0.5, 1.5, p, 0.4, 0.9, 30, 1)
+
+
+def test_a_family_is_one_metric():
+    """.01, .02 and .04 of one metric by hand: 3 x .01, 2 x .02, and .04; the other metric's alone as it is."""
+    ours = [comparison("b", "wer", 0.02), comparison("b", "mcd", 0.03), comparison("c", "wer", 0.01),
+            comparison("d", "wer", 0.04), comparison("e", "wer", math.nan)]  # fmt: skip
+    found = corrected(ours)
+    assert [one.system for one in found] == ["b", "b", "c", "d", "e"]
+    assert [one.p_holm for one in found[:4]] == pytest.approx([0.04, 0.03, 0.03, 0.04])
+    assert math.isnan(found[4].p_holm)
+    assert all(math.isnan(one.p_holm) for one in ours)
+
+
+def test_every_model_is_compared_with_the_first(rate, seeds):
+    found = compare([seeds], ["a", "b", "c"], SAMPLING)
+    assert [(one.system, one.baseline) for one in found] == [("b", "a"), ("c", "a")]
+    assert found[1].p_holm == pytest.approx(2 * found[1].p)
+    assert compare([seeds], ["a"], SAMPLING) == compare([seeds], [], SAMPLING) == []
+
+
+def test_the_file_of_differences(rate, seeds):
+    frame = difference_frame(compare([seeds], ["a", "c"], SAMPLING), [seeds])
+    assert ",".join(frame.columns) == ",".join(DIFFERENCE_COLUMNS)
+    assert ",".join(frame.columns) == (
+        "system,baseline,metric,difference,low,high,p,p_holm,effect_size,mde,n,seeds,unit"
+    )
+    line = frame.iloc[0]
+    assert (line["system"], line["baseline"], line["n"], line["seeds"], line["unit"]) == ("c", "a", 30, 3, "%")
+    assert float(line["p"]) == pytest.approx(1 / 201, rel=1e-4)
+    empty = difference_frame(compare([rate], ["a+oracle", "ground-truth"], SAMPLING), [rate]).iloc[0]
+    assert [empty[name] for name in ("difference", "low", "high", "p", "p_holm", "effect_size", "mde")] == [""] * 7
+
+
+# Floors
+
+
+@pytest.fixture
+def floored(tmp_path):
+    return read_rows(write(tmp_path / "js.csv", ROWS), FlooredRatio("js"), "js|v1")
+
+
+def test_a_floor_is_written_where_there_is_one(rate, floored):
+    _, rows = frame_rows([rate, floored])
+    assert rows["a+oracle", "rate"]["floor"] == ""
+    assert float(rows["a+oracle", "js"]["floor"]) == pytest.approx(33 / 3 / 10)
+    assert float(rows["b_1+oracle", "js"]["floor"]) == pytest.approx(0.25)
+    assert rows["ground-truth", "js"]["floor"] == ""
+
+
+def test_floors_of_models_are_in_the_notes(rate, floored):
+    notes = all_notes(table_of([rate, floored]))
+    assert "js: two samples of one distribution this size would show 0.2 to 1.1." in notes
+    assert not any("rate: two samples" in note for note in notes)
+    assert "js: two samples of one distribution this size would show 0.25." in all_notes(
+        table_of([floored], ["ground-truth", "b_1+oracle"])
+    )
+
+
+def test_intervals_of_a_metric_with_a_floor_are_centred(tmp_path):
+    """Resampling moves the mean of a square root of sums down; the centred interval is moved back up by that much."""
+    lines = [("a", f"u{number}", float(number % 7 == 0), 1.0, "") for number in range(30)]
+
+    class Root(Ratio):
+        def reduce(self, rows):
+            return float(rows[:, 0].mean() ** 0.2)
+
+    class FlooredRoot(Root):
+        floor = FlooredRatio.floor
+
+    path = write(tmp_path / "x.csv", lines)
+    plain, centred = (read_rows(path, metric(), "s").cell("a", SAMPLING) for metric in (Root, FlooredRoot))
+    assert centred.low > plain.low
+    assert centred.high - centred.low == pytest.approx(plain.high - plain.low)
+
+
+# Warnings
+
+
+WARNED = """system,seed,sample,utterance,errors,length,error,warning
+a,0,0,u1,1.0,10.0,,"8000 Hz, upsampled to 16000"
+a,0,0,u2,1.0,10.0,,"11025 Hz, upsampled to 16000"
+a,0,0,u3,,,it is silent,
+b,0,0,u1,1.0,10.0,,
+b,0,0,u2,1.0,10.0,,
+b,0,0,u3,1.0,10.0,,
+"""
+
+
+def test_a_warning_is_counted_and_takes_nothing_away(tmp_path):
+    found = found_in(tmp_path / "x.csv", WARNED)
+    assert (found.cell("a", SAMPLING).n, found.cell("a", SAMPLING).n_failed) == (2, 1)
+    assert found.utterances("a") == {"u1", "u2"}
+    assert found.warnings["system"].tolist() == ["a", "a"]
+    again = found_in(tmp_path / "y.csv", WARNED, Ratio("other"))
+    notes = all_notes(table_of([found, again], ["a", "b"]))
+    assert "a, rate, other: 2 to be read with care, the first because: 8000 Hz, upsampled to 16000" in notes
+    assert "a, rate, other: 1 failed, the first because: it is silent" in notes
+
+
+def test_files_without_warnings_are_read(rate):
+    assert not len(rate.warnings)
 
 
 def test_the_best_is_best_on_the_intersection(rate):
@@ -226,6 +406,53 @@ def test_latex(rate, tmp_path):
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
 
 
+def test_unequal_sets_are_said_once_for_all_metrics_they_concern(rate, tmp_path):
+    """Whether a row says that it failed or is not there at all."""
+    absent = read_rows(write(tmp_path / "absent.csv", ROWS[:-1]), Ratio("absent"), "s")
+    both = [*ROWS[:-6], ("a+oracle", "u1", "", "", "x"), *ROWS[-5:]]
+    other = read_rows(write(tmp_path / "other.csv", both), Ratio("other"), "s")
+    notes = [note for note in all_notes(table_of([rate, absent, other])) if "left out" in note]
+    assert notes == [
+        "rate, absent: 1 of 3 utterances are left out (b_1+oracle 1) where models are ranked; "
+        "the difference of two is on what both have.",
+        "other: 2 of 3 utterances are left out (a+oracle 1, b_1+oracle 1) where models are ranked; "
+        "the difference of two is on what both have.",
+    ]
+    assert not any("left out" in note for note in all_notes(table_of([rate], SYSTEMS[:3])))
+
+
+def test_what_differs_from_the_first_model_is_marked(rate):
+    found = [Comparison("b_1+oracle", "a+oracle", "rate", -0.1, -0.2, -0.01, 0.01, -1, 0.1, 3, 1, p_holm=0.02)]
+    table = table_of([rate], comparisons=found)
+    text = markdown(table)
+    assert re.search(r"\| b_1\+oracle +\| 0\.17†", text)
+    assert text.count("†") == 2, "in the table and in the note"
+    assert "- † differs from a+oracle: p < 0.05 in a paired permutation test over utterances" in text
+    assert "With one training seed" in text
+    assert r"0.17$^{\dagger}$" in latex(table)
+    several = [dataclasses.replace(found[0], seeds=3)]
+    assert "With few training seeds" in markdown(table_of([rate], comparisons=several))
+    unsure = [dataclasses.replace(found[0], p_holm=0.05), dataclasses.replace(found[0], p_holm=math.nan),
+              dataclasses.replace(found[0], high=0.01)]  # fmt: skip
+    assert not any("†" in markdown(table_of([rate], comparisons=[one])) for one in unsure)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (8, [8]), (9, [4, 5]), (20, [6, 7, 7]), (24, [8, 8, 8])])
+def test_many_metrics_make_several_blocks(tmp_path, count, sizes):
+    path = write(tmp_path / "x.csv", ROWS)
+    metrics = [read_rows(path, Ratio(f"m{number}"), "s") for number in range(count)]
+    table = table_of(metrics)
+    lines = markdown(table).splitlines()
+    heads = [line for line in lines if line.startswith("| system")]
+    assert [line.count("|") - 2 for line in heads] == sizes
+    assert [name for line in heads for name in re.findall(r"\bm\d+", line)] == [f"m{number}" for number in range(count)]
+    for system in SYSTEMS:
+        assert sum(line.startswith(f"| {system} ") for line in lines) == len(sizes)
+    text = latex(table)
+    assert [len(found) - 1 for found in re.findall(r"begin{tabular}{(l?r+)}", text)] == sizes
+    assert text.count(r"\end{tabular}") == text.count(r"\toprule") == len(sizes)
+
+
 # One cell: no fault becomes a number
 
 
@@ -258,5 +485,5 @@ def test_cost_does_not_apply_to_recordings_and_is_missed_elsewhere():
 
 def test_a_missing_transcript_is_a_failure_and_an_empty_one_is_not():
     metric = Ratio(needs=frozenset({"transcript"}))
-    assert measure(metric, clip_of(), clip_of(), False) == {"error": "the clip has no transcript"}
+    assert measure(metric, clip_of(), clip_of(), False)["error"].startswith("the clip has no transcript")
     assert "values" in measure(metric, clip_of(transcript=""), clip_of(), False)

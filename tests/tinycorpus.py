@@ -85,7 +85,11 @@ def install(root: Path) -> Path:
     info = root / "tinyplugins-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tinyplugins\nVersion: 1.0\n", encoding="utf-8")
-    entries = {"adapters": {"two_groups": "TwoGroups", "pupil": "Pupil"}, "transcribers": {"echo": "Echo"}}
+    entries = {
+        "adapters": {"two_groups": "TwoGroups", "pupil": "Pupil"},
+        "metrics": {"level": "Level", "mortal_level": "MortalLevel"},
+        "transcribers": {"echo": "Echo", "mortal_echo": "MortalEcho"},
+    }
     lines = []
     for kind, names in entries.items():
         lines += [f"[ttsbench.{kind}]", *(f"{name} = tinyplugins:{value}" for name, value in names.items())]

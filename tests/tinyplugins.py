@@ -1,10 +1,15 @@
 """Plug-ins that tests register as an installed package would: see ``install`` in tinycorpus.py."""
 
+import os
+import signal
+
+import numpy as np
 import torch
 
-from ttsbench import AdapterInfo, masked_mean
+from ttsbench import AdapterInfo, MetricInfo, masked_mean
 
 PAPER = "none, made for the tests"
+LOUD = 0.3  # peak: plug-ins that break do so on louder clips
 
 
 class Echo:
@@ -19,6 +24,63 @@ class Echo:
     def transcribe(self, samples):
         loud = float(abs(samples).mean()) > 0.05
         return " ".join(self._words if loud else self._words[:1])
+
+
+def die():
+    """As a native library does that crashes."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MortalEcho(Echo):
+    """Takes its process with it on a loud clip."""
+
+    def transcribe(self, samples):
+        if abs(samples).max() > LOUD:
+            die()
+        return super().transcribe(samples)
+
+
+class Level:
+    """Peak of a clip; raises on loud ones."""
+
+    info = MetricInfo(
+        name="level",
+        title="Level",
+        unit="ratio",
+        higher_is_better=None,
+        columns=("peak",),
+        signature="level|peak|v1",
+        paper=PAPER,
+        needs=frozenset(),
+    )
+
+    def measure(self, clip, reference):
+        if abs(clip.samples).max() > LOUD:
+            raise ZeroDivisionError("too loud")
+        return (float(abs(clip.samples).max()),)
+
+    def reduce(self, rows):
+        return float(np.mean(rows))
+
+
+class MortalLevel(Level):
+    """Takes its process with it on a loud clip."""
+
+    info = MetricInfo(
+        name="mortal_level",
+        title="Level",
+        unit="ratio",
+        higher_is_better=None,
+        columns=("peak",),
+        signature="mortal_level|peak|v1",
+        paper=PAPER,
+        needs=frozenset(),
+    )
+
+    def measure(self, clip, reference):
+        if abs(clip.samples).max() > LOUD:
+            die()
+        return super().measure(clip, reference)
 
 
 class TwoGroups:

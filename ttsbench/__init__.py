@@ -5,12 +5,13 @@ what they are handed (``Batch``, ``Condition``, ``Clip``, ...), and the errors t
 """
 
 from ttsbench.audio.usable import require_usable
-from ttsbench.errors import ClipError, ConfigError, CorpusError, MeasurementError, TtsbenchError
-from ttsbench.interfaces import Adapter, Corpus, Metric, Transcriber, Vocoder
+from ttsbench.errors import ClipError, ConfigError, CorpusError, MeasurementError, NotApplicable, TtsbenchError
+from ttsbench.interfaces import Adapter, Corpus, FlooredMetric, Metric, Transcriber, Vocoder
 from ttsbench.nn.blocks import masked_mean
 from ttsbench.types import (
     AdapterInfo,
     Batch,
+    Behaviour,
     Clip,
     Condition,
     Cost,
@@ -27,6 +28,7 @@ __all__ = [
     "Adapter",
     "AdapterInfo",
     "Batch",
+    "Behaviour",
     "Clip",
     "ClipError",
     "Condition",
@@ -34,11 +36,13 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "Cost",
+    "FlooredMetric",
     "MeasurementError",
     "Metric",
     "MetricInfo",
     "ModelContext",
     "Noise",
+    "NotApplicable",
     "Phone",
     "Transcriber",
     "TtsbenchError",

@@ -1,4 +1,4 @@
-"""The command line: ``ttsbench compare | report | list | check | doctor``."""
+"""The command line: ``ttsbench compare | score | report | list | check | selftest | doctor``."""
 
 from __future__ import annotations
 
@@ -46,10 +46,22 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides")
     compare.add_argument("--seed", nargs="+", action="extend", type=int, default=[], metavar="N", dest="seeds")
     compare.add_argument("--output", type=Path, metavar="DIR", help="run folder; runs/<experiment name> by default")
-    compare.add_argument("--jobs", type=_positive, metavar="N", help="worker processes; as many as there are cores")
     compare.add_argument("--dry-run", action="store_true", help="print the jobs and what they would cost, run nothing")
-    compare.add_argument("--quiet", action="store_true", help="lines instead of a progress bar")
+    _add_work_options(compare)
     compare.set_defaults(command=_compare)
+
+    score = commands.add_parser("score", help="score folders of wavs from anywhere against a folder of references")
+    score.add_argument("--reference", type=Path, required=True, metavar="DIR", help="recordings")
+    score.add_argument("--generated", nargs="+", action="extend", required=True, metavar="NAME=DIR",
+                       help="systems, matched to the recordings by stem; a name given twice has two draws")  # fmt: skip
+    score.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text' (or tab, comma, JSON)")
+    score.add_argument("--speakers", type=Path, metavar="FILE", help="lines 'stem|speaker'")
+    score.add_argument("--metrics", default="", metavar="A,B", help="a choice that fits what was given by default")
+    score.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
+                       help="such as transcriber.name=whisper or statistics.resamples=5000")  # fmt: skip
+    score.add_argument("--output", type=Path, default=Path("runs/score"), metavar="DIR", help="runs/score by default")
+    _add_work_options(score)
+    score.set_defaults(command=_score)
 
     report = commands.add_parser("report", help="write tables again from the scores of a run")
     report.add_argument("run", type=Path, metavar="RUN")
@@ -59,6 +71,14 @@ def build_parser() -> argparse.ArgumentParser:
     listing.add_argument("kind", choices=LISTED)
     listing.set_defaults(command=_list)
 
+    selftest = commands.add_parser("selftest", help="hold the metrics to what they promise, on recordings of yours")
+    selftest.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="recordings; espeak-ng's by default")
+    selftest.add_argument("--metrics", default="", metavar="A,B", help="all that are registered by default")
+    selftest.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text', for WER and CER")
+    selftest.add_argument("--output", type=Path, metavar="DIR", help="also write selftest.csv there")
+    _add_work_options(selftest)
+    selftest.set_defaults(command=_selftest)
+
     check = commands.add_parser("check", help="conformance of one adapter or metric, in seconds")
     check.add_argument("name", metavar="NAME")
     check.set_defaults(command=_check)
@@ -66,6 +86,11 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, and what to do about it")
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _add_work_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=_positive, metavar="N", help="worker processes; as many as there are cores")
+    parser.add_argument("--quiet", action="store_true", help="lines instead of a progress bar")
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -79,6 +104,15 @@ def _compare(options: argparse.Namespace) -> int:
         _print(dry_run(experiment, folder, workers))
         return 0
     return compare(experiment, folder, workers, options.quiet)
+
+
+def _score(options: argparse.Namespace) -> int:
+    from ttsbench.compare import score
+    from ttsbench.folders import Request, parse_generated
+
+    generated = parse_generated(options.generated)
+    request = Request(options.reference, generated, options.transcripts, options.speakers, _names(options.metrics))
+    return score(request, options.output, options.overrides, options.jobs or os.cpu_count() or 1, options.quiet)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -119,6 +153,15 @@ def _check(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _selftest(options: argparse.Namespace) -> int:
+    from ttsbench.folders import read_pairs
+    from ttsbench.selftest.run import selftest
+
+    texts = read_pairs(options.transcripts, "--transcripts") if options.transcripts else None
+    workers = options.jobs or os.cpu_count() or 1
+    return selftest(options.folder, _names(options.metrics), options.output, workers, options.quiet, texts)
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from ttsbench.doctor import examine
 
@@ -127,6 +170,10 @@ def _doctor(options: argparse.Namespace) -> int:
         _print(f"{finding.mark:<8} {finding.what}{f'. {finding.advice}' if finding.advice else ''}")
         healthy &= not finding.fatal
     return 0 if healthy else 1
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _positive(text: str) -> int:

@@ -1,7 +1,8 @@
-"""``ttsbench compare``: from an experiment to its table, resuming whatever an earlier run left."""
+"""``ttsbench compare``, ``score`` and ``report``: from what was asked for to its table, resuming what is there."""
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,12 +12,14 @@ from ttsbench.config import Experiment
 from ttsbench.errors import TtsbenchError
 from ttsbench.execute import execute, stage_module
 from ttsbench.experiment import validate
+from ttsbench.folders import REQUEST, Request, make_folder_plan, set_up
 from ttsbench.jobs import STAGES, Job, Run
 from ttsbench.plan import make_plan
 from ttsbench.progress import RunReporter, clock, console
 from ttsbench.store import DONE, is_done, locked, read_json, write_json
 
 RESOLVED = "experiment.json"
+SHOWN_FAILURES = 10
 
 
 def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> int:
@@ -25,25 +28,63 @@ def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> 
     plan = make_plan(experiment)
     with locked(run.folder):
         write_json(run.folder / RESOLVED, experiment.model_dump(mode="json"))
-        if all(is_done(job.path(run), job.key) for job in plan):
-            _out(f"{folder} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
-            _show(run)
-            return 0
-        _restore_features(run, plan[0])
-        reporter = RunReporter(console(), quiet, workers)
-        try:
-            failures = execute(run, plan, workers, reporter)
-        finally:
-            reporter.stop()
+        if not all(is_done(job.path(run), job.key) for job in plan):
+            _restore_features(run, plan[0])
+        return carry_out(run, plan, folder, workers, quiet)
+
+
+def score(request: Request, folder: Path, overrides: Sequence[str], workers: int, quiet: bool) -> int:
+    """Score folders of wavs and print the table; 1 where a job or a measurement failed."""
+    with locked(folder.resolve()):
+        _refuse_other_run(folder)
+        experiment, notes = set_up(request, folder, overrides)
+        for note in notes:
+            console().print(note, highlight=False, markup=False)
+        write_json(folder / RESOLVED, experiment.model_dump(mode="json"))
+        run = Run(folder.resolve(), experiment)
+        status = carry_out(run, make_folder_plan(experiment, run.folder), folder, workers, quiet)
+    return status or _measurements_failed(run)
+
+
+def carry_out(run: Run, plan: Sequence[Job], shown: Path, workers: int, quiet: bool) -> int:
+    """Run the jobs of a plan that are not done; 1 where one failed. ``shown`` is the folder as the user gave it."""
+    if all(is_done(job.path(run), job.key) for job in plan):
+        _out(f"{shown} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
+        _show(run)
+        return 0
+    reporter = RunReporter(console(), quiet, workers)
+    try:
+        failures = execute(run, plan, workers, reporter)
+    finally:
+        reporter.stop()
     if failures:
         reporter.message(
-            f"{len(failures)} of {len(plan)} jobs did not finish (reasons above). Everything else is kept in {folder}; "
+            f"{len(failures)} of {len(plan)} jobs did not finish (reasons above). Everything else is kept in {shown}; "
             "mend the cause and give the same command."
         )
         return 1
     _show(run)
-    _out(f"\nIn {folder}: summary.csv, differences.csv, table.md, table.tex, figures/, provenance.json, wavs/.\n")
+    _out(f"\nIn {shown}: summary.csv, differences.csv, failures.csv, table.md, table.tex, figures/, provenance.json.\n")
     return 0
+
+
+def _refuse_other_run(folder: Path) -> None:
+    if (folder / RESOLVED).exists() and not (folder / REQUEST).exists():
+        raise TtsbenchError(f"{folder} holds a run of ttsbench compare; give another --output.")
+
+
+def _measurements_failed(run: Run) -> int:
+    """Say what could not be measured: 1 where there is something."""
+    with (run.folder / "failures.csv").open(newline="", encoding="utf-8") as file:
+        failed = list(csv.DictReader(file))
+    if not failed:
+        return 0
+    say = console()
+    say.print(f"{len(failed)} measurements failed; all are in failures.csv. The first:", highlight=False)
+    for row in failed[:SHOWN_FAILURES]:
+        text = f"  {row['system']} {row['utterance']} {row['metric']}: {row['error']}"
+        say.print(text, highlight=False, markup=False)
+    return 1
 
 
 def _restore_features(run: Run, prepare: Job) -> None:
@@ -81,7 +122,8 @@ def report(folder: Path) -> int:
         raise TtsbenchError(f"{folder} is no run folder: it has no {RESOLVED}. Give the --output of a compare.")
     experiment = validate(read_json(folder / RESOLVED), str(folder / RESOLVED))
     run = Run(folder.resolve(), experiment)
-    job = make_plan(experiment)[-1]
+    plan = make_folder_plan(experiment, run.folder) if (run.folder / REQUEST).exists() else make_plan(experiment)
+    job = plan[-1]
     if not (run.folder / "scores" / "done").exists():
         raise TtsbenchError(f"{folder} has no finished scores; run its compare to the end first.")
     with locked(run.folder):

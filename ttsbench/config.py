@@ -176,7 +176,7 @@ class Experiment(Section):
     corpus: CorpusConfig = CorpusConfig()
     mel: MelConfig = MelConfig()
     model: ModelSize = ModelSize()
-    adapters: dict[str, AdapterConfig] = Field(min_length=1)
+    adapters: dict[str, AdapterConfig] = Field(default_factory=dict)  # none where folders of wavs are compared
     acoustic: tuple[str, ...] = ()  # labels that serve as acoustic models; all where left out
     prosody: tuple[str, ...] = (ORACLE, SAME)  # "oracle", "same" (the acoustic model's objective), or a label
     train: TrainConfigs = TrainConfigs()

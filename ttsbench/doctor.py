@@ -1,4 +1,4 @@
-"""``ttsbench doctor``: what is installed, which packaged models are there, and what to do about the rest.
+"""``ttsbench doctor``: what is installed, which models are there, and what to do about the rest.
 
 Nothing is downloaded and nothing raises: whatever goes wrong while looking is itself a finding.
 """
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from ttsbench import registry
+from ttsbench.errors import ConfigError
+from ttsbench.hub import NeedsModel, missing
 from ttsbench.store import cache_dir
 
 Mark = Literal["ok", "missing", "broken"]
@@ -47,6 +49,7 @@ def examine() -> list[Finding]:
         ("packaged models", _packaged),
         ("native packages", _native),
         ("plug-ins", _plugins),
+        ("optional models", _optional),
         ("cache folder", _cache),
         ("environment", _environment),
     )
@@ -123,14 +126,22 @@ def _packaged() -> Iterator[Finding]:
     model = ("model/en-us/en-us/mdef", "model/en-us/cmudict-en-us.dict")
     yield _files("English model", "pocketsphinx", model, "WER, CER and forced alignment are lost", fatal=True)
     yield _files("speaker encoder", "resemblyzer", ("pretrained.pt",), "speaker similarity is lost", fatal=True)
+    model = ("dnsmos_models/sig_bak_ovr.onnx", "dnsmos_models/model_v8.onnx")
+    yield _files("DNSMOS", "speechmos", model, "predicted opinion scores are lost", fatal=False)
 
 
 def _native() -> Iterator[Finding]:
-    lost = {"pyworld": "F0 and MCD are lost", "pysptk": "MCD is lost", "numba": "time warping is lost"}
+    lost = {
+        "pyworld": "F0 and MCD are lost",
+        "pysptk": "MCD is lost",
+        "numba": "time warping is lost",
+        "onnxruntime": "DNSMOS is lost",
+    }
     for package, consequence in lost.items():
         fault = _import_fault(package)
         if fault:
-            yield Finding("broken", package, f"{fault}; {consequence}. {_install(package)}", fatal=True)
+            fatal = package != "onnxruntime"  # no default experiment asks for DNSMOS
+            yield Finding("broken", package, f"{fault}; {consequence}. {_install(package)}", fatal)
         else:
             yield Finding("ok", f"{package} {_version(package)}")
 
@@ -150,6 +161,30 @@ def _plugins() -> Iterator[Finding]:
             else:
                 names.append(name if package == "ttsbench" else f"{name} ({package})")
         yield Finding("ok", f"{len(names)} {kind} import: {', '.join(names) or 'none'}")
+
+
+def _optional() -> Iterator[Finding]:
+    """Models that nothing needs by default, one line for each; plug-ins that lack the same one share it."""
+    there: list[str] = []
+    lacking: dict[str, list[str]] = {}
+    for kind, arguments in (("metrics", ()), ("transcribers", (("word",),))):
+        for name in sorted(registry.registered(kind)):
+            try:
+                plugin = registry.load(kind, name)(*arguments)
+                fault = missing(plugin)
+            except ConfigError:
+                continue  # it cannot be imported: said above, among the plug-ins
+            except Exception as error:
+                yield Finding("broken", f"{registry.SINGULAR[kind]} '{name}'", f"{type(error).__name__}: {error}")
+                continue
+            if fault:
+                lacking.setdefault(fault, []).append(name)
+            elif isinstance(plugin, NeedsModel):
+                there.append(name)
+    if there:
+        yield Finding("ok", f"optional models are there for {', '.join(there)}")
+    for fault, names in lacking.items():
+        yield Finding("missing", f"{', '.join(names)}, optional", fault)
 
 
 def _cache() -> Iterator[Finding]:

@@ -19,3 +19,7 @@ class ConfigError(TtsbenchError):
 
 class MeasurementError(TtsbenchError):
     """A metric that has no answer for a clip; counted in ``n_failed`` with this reason, never a number."""
+
+
+class NotApplicable(MeasurementError):
+    """A metric that asks something this clip was never meant to answer: an empty cell, and no failure."""

@@ -12,16 +12,17 @@ import os
 import signal
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import wait as wait_for_death
 from typing import Any, cast
 
 from ttsbench.errors import TtsbenchError
+from ttsbench.isolated import die_with_parent
 from ttsbench.jobs import Job, Progress, Run, StageModule, Task
 from ttsbench.progress import Reporter
 from ttsbench.store import is_done, mark_done, open_folder
@@ -229,20 +230,14 @@ def _reason(error: BaseException) -> str:
 
 
 def _start_worker(queue: Any, threads: int) -> None:
-    """Fix the number of threads, and die with the parent: an orphan would go on writing into the run's folder."""
+    """Fix the number of threads, and die with the parent."""
     global _progress_queue
     _progress_queue = queue
     import torch
 
+    warnings.filterwarnings("ignore", category=UserWarning, message="pkg_resources")  # of pyworld and pysptk
     torch.set_num_threads(threads)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            wait_for_death([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    die_with_parent()
 
 
 def _work(run: Run, job: Job, index: int, task: Task) -> None:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ttsbench import registry
 from ttsbench.config import ORACLE, SAME, AdapterConfig, Experiment, Section
 from ttsbench.errors import ConfigError
+from ttsbench.types import MetricInfo
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] = ()) -> Experiment:
@@ -118,6 +119,8 @@ def _section_at(location: tuple[int | str, ...]) -> type[Section]:
 
 def check_plugins(experiment: Experiment) -> None:
     """Every name is registered, every option is taken, every label that is used is defined."""
+    if not experiment.adapters:
+        raise ConfigError("adapters: an experiment compares at least one; for example --set adapters.l1={}.")
     for config in experiment.adapters.values():
         registry.check_options("adapters", config.adapter, config.options, reserved=("context",))
         info = registry.load("adapters", config.adapter).info
@@ -125,19 +128,44 @@ def check_plugins(experiment: Experiment) -> None:
             raise ConfigError(
                 f"The adapter '{config.adapter}' samples in 1 function evaluation; nfe {config.nfe} is not one."
             )
-    for name, options in experiment.metrics.items():
-        registry.check_options("metrics", name, options, reserved=())
     for kind, part, reserved in (
         ("corpora", experiment.corpus, ("path",)),
         ("vocoders", experiment.vocoder, ("mel",)),
-        ("transcribers", experiment.transcriber, ("vocabulary",)),
     ):
         registry.check_options(kind, part.name, part.options, reserved)  # type: ignore[arg-type]
+    check_scoring(experiment)
     for label in experiment.acoustic:
         _check_label("acoustic", label, experiment.adapters)
     for label in experiment.prosody:
         _check_label("prosody", label, {**experiment.adapters, ORACLE: None, SAME: None})
     _check_values(experiment)
+
+
+def check_scoring(experiment: Experiment) -> None:
+    """What folders of wavs are scored with is there: metrics, recogniser, and the models that they load."""
+    for name, options in experiment.metrics.items():
+        registry.check_options("metrics", name, options, reserved=())
+        with _refusal(f"The metric '{name}' does not take {options}"):
+            metric = registry.load("metrics", name)(**options)
+        _require(metric)
+    transcriber = experiment.transcriber
+    registry.check_options("transcribers", transcriber.name, transcriber.options, reserved=("vocabulary",))
+    if any("transcript" in metric_info(name, experiment).needs for name in experiment.metrics):
+        with _refusal(f"The transcriber '{transcriber.name}' does not take {transcriber.options}"):
+            _require(registry.load("transcribers", transcriber.name)(["word"], **transcriber.options))
+
+
+def metric_info(name: str, experiment: Experiment) -> MetricInfo:
+    """What a metric of the experiment says of itself."""
+    info: MetricInfo = registry.load("metrics", name)(**experiment.metrics[name]).info
+    return info
+
+
+def _require(plugin: object) -> None:
+    """A plug-in whose weights may be absent says so in ``require``, with what to do."""
+    require = getattr(plugin, "require", None)
+    if require is not None:
+        require()
 
 
 def _check_values(experiment: Experiment) -> None:
@@ -147,9 +175,6 @@ def _check_values(experiment: Experiment) -> None:
     vocoder = experiment.vocoder
     with _refusal(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}"):
         registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options)
-    for name, options in experiment.metrics.items():
-        with _refusal(f"The metric '{name}' does not take {options}"):
-            registry.load("metrics", name)(**options)
     shape = {"n_phones": 1, "n_speakers": 1, "channels": experiment.mel.n_mels}
     for label, config in experiment.adapters.items():
         if not registry.load("adapters", config.adapter).info.starts_from:

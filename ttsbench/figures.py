@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 
 from ttsbench.audio.mel import log_mel, magnitudes
-from ttsbench.audio.wav import read
+from ttsbench.audio.wav import read, resample
 from ttsbench.config import MelConfig
 from ttsbench.store import write_bytes
 
@@ -26,8 +26,8 @@ def spectrograms(clips: Mapping[str, Path], title: str, mel: MelConfig) -> Figur
     figure = Figure(figsize=(WIDTH_INCHES, ROW_INCHES * len(clips) + 0.6), layout="constrained")
     rows = figure.subplots(len(clips), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (system, path) in zip(rows, clips.items(), strict=True):
-        samples, _ = read(path)
-        image = log_mel(magnitudes(torch.from_numpy(samples), mel), mel).numpy().T
+        samples = torch.from_numpy(resample(*read(path), mel.sample_rate))
+        image = log_mel(magnitudes(samples, mel), mel).numpy().T
         seconds = image.shape[1] * mel.hop_length / mel.sample_rate
         axes.imshow(image, origin="lower", aspect="auto", cmap="magma", vmin=RANGE[0], vmax=RANGE[1],
                     extent=(0, seconds, 0, mel.n_mels), interpolation="nearest")  # fmt: skip

@@ -62,6 +62,15 @@ class Metric(Protocol):
         ...
 
 
+@runtime_checkable
+class FlooredMetric(Metric, Protocol):
+    """A metric that finite samples keep above its ideal value, such as a divergence of histograms."""
+
+    def floor(self, rows: NDArray[np.float64], rng: np.random.Generator) -> float:
+        """What ``reduce`` would give on as many rows (n, columns) were clip and reference of one distribution."""
+        ...
+
+
 class Corpus(Protocol):
     """Recordings with text. Built as ``cls(path, **options)``; ``path`` is None where the corpus makes itself."""
 

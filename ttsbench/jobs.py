@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 
 from ttsbench.config import Experiment
 
-Stage = Literal["prepare", "train", "synthesize", "transcribe", "score", "report"]
-STAGES: tuple[Stage, ...] = ("prepare", "train", "synthesize", "transcribe", "score", "report")
+Stage = Literal["prepare", "train", "synthesize", "collect", "transcribe", "score", "report"]
+STAGES: tuple[Stage, ...] = ("prepare", "train", "synthesize", "collect", "transcribe", "score", "report")
 Task = Mapping[str, Any]  # JSON values: it travels to a worker
 Progress = Callable[[float], None]  # called with the fraction of the task that is done
 

@@ -8,21 +8,18 @@ Every key is known before anything runs, so a changed config recomputes exactly 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ttsbench import costs, registry
-from ttsbench.config import ORACLE, SAME, AdapterConfig, CorpusConfig, Experiment, Plugin
+from ttsbench.config import ORACLE, SAME, AdapterConfig, CorpusConfig, Experiment
 from ttsbench.errors import CorpusError
-from ttsbench.jobs import Job, Stage
+from ttsbench.jobs import Job
+from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH, job_key, plugin_key, scoring_jobs
 from ttsbench.store import content_hash
 from ttsbench.types import Role
-
-VERSIONS: Mapping[Stage, int] = {"prepare": 1, "train": 1, "synthesize": 1, "transcribe": 1, "score": 1, "report": 1}
-GROUND_TRUTH = "ground-truth"
-COPY_SYNTHESIS = "copy-synthesis"
 
 
 @dataclass(frozen=True)
@@ -49,16 +46,12 @@ def make_plan(experiment: Experiment) -> list[Job]:
     prepare = _prepare(experiment)
     trained = _Training(experiment, prepare)
     synthesized = [job for system in systems(experiment) for job in _synthesize(experiment, system, prepare, trained)]
-    transcribed = [_transcribe(experiment, job, prepare) for job in synthesized]
-    if not any("transcript" in _metric_info(name, experiment).needs for name in experiment.metrics):
-        transcribed = []
-    score = _score(experiment, synthesized, transcribed)
-    return [prepare, *trained.jobs.values(), *synthesized, *transcribed, score, _report(experiment, score)]
+    return [prepare, *trained.jobs.values(), *synthesized, *scoring_jobs(experiment, synthesized)]
 
 
 def _prepare(experiment: Experiment) -> Job:
     corpus = experiment.corpus
-    key = _key(
+    key = job_key(
         "prepare", corpus.model_dump(mode="json", exclude={"path"}), experiment.mel.model_dump(), fingerprint(corpus)
     )
     minutes = costs.corpus_minutes(corpus)
@@ -80,7 +73,7 @@ class _Training:
         info = registry.load("adapters", config.adapter).info
         sources = {name: self._job(AdapterConfig(adapter=name), name, role, seed) for name in info.starts_from}
         train = getattr(self._experiment.train, role)
-        key = _key(
+        key = job_key(
             "train",
             self._prepare.key,
             [config.adapter, config.options, info.version, registry.source_hash("adapters", config.adapter)],
@@ -125,11 +118,11 @@ def _synthesize(experiment: Experiment, system: System, prepare: Job, trained: _
                 nfe = config.nfe or registry.load("adapters", config.adapter).info.nfe[0]
                 sampling[role] = {"label": label, "nfe": nfe, "temperature": config.temperature}
         samples = experiment.synthesis.samples if system.acoustic else 1
-        key = _key(
+        key = job_key(
             "synthesize",
             prepare.key,
             system.name if not system.acoustic else [job.key for job in models.values()],
-            [sampling, samples, seed, _plugin("vocoders", experiment.vocoder)],
+            [sampling, samples, seed, plugin_key("vocoders", experiment.vocoder)],
         )
         yield Job(
             f"synthesize {system.name} seed{seed}",
@@ -146,56 +139,6 @@ def _synthesize(experiment: Experiment, system: System, prepare: Job, trained: _
                 "sampling": sampling,
             },
         )
-
-
-def _transcribe(experiment: Experiment, synthesized: Job, prepare: Job) -> Job:
-    key = _key("transcribe", synthesized.key, _plugin("transcribers", experiment.transcriber))
-    spec = {**synthesized.spec, "wavs": synthesized.folder}
-    folder = synthesized.folder.replace("wavs/", "transcripts/", 1)
-    cost = costs.transcribe_s(experiment, int(synthesized.spec["samples"]))
-    name = synthesized.id.replace("synthesize", "transcribe", 1)
-    return Job(name, "transcribe", (prepare.id, synthesized.id), key, folder, cost, spec)
-
-
-def _score(experiment: Experiment, synthesized: Sequence[Job], transcribed: Sequence[Job]) -> Job:
-    texts = {job.spec["wavs"]: job for job in transcribed}
-    rows = [
-        {
-            "system": job.spec["system"],
-            "seed": job.spec["seed"],
-            "samples": job.spec["samples"],
-            "wavs": job.folder,
-            "transcripts": texts[job.folder].folder if job.folder in texts else None,
-            "key": job.key,
-            "transcript_key": texts[job.folder].key if job.folder in texts else None,
-        }
-        for job in synthesized
-    ]
-    metrics = {
-        name: [options, _metric_info(name, experiment).signature, registry.source_hash("metrics", name)]
-        for name, options in experiment.metrics.items()
-    }
-    spec = {"systems": rows, "metric_keys": {name: _key("score", value) for name, value in metrics.items()}}
-    needs = tuple(job.id for job in (*synthesized, *transcribed))
-    cost = costs.score_s(experiment, len(rows))
-    return Job("score", "score", needs, _key("score", spec), "scores", cost, spec, incremental=True)
-
-
-def _report(experiment: Experiment, score: Job) -> Job:
-    key = _key("report", score.key, experiment.statistics.model_dump(), experiment.title, experiment.name)
-    return Job("report", "report", (score.id,), key, "report", 3.0, score.spec)
-
-
-def _metric_info(name: str, experiment: Experiment) -> Any:
-    return registry.load("metrics", name)(**experiment.metrics[name]).info
-
-
-def _plugin(kind: registry.Kind, plugin: Plugin) -> list[Any]:
-    return [plugin.name, plugin.options, registry.source_hash(kind, plugin.name)]
-
-
-def _key(stage: Stage, *parts: Any) -> str:
-    return content_hash([stage, VERSIONS[stage], *parts])
 
 
 def fingerprint(corpus: CorpusConfig) -> str:

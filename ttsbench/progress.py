@@ -64,6 +64,7 @@ class RunReporter:
         self._tasks: dict[str, int] = {}
         self._fractions: dict[str, dict[int, float]] = defaultdict(dict)
         self._active: list[str] = []
+        self._closed: set[str] = set()
         self._began = self._last_line = time.monotonic()
         self._total, self._heading = 0.0, ""
 
@@ -101,6 +102,8 @@ class RunReporter:
     def task_progress(self, job_id: str, index: int, fraction: float) -> None:
         """Move the bar."""
         with self._lock:
+            if job_id in self._closed:  # a worker's last words may arrive after its result
+                return
             self._fractions[job_id][index] = fraction
         self._show()
 
@@ -126,6 +129,7 @@ class RunReporter:
         with self._lock:
             if job.id in self._active:
                 self._active.remove(job.id)
+            self._closed.add(job.id)
             self._tasks[job.id] = 1
             self._fractions[job.id] = {0: 1.0}
         self._show()

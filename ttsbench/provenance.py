@@ -12,8 +12,9 @@ from typing import Any
 
 from ttsbench.jobs import Run
 
-WATCHED = ("espeakng-loader", "lightning", "numpy", "pocketsphinx", "pymcd", "pysptk", "pyworld", "resemblyzer",
-           "scipy", "soxr", "speechbrain", "torch", "torchaudio", "transformers", "ttsbench")  # fmt: skip
+WATCHED = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "pocketsphinx", "pymcd", "pysptk",
+           "pyworld", "resemblyzer", "scipy", "soxr", "speechbrain", "speechmos", "torch", "torchaudio", "transformers",
+           "ttsbench", "utmosv2")  # fmt: skip
 
 
 def provenance(run: Run) -> dict[str, Any]:

@@ -11,14 +11,16 @@ import io
 from collections.abc import Sequence
 
 from ttsbench import registry
-from ttsbench.data.corpus import PreparedCorpus
+from ttsbench.clips import read_record
+from ttsbench.errors import ClipError
+from ttsbench.evaluated import evaluated_utterances
 from ttsbench.figures import read_curve, save_figure, spectrograms, training_curves
+from ttsbench.folders import REQUEST, request_notes
 from ttsbench.jobs import Job, Progress, Run, Task
-from ttsbench.plan import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.provenance import provenance
-from ttsbench.results import MetricRows, Sampling, read_rows, summary, summary_frame
+from ttsbench.results import MetricRows, Sampling, compare, difference_frame, read_rows, summary, summary_frame
+from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.store import read_json, write_json, write_text
-from ttsbench.synthesize import wav_path
 from ttsbench.tables import Table, latex, markdown
 from ttsbench.transcribe import TRANSCRIPTS
 
@@ -43,15 +45,18 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     cells = summary(metrics, systems, sampling)
     write_text(run.folder / "summary.csv", summary_frame(cells, metrics).to_csv(index=False, lineterminator="\n"))
     progress(0.5)
-    write_text(run.folder / "differences.csv", _differences(metrics, systems, sampling))
+    comparisons = compare(metrics, [system for system in systems if system not in REFERENCES], sampling)
+    differences = difference_frame(comparisons, metrics)
+    write_text(run.folder / "differences.csv", differences.to_csv(index=False, lineterminator="\n"))
     write_text(run.folder / "failures.csv", _failures(metrics))
     table = Table(
         title=run.experiment.title or run.experiment.name,
         systems=systems,
-        references=REFERENCES,
+        references=[system for system in REFERENCES if system in systems],
         metrics=metrics,
         cells={(cell.system, cell.metric): cell for cell in cells},
         notes=_notes(run),
+        comparisons=comparisons,
     )
     write_text(run.folder / "table.md", markdown(table))
     write_text(run.folder / "table.tex", latex(table))
@@ -64,14 +69,17 @@ def _figures(run: Run, job: Job) -> None:
     """Spectrograms of the first test utterance that every system made, and the training curves."""
     folders = {row["system"]: run.folder / row["wavs"] for row in reversed(job.spec["systems"])}
     folders = dict(reversed(folders.items()))
-    for utterance in PreparedCorpus(run.folder / "prepare").split("test"):
-        clips = {system: wav_path(folder, utterance.id, 0) for system, folder in folders.items()}
-        if all(path.exists() for path in clips.values()):
-            title = f"{utterance.id}: {utterance.text}"
-            save_figure(spectrograms(clips, title, run.experiment.mel), run.folder / "figures" / "spectrograms")
-            break
+    for utterance in evaluated_utterances(run.folder):
+        try:
+            clips = {system: read_record(folder, utterance.id, 0).audio for system, folder in folders.items()}
+            picture = spectrograms(clips, f"{utterance.id}: {utterance.text}", run.experiment.mel)
+        except ClipError:
+            continue
+        save_figure(picture, run.folder / "figures" / "spectrograms")
+        break
     curves = {path.parent.name: read_curve(path) for path in sorted((run.folder / "train").glob("*/curve.csv"))}
-    save_figure(training_curves(curves), run.folder / "figures" / "training")
+    if curves:
+        save_figure(training_curves(curves), run.folder / "figures" / "training")
 
 
 def _metric_rows(run: Run, job: Job) -> list[MetricRows]:
@@ -89,27 +97,19 @@ def _metric_rows(run: Run, job: Job) -> list[MetricRows]:
 
 
 def _notes(run: Run) -> list[str]:
+    over = "training seeds and utterances" if len(run.experiment.seeds) > 1 else "utterances"
+    level = f"Brackets: {run.experiment.statistics.level:.0%} bootstrap interval over {over}."
+    best = "Bold: best model on the utterances all models share."
+    if (run.folder / REQUEST).exists():
+        return [f"{len(evaluated_utterances(run.folder))} references. {level} {best}", *request_notes(run.folder)]
     experiment = run.experiment
     seeds = ", ".join(str(seed) for seed in experiment.seeds)
     return [
         f"Corpus {experiment.corpus.name}; vocoder {experiment.vocoder.name}; training seeds {seeds}; "
         f"{experiment.synthesis.samples} draw(s) per utterance.",
-        f"Brackets: {experiment.statistics.level:.0%} bootstrap interval over utterances. "
-        "Bold: best model on the utterances all models share. `a+b`: acoustic model a with prosody b.",
+        f"{level} {best} `a+b`: acoustic model a with prosody b.",
         *read_json(run.folder / "prepare" / "notes.json"),
     ]
-
-
-def _differences(metrics: Sequence[MetricRows], systems: Sequence[str], sampling: Sampling) -> str:
-    """Each model minus the first, paired over utterances."""
-    models = [system for system in systems if system not in REFERENCES]
-    lines = [["system", "baseline", "metric", "difference", "low", "high", "n", "unit"]]
-    for system in models[1:]:
-        for rows in metrics:
-            value, low, high, n = rows.difference(system, models[0], sampling)
-            numbers = ["" if number != number else f"{number:.6g}" for number in (value, low, high)]
-            lines.append([system, models[0], rows.info.name, *numbers, str(n), rows.info.unit])
-    return _csv(lines)
 
 
 def _failures(metrics: Sequence[MetricRows]) -> str:

@@ -1,26 +1,45 @@
-"""The scored rows as the report reads them: per metric, a table of sufficient statistics with who they belong to."""
+"""The scored rows as the report reads them: per metric, a table of sufficient statistics with who they belong to.
+
+What is estimated, tested and corrected, and from which papers, is in ``ttsbench/stats``.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from ttsbench.interfaces import FlooredMetric
 from ttsbench.score import NOT_APPLICABLE
-from ttsbench.stats import bootstrap_interval, paired_difference
+from ttsbench.stats import (
+    Scores,
+    bootstrap_interval,
+    crossing,
+    effect_size,
+    holm,
+    minimum_detectable_effect,
+    paired_difference,
+    permutation_test,
+)
 from ttsbench.types import MetricInfo
 
-SUMMARY_COLUMNS = ("system", "metric", "value", "low", "high", "n", "n_failed", "unit", "higher_is_better", "signature")
+SUMMARY_COLUMNS = (
+    "system", "metric", "value", "low", "high", "n", "n_failed", "unit", "higher_is_better", "signature", "floor",
+)  # fmt: skip
+DIFFERENCE_COLUMNS = (
+    "system", "baseline", "metric", "difference", "low", "high", "p", "p_holm", "effect_size", "mde", "n", "seeds",
+    "unit",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How intervals are made."""
+    """How intervals are made; as many permutations are tried as resamples."""
 
     resamples: int
     level: float
@@ -29,7 +48,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Cell:
-    """One system under one metric. ``value`` and the interval are NaN where there is none."""
+    """One system under one metric. ``value`` and the interval are NaN where there is none.
+
+    ``floor`` is what the metric would be expected to give by chance alone, NaN for one without a floor; ``n`` counts
+    rows.
+    """
 
     system: str
     metric: str
@@ -38,6 +61,30 @@ class Cell:
     high: float
     n: int
     n_failed: int
+    floor: float = math.nan
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``system`` minus ``baseline`` under one metric, on the ``n`` utterances that both have in full.
+
+    ``p`` is a paired permutation test's, ``p_holm`` after correction over the family (see ``corrected``);
+    ``effect_size`` is in standard deviations of an utterance's difference, ``mde`` the least true difference that is
+    found four times of five. All of these are NaN where there is none. ``seeds``: of the side that has fewer.
+    """
+
+    system: str
+    baseline: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    p: float
+    effect_size: float
+    mde: float
+    n: int
+    seeds: int
+    p_holm: float = math.nan
 
 
 class MetricRows:
@@ -46,68 +93,118 @@ class MetricRows:
     def __init__(self, metric: Any, table: pd.DataFrame, signature: str) -> None:
         self.metric, self.signature = metric, signature
         self.info: MetricInfo = metric.info
+        self.floored = isinstance(metric, FlooredMetric)
         self._table = table
 
     @property
     def failures(self) -> pd.DataFrame:
         """Rows without numbers, with their reasons."""
-        failed = self._table["error"].ne("") & self._table["error"].ne(NOT_APPLICABLE)
-        return self._table[failed]
+        return self._table[self._applies & self._table["error"].ne("")]
+
+    @property
+    def warnings(self) -> pd.DataFrame:
+        """Rows with numbers that something is to be said of."""
+        return self._table[self._table["warning"].ne("") & self._table["error"].eq("")]
 
     def utterances(self, system: str) -> set[str]:
         """Utterances of which every draw of every seed was measured."""
         rows = self._table[self._table["system"] == system]
         return set(rows["utterance"]) - set(rows.loc[rows["error"].ne(""), "utterance"])
 
-    def rows(self, system: str, among: set[str] | None = None) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        """Sufficient statistics (n, columns) and the utterance of each row (n,)."""
+    def asked(self, system: str) -> set[str]:
+        """Utterances that should have been measured, whether or not they were."""
+        return set(self._table.loc[self._applies & (self._table["system"] == system), "utterance"])
+
+    def scores(self, system: str, among: set[str] | None = None) -> Scores:
+        """Sufficient statistics (n, columns), with the utterance and the training seed of each row."""
         table = self._table[(self._table["system"] == system) & self._table["error"].eq("")]
         if among is not None:
             table = table[table["utterance"].isin(among)]
-        return table[list(self.info.columns)].to_numpy(dtype=np.float64), table["utterance"].to_numpy()
+        rows = table[list(self.info.columns)].to_numpy(dtype=np.float64)
+        return Scores(rows, table["utterance"].to_numpy(), table["seed"].to_numpy())
 
     def value(self, system: str, among: set[str] | None = None) -> float:
         """The metric over a system's rows; NaN where there are none."""
-        rows, _ = self.rows(system, among)
-        return float(self.metric.reduce(rows)) if len(rows) else float("nan")
+        rows = self.scores(system, among).rows
+        return float(self.metric.reduce(rows)) if len(rows) else math.nan
 
     def cell(self, system: str, sampling: Sampling) -> Cell:
-        """Value, interval and counts."""
-        rows, groups = self.rows(system)
+        """Value, interval over seeds and utterances, counts, and the floor where the metric has one."""
+        scores, name = self.scores(system), self.info.name
         failed = int((self.failures["system"] == system).sum())
-        if not len(rows):
-            return Cell(system, self.info.name, np.nan, np.nan, np.nan, 0, failed)
-        low, high = bootstrap_interval(
-            rows, self.metric.reduce, sampling.seed, groups, sampling.resamples, sampling.level
+        if not len(scores.rows):
+            return Cell(system, name, math.nan, math.nan, math.nan, 0, failed)
+        rng = np.random.default_rng(sampling.seed)
+        interval = bootstrap_interval(
+            scores, self.metric.reduce, rng, sampling.resamples, sampling.level, centred=self.floored
         )
-        return Cell(system, self.info.name, float(self.metric.reduce(rows)), low, high, len(rows), failed)
+        floor = float(self.metric.floor(scores.rows, rng)) if self.floored else math.nan
+        return Cell(system, name, self.value(system), *interval, len(scores.rows), failed, floor)
 
-    def difference(self, system: str, baseline: str, sampling: Sampling) -> tuple[float, float, float, int]:
-        """``system`` minus ``baseline`` on the utterances both have, its interval, and how many those are."""
+    def difference(self, system: str, baseline: str, sampling: Sampling) -> Comparison:
+        """``system`` minus ``baseline`` on the utterances of which both were measured in full.
+
+        Where neither has rows that vary (a number of parameters, say) a difference needs no test: p is NaN.
+        """
         common = self.utterances(system) & self.utterances(baseline)
+        names = (system, baseline, self.info.name)
         if not common:
-            return float("nan"), float("nan"), float("nan"), 0
-        rows_a, groups_a = self.rows(system, common)
-        rows_b, groups_b = self.rows(baseline, common)
-        found = paired_difference(
-            rows_a, rows_b, self.metric.reduce, sampling.seed, groups_a, groups_b, sampling.resamples, sampling.level
+            nothing = math.nan
+            return Comparison(*names, nothing, nothing, nothing, nothing, nothing, nothing, n=0, seeds=0)
+        a, b = self.scores(system, common), self.scores(baseline, common)
+        rng, reduce = np.random.default_rng(sampling.seed), self.metric.reduce
+        value, low, high, error = paired_difference(
+            a, b, reduce, rng, sampling.resamples, sampling.level, centred=self.floored
         )
-        return found.value, found.low, found.high, len(common)
+        tested = _vary(a) or _vary(b)
+        p = permutation_test(a, b, reduce, rng, sampling.resamples) if tested else math.nan
+        effect = effect_size(value, error, len(common))
+        mde = minimum_detectable_effect(error, sampling.level) if error > 0 else math.nan
+        seeds = min(len(crossing(a).seeds), len(crossing(b).seeds))
+        return Comparison(*names, value, low, high, p, effect, mde, len(common), seeds)
+
+    @property
+    def _applies(self) -> pd.Series[bool]:
+        return self._table["error"].ne(NOT_APPLICABLE)
 
 
 def read_rows(path: Path, metric: Any, signature: str) -> MetricRows:
-    """``scores/<metric>.csv``."""
+    """``scores/<metric>.csv``; it may lack the column of warnings."""
     columns = dict.fromkeys(metric.info.columns, np.float64)
-    names = {"system": str, "utterance": str, "error": str}
+    names = dict.fromkeys(("system", "seed", "sample", "utterance", "error", "warning"), str)
     table = pd.read_csv(
         path, dtype={**names, **columns}, keep_default_na=False, na_values={name: [""] for name in columns}
     )
+    if "warning" not in table:
+        table["warning"] = ""
     return MetricRows(metric, table, signature)
 
 
 def summary(metrics: Sequence[MetricRows], systems: Sequence[str], sampling: Sampling) -> list[Cell]:
     """Every cell, system by system."""
     return [rows.cell(system, sampling) for system in systems for rows in metrics]
+
+
+def compare(metrics: Sequence[MetricRows], models: Sequence[str], sampling: Sampling) -> list[Comparison]:
+    """Every model but the first against the first, model by model, with ``p_holm``."""
+    return corrected([rows.difference(model, models[0], sampling) for model in models[1:] for rows in metrics])
+
+
+def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The same in the same order, with Holm's correction in ``p_holm``.
+
+    A family is all systems that are compared with one baseline under one metric: the metrics of a table answer
+    different questions, and each is held to its own level.
+    """
+    families: dict[tuple[str, str], list[int]] = {}
+    for index, one in enumerate(comparisons):
+        families.setdefault((one.baseline, one.metric), []).append(index)
+    found = list(comparisons)
+    for members in families.values():
+        adjusted = holm(np.array([comparisons[index].p for index in members]))
+        for index, p in zip(members, adjusted.tolist(), strict=True):
+            found[index] = replace(comparisons[index], p_holm=p)
+    return found
 
 
 def summary_frame(cells: Sequence[Cell], metrics: Sequence[MetricRows]) -> pd.DataFrame:
@@ -117,12 +214,28 @@ def summary_frame(cells: Sequence[Cell], metrics: Sequence[MetricRows]) -> pd.Da
     for cell in cells:
         rows = by_name[cell.metric]
         better = "" if rows.info.higher_is_better is None else str(rows.info.higher_is_better).lower()
-        numbers = [_number(value) for value in (cell.value, cell.low, cell.high)]
         lines.append(
-            [cell.system, cell.metric, *numbers, cell.n, cell.n_failed, rows.info.unit, better, rows.signature]
-        )
+            [cell.system, cell.metric, *_numbers(cell.value, cell.low, cell.high), cell.n, cell.n_failed,
+             rows.info.unit, better, rows.signature, *_numbers(cell.floor)]
+        )  # fmt: skip
     return pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))
 
 
-def _number(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.6g}"
+def difference_frame(comparisons: Sequence[Comparison], metrics: Sequence[MetricRows]) -> pd.DataFrame:
+    """``differences.csv``: one row per comparison; what is not known stays empty."""
+    units = {rows.info.name: rows.info.unit for rows in metrics}
+    lines = [
+        [one.system, one.baseline, one.metric,
+         *_numbers(one.value, one.low, one.high, one.p, one.p_holm, one.effect_size, one.mde),
+         one.n, one.seeds, units[one.metric]]
+        for one in comparisons
+    ]  # fmt: skip
+    return pd.DataFrame(lines, columns=list(DIFFERENCE_COLUMNS))
+
+
+def _vary(scores: Scores) -> bool:
+    return bool((scores.rows != scores.rows[0]).any())
+
+
+def _numbers(*values: float) -> list[str]:
+    return ["" if math.isnan(value) else f"{value:.6g}" for value in values]

@@ -2,130 +2,167 @@
 
 Rows lie in ``parts/<utterance>.json`` and carry the key of what they were computed from, so that a new system or metric
 costs only its own cells. ``finish`` leaves one ``<metric>.csv`` per metric:
-system, seed, sample, utterance, the metric's columns, error. A failure is a row with a reason and no numbers.
+system, seed, sample, utterance, the metric's columns, error, warning. A failure is a row with a reason and no numbers.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ttsbench import registry
 from ttsbench.audio.wav import read
-from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
-from ttsbench.errors import ClipError, MeasurementError
+from ttsbench.clips import Record, read_record
+from ttsbench.errors import ClipError, MeasurementError, NotApplicable
+from ttsbench.evaluated import EvaluatedUtterance, evaluated_utterances
+from ttsbench.isolated import Call, Crashed, caller
 from ttsbench.jobs import Job, Progress, Run, Task
-from ttsbench.plan import GROUND_TRUTH
-from ttsbench.store import content_hash, read_json, write_json, write_text
-from ttsbench.synthesize import read_cost, wav_path
+from ttsbench.scoring import GROUND_TRUTH
+from ttsbench.store import content_hash, read_json, replacing, write_json
 from ttsbench.transcribe import TRANSCRIPTS, clip_key
-from ttsbench.types import Clip
+from ttsbench.types import Clip, MetricInfo
 
 CHUNK = 4  # utterances per task
 NOT_APPLICABLE = "not applicable"
 Cell = dict[str, Any]
+Row = Mapping[str, Any]  # a system with one training seed, as the plan's job has it
 
 
 def tasks(run: Run, job: Job) -> Sequence[Task]:
     """Chunks of utterances with at least one cell missing or out of date."""
     folder = job.path(run)
-    ids = [utterance.id for utterance in PreparedCorpus(run.folder / "prepare").split("test")]
-    wanted = {cell_key(row, sample, metric, job) for row, sample, metric in _cells(job)}
-    left = [id_ for id_ in ids if not wanted <= set(_load(folder, id_))]
+    left = [
+        one.id
+        for one in evaluated_utterances(run.folder)
+        if not set(cell_keys(run, job, one)) <= set(_load(folder, one.id))
+    ]
     return [{"utterances": left[start : start + CHUNK]} for start in range(0, len(left), CHUNK)]
 
 
 def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     """Score a chunk, all systems of an utterance together."""
-    corpus = PreparedCorpus(run.folder / "prepare")
-    metrics = {name: registry.load("metrics", name)(**options) for name, options in run.experiment.metrics.items()}
-    for done, id_ in enumerate(task["utterances"]):
-        cells = _score_utterance(run, job, corpus.by_id[id_], metrics)
-        write_json(_part(job.path(run), id_), cells)
-        progress((done + 1) / len(task["utterances"]))
+    by_id = {one.id: one for one in evaluated_utterances(run.folder)}
+    marker = job.path(run) / "parts" / f"{content_hash(task['utterances'])}.started"
+    with caller(marker) as call:
+        for done, id_ in enumerate(task["utterances"]):
+            cells = _score_utterance(run, job, by_id[id_], call)
+            write_json(_part(job.path(run), id_), cells)
+            progress((done + 1) / len(task["utterances"]))
 
 
 def finish(run: Run, job: Job) -> None:
-    """One table of rows per metric, in the plan's order."""
+    """One table of rows per metric. Utterance by utterance: whatever their number, one is in memory."""
     folder = job.path(run)
-    ids = [utterance.id for utterance in PreparedCorpus(run.folder / "prepare").split("test")]
-    cells = {id_: _load(folder, id_) for id_ in ids}
-    for name, options in run.experiment.metrics.items():
-        columns = registry.load("metrics", name)(**options).info.columns
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(["system", "seed", "sample", "utterance", *columns, "error"])
-        for row, sample, metric in _cells(job):
-            if metric != name:
-                continue
-            for id_ in ids:
-                cell = cells[id_][cell_key(row, sample, name, job)]
-                values = [repr(value) for value in cell["values"]] if "values" in cell else [""] * len(columns)
-                writer.writerow([row["system"], row["seed"], sample, id_, *values, cell.get("error", "")])
-        write_text(folder / f"{name}.csv", buffer.getvalue())
+    with ExitStack() as stack:
+        writers = {}
+        for name in run.experiment.metrics:
+            columns = _metric(run, name).info.columns
+            file = stack.enter_context(replacing(folder / f"{name}.csv"))
+            writers[name] = csv.writer(file, lineterminator="\n")
+            writers[name].writerow(["system", "seed", "sample", "utterance", *columns, "error", "warning"])
+        for one in evaluated_utterances(run.folder):
+            cells = _load(folder, one.id)
+            for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, one), strict=True):
+                cell = cells[key]
+                values = cell.get("values") or [None] * len(_metric(run, name).info.columns)
+                who = [row["system"], row["seed"], sample, one.id]
+                writers[name].writerow([*who, *map(_number, values), cell.get("error", ""), cell.get("warning", "")])
 
 
-def cell_key(row: Mapping[str, Any], sample: int, metric: str, job: Job) -> str:
-    """The hash of everything a cell depends on."""
-    return content_hash([row["system"], row["seed"], sample, row["key"], row["transcript_key"], metric,
-                         job.spec["metric_keys"][metric]])  # fmt: skip
+def cell_keys(run: Run, job: Job, utterance: EvaluatedUtterance) -> list[str]:
+    """The hash of everything a cell depends on, for each cell of an utterance in the plan's order."""
+    keys = []
+    for row in job.spec["systems"]:
+        for sample in range(row["samples"]):
+            evidence = row["key"] or _evidence(run, job, utterance, row, sample)
+            made = [row["system"], row["seed"], sample, evidence, row["transcript_key"]]
+            keys += [content_hash([*made, *metric]) for metric in job.spec["metric_keys"].items()]
+    return keys
 
 
 def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is_recording: bool) -> Cell:
     """One cell: values, or the reason why there are none. No fault of a clip or a metric becomes a number."""
-    info = metric.info
+    info: MetricInfo = metric.info
     if isinstance(clip, ClipError):
         return {"error": str(clip)}
     if "cost" in info.needs and clip.cost is None:
         return {"error": NOT_APPLICABLE if is_recording else "what making the clip took was not recorded"}
-    if "transcript" in info.needs and clip.transcript is None:
-        return {"error": "the clip has no transcript"}
     if "reference" not in info.needs:
         reference = clip
     if isinstance(reference, ClipError):
         return {"error": f"reference: {reference}"}
+    lacking = _lacking(info, clip, reference)
+    if lacking:
+        return {"error": lacking}
     try:
         values = metric.measure(clip.at(info.sample_rate), reference.at(info.sample_rate))
+    except NotApplicable:
+        return {"error": NOT_APPLICABLE}
     except MeasurementError as error:
         return {"error": str(error)}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
     if len(values) != len(info.columns) or not all(math.isfinite(value) for value in values):
         return {"error": f"{info.name} gave {values} for the columns {info.columns}"}
-    return {"values": [float(value) for value in values]}
+    return {"values": [float(value) for value in values], **_warning(info, clip, reference)}
 
 
-def _score_utterance(run: Run, job: Job, utterance: PreparedUtterance, metrics: Mapping[str, Any]) -> dict[str, Cell]:
+def _lacking(info: MetricInfo, clip: Clip, reference: Clip) -> str:
+    """What a metric needs and this clip came without; nothing where all is there."""
+    if "transcript" in info.needs and clip.transcript is None:
+        return "the clip has no transcript: the recogniser failed on it, or none was run"
+    if "phones" in info.needs and (clip.phones is None or reference.phones is None):
+        return "the times of its phones, or of its reference's, are not known"
+    if "prompt" in info.needs and clip.prompt is None:
+        return "there is no other recording of its speaker to compare it with"
+    return ""
+
+
+def _warning(info: MetricInfo, clip: Clip, reference: Clip) -> dict[str, str]:
+    """A band that was never recorded changes most metrics, and changes similarity of voices a great deal."""
+    lowest = min(clip.sample_rate, reference.sample_rate)
+    if info.sample_rate is None or lowest >= info.sample_rate:
+        return {}
+    return {"warning": f"{lowest} Hz, brought up to {info.sample_rate} Hz: nothing is above {lowest / 2000:g} kHz"}
+
+
+def _score_utterance(run: Run, job: Job, utterance: EvaluatedUtterance, call: Call) -> dict[str, Cell]:
     known = _load(job.path(run), utterance.id)
-    clips = _Clips(run, job, utterance)
     cells: dict[str, Cell] = {}
-    for row, sample, name in _cells(job):
-        key = cell_key(row, sample, name, job)
+    for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, utterance), strict=True):
         if key not in known:
-            is_recording = row["system"] == GROUND_TRUTH
-            known[key] = measure(metrics[name], clips(row, sample), clips.reference, is_recording)
+            try:
+                known[key] = call(_score_cell, run, job, utterance, row, sample, name)
+            except Crashed:
+                known[key] = {"error": f"{name} crashed on this clip (a native library, or out of memory)"}
         cells[key] = known[key]
     return cells
+
+
+def _score_cell(run: Run, job: Job, utterance: EvaluatedUtterance, row: Row, sample: int, name: str) -> Cell:
+    clips = _clips_of(run, job, utterance)
+    return measure(_metric(run, name), clips(row, sample), clips.reference, row["system"] == GROUND_TRUTH)
 
 
 class _Clips:
     """The clips of one utterance, each read once and dropped with the utterance: memory does not grow."""
 
-    def __init__(self, run: Run, job: Job, utterance: PreparedUtterance) -> None:
-        self._run, self._utterance = run, utterance
+    def __init__(self, run: Run, job: Job, utterance: EvaluatedUtterance) -> None:
+        self._folder, self._utterance = run.folder, utterance
         self._read: dict[tuple[str, int], Clip | ClipError] = {}
-        self._ground_truth = next(row for row in job.spec["systems"] if row["system"] == GROUND_TRUTH)
+        self._ground_truth = _ground_truth(job)
+        self._prompt = _prompt_clip(utterance)
 
     @property
     def reference(self) -> Clip | ClipError:
         return self(self._ground_truth, 0)
 
-    def __call__(self, row: Mapping[str, Any], sample: int) -> Clip | ClipError:
+    def __call__(self, row: Row, sample: int) -> Clip | ClipError:
         key = (row["wavs"], sample)
         if key not in self._read:
             try:
@@ -134,25 +171,89 @@ class _Clips:
                 self._read[key] = error
         return self._read[key]
 
-    def _load(self, row: Mapping[str, Any], sample: int) -> Clip:
-        utterance, wavs = self._utterance, self._run.folder / row["wavs"]
-        cost = read_cost(wavs, utterance.id, sample)
-        samples, sample_rate = read(wav_path(wavs, utterance.id, sample))
-        transcript = None
-        if row["transcripts"] is not None:
-            transcripts = _transcripts(self._run.folder / row["transcripts"], row["transcript_key"])
-            entry = transcripts[clip_key(utterance.id, sample)]
-            transcript = entry.get("text")
-        return Clip(utterance.id, samples, sample_rate, utterance.text, utterance.speaker, transcript, cost)
+    def _load(self, row: Row, sample: int) -> Clip:
+        one = self._utterance
+        record = read_record(self._folder / row["wavs"], one.id, sample)
+        samples, sample_rate = read(record.audio)
+        return Clip(
+            one.id, samples, sample_rate, one.text, one.speaker, _transcript(self._folder, row, one.id, sample),
+            record.cost, row["seed"], sample, record.phones, self._prompt, one.attributes,
+        )  # fmt: skip
+
+
+_current: list[tuple[Any, _Clips]] = []
+
+
+def _clips_of(run: Run, job: Job, utterance: EvaluatedUtterance) -> _Clips:
+    """Those of the utterance that this process is at."""
+    key = (run.folder, job.key, utterance.id)
+    if not _current or _current[0][0] != key:
+        _current[:] = [(key, _Clips(run, job, utterance))]
+    return _current[0][1]
+
+
+def _prompt_clip(utterance: EvaluatedUtterance) -> Clip | None:
+    if utterance.prompt is None:
+        return None
+    try:
+        samples, sample_rate = read(Path(utterance.prompt))
+    except ClipError:
+        return None
+    return Clip(f"{utterance.id}-prompt", samples, sample_rate, speaker=utterance.speaker)
+
+
+def _evidence(run: Run, job: Job, utterance: EvaluatedUtterance, row: Row, sample: int) -> list[Any]:
+    """What a clip that was handed in holds, and what it is compared with."""
+    found: list[Any] = [utterance.text, utterance.speaker, utterance.prompt]
+    for one, draw in ((row, sample), (_ground_truth(job), 0)):
+        found.append(_content(run.folder / one["wavs"], utterance.id, draw))
+        found.append(_transcript(run.folder, one, utterance.id, draw))
+    return found
+
+
+def _content(wavs: Path, id_: str, sample: int) -> str:
+    try:
+        record: Record = read_record(wavs, id_, sample)
+    except ClipError as error:
+        return str(error)
+    return str(record.content)
+
+
+def _ground_truth(job: Job) -> Row:
+    row: Row = next(row for row in job.spec["systems"] if row["system"] == GROUND_TRUTH)
+    return row
+
+
+def _transcript(folder: Path, row: Row, id_: str, sample: int) -> str | None:
+    if row["transcripts"] is None:
+        return None
+    path = folder / row["transcripts"] / TRANSCRIPTS
+    return _transcripts(path, path.stat().st_mtime_ns)[clip_key(id_, sample)].get("text")
 
 
 @lru_cache(maxsize=64)
-def _transcripts(folder: Path, key: str) -> Mapping[str, Mapping[str, str]]:
-    clips: Mapping[str, Mapping[str, str]] = read_json(folder / TRANSCRIPTS)["clips"]
+def _transcripts(path: Path, written_ns: int) -> Mapping[str, Mapping[str, str]]:
+    clips: Mapping[str, Mapping[str, str]] = read_json(path)["clips"]
     return clips
 
 
-def _cells(job: Job) -> Iterator[tuple[Mapping[str, Any], int, str]]:
+_metrics: dict[str, Any] = {}
+
+
+def _metric(run: Run, name: str) -> Any:
+    """One object per process and set of options."""
+    options = run.experiment.metrics[name]
+    key = content_hash([name, options])
+    if key not in _metrics:
+        _metrics[key] = registry.load("metrics", name)(**options)
+    return _metrics[key]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(value).removesuffix(".0")
+
+
+def _cells(job: Job) -> Iterator[tuple[Row, int, str]]:
     """Every (system and seed, draw, metric)."""
     for row in job.spec["systems"]:
         for sample in range(row["samples"]):

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
@@ -37,15 +37,17 @@ def content_hash(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write whole or not at all; a full disk gets a sentence."""
+@contextmanager
+def replacing(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
+    """A file to write to, which takes its name when the block ends well; a full disk gets a sentence."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
+            text = os.fdopen(handle, "w", encoding="utf-8", newline="") if not binary else None
+            with text or os.fdopen(handle, "wb") as file:
+                yield file
             temporary.chmod(0o644)
             temporary.replace(path)
         finally:
@@ -57,6 +59,12 @@ def write_bytes(path: Path, data: bytes) -> None:
                 "what was computed so far is kept and the same command resumes."
             ) from error
         raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write whole or not at all."""
+    with replacing(path, binary=True) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:

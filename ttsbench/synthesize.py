@@ -1,6 +1,8 @@
 """Stage synthesize: one wav per test utterance and draw, with what making it took.
 
-Leaves ``sample<k>/<id>.wav`` and ``sample<k>/<id>.json`` (seconds, function evaluations, or the reason of a failure).
+Leaves ``sample<k>/<id>.wav`` and ``sample<k>/<id>.json`` (seconds, function evaluations, phones as the system timed
+them, or the reason of a failure). The first draw of every eighth utterance is sampled once more beforehand, untimed, to
+count operations and memory.
 On a CPU every utterance is sampled alone, whatever the batch size: batching gains nothing there, and a wav then depends
 on nothing but its own seed, (experiment seed, label, utterance, draw). On an accelerator utterances are batched; masks
 and streams of noise per utterance leave rounding as the only difference.
@@ -10,28 +12,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ttsbench import registry
 from ttsbench.audio.wav import load_clip_audio, write
+from ttsbench.clips import Record, is_made, wav_path, write_failure, write_record
 from ttsbench.config import Experiment, MelConfig
 from ttsbench.data.batching import Prosody, collate, item
 from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
 from ttsbench.errors import ClipError
 from ttsbench.jobs import Job, Progress, Run, Task
+from ttsbench.metering import Metered, metered
 from ttsbench.model import CallCounter, SpeechModel, load_model, utterance_seed
-from ttsbench.plan import GROUND_TRUTH
-from ttsbench.store import read_json, write_json
-from ttsbench.types import Cost, Noise, Role
+from ttsbench.scoring import GROUND_TRUTH
+from ttsbench.types import Cost, Noise, Phone, Role
 
 CHUNK = 8  # clips per task
+METER_EVERY = 8  # utterances: operations are counted on one in so many
 Group = Sequence[tuple[PreparedUtterance, int]]  # clips sampled together: utterance and number of the draw
 LONGEST_PHONE_S = 4.0  # a prosody model that asks for more has diverged; the clip is capped, not the machine
 
@@ -41,7 +46,7 @@ def tasks(run: Run, job: Job) -> Sequence[Task]:
     ids = [utterance.id for utterance in PreparedCorpus(run.folder / "prepare").split("test")]
     folder = job.path(run)
     wanted = [(id_, sample) for sample in range(job.spec["samples"]) for id_ in ids]
-    left = [pair for pair in wanted if not _is_made(folder, *pair)]
+    left = [pair for pair in wanted if not is_made(folder, *pair)]
     return [{"clips": left[start : start + CHUNK]} for start in range(0, len(left), CHUNK)]
 
 
@@ -56,44 +61,36 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
         run.experiment.mel, **run.experiment.vocoder.options
     )
     clips = [(corpus.by_id[id_], sample) for id_, sample in task["clips"]]
+    counted = {utterance.id for utterance in corpus.split("test")[::METER_EVERY]} if job.spec["models"] else set()
     for done, group in enumerate(groups := _grouped(clips, run.experiment)):
+        meters = {pair[0].id: _meter(run, job, corpus, pair) for pair in group if pair[0].id in counted and not pair[1]}
         for (utterance, sample), result in zip(group, _mels(run, job, corpus, group), strict=True):
-            _finish_clip(run.experiment, job.path(run), job, utterance, sample, result, vocoder)
+            meter = meters.get(utterance.id) if sample == 0 else None
+            _finish_clip(run, job, corpus, utterance, sample, result, vocoder, meter)
         progress((done + 1) / len(groups))
 
 
-def _is_made(folder: Path, id_: str, sample: int) -> bool:
-    """Whether a clip is there, or known to be impossible."""
-    path = cost_path(folder, id_, sample)
-    return path.exists() and (wav_path(folder, id_, sample).exists() or "error" in read_json(path))
+def _meter(run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int]) -> Metered:
+    """Operations and memory of sampling one clip alone."""
+    with metered() as meter:
+        _mels(run, job, corpus, [pair])
+    return replace(meter, peak_bytes=meter.peak_bytes + _parameter_bytes(run, job))
+
+
+def _parameter_bytes(run: Run, job: Job) -> int:
+    models = [_model(run.folder, folder, job.key, device_of(run.experiment)) for folder in job.spec["models"].values()]
+    return sum(one.numel() * one.element_size() for model in models for one in model.kept().parameters())
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """A log-mel (T, M), the seconds it took to sample, the calls of the acoustic generator, the models' parameters."""
+    """A log-mel (T, M) with the durations it was given in frames (P,), and what sampling it took."""
 
     log_mel: Tensor
+    durations: NDArray[np.int64]
     seconds: float = 0.0
-    nfe: int = 0
+    nfe: int = 0  # calls of the acoustic generator
     parameters: int = 0
-
-
-def wav_path(folder: Path, id_: str, sample: int) -> Path:
-    """A clip of a system."""
-    return folder / f"sample{sample}" / f"{id_}.wav"
-
-
-def cost_path(folder: Path, id_: str, sample: int) -> Path:
-    """What making it took, or why it failed; written last."""
-    return folder / f"sample{sample}" / f"{id_}.json"
-
-
-def read_cost(folder: Path, id_: str, sample: int) -> Cost | None:
-    """The cost of a clip; None for recordings. Raises ``ClipError`` for a clip that could not be made."""
-    values = read_json(cost_path(folder, id_, sample))
-    if "error" in values:
-        raise ClipError(values["error"])
-    return Cost(**values["cost"]) if values["cost"] else None
 
 
 def device_of(experiment: Experiment) -> torch.device:
@@ -113,7 +110,8 @@ def _mels(run: Run, job: Job, corpus: PreparedCorpus, group: Group) -> list[Samp
     if job.spec["system"] == GROUND_TRUTH:
         return [None for _ in group]
     if not job.spec["models"]:  # copy-synthesis
-        return [Sampled(torch.from_numpy(corpus.features(utterance).mel)) for utterance, _ in group]
+        copies = [corpus.features(utterance) for utterance, _ in group]
+        return [Sampled(torch.from_numpy(features.mel), features.durations) for features in copies]
     models = {role: _model(run.folder, folder, job.key, device_of(run.experiment))
               for role, folder in job.spec["models"].items()}  # fmt: skip
     return _sample(models, corpus, group, job, run.experiment.mel)
@@ -141,12 +139,12 @@ def _sample(
     lengths = [int(prosody.durations.sum()) for prosody in prosodies]
     parameters = sum(model.parameter_count() for model in models.values())
     results: list[Sampled | ClipError | None] = []
-    for row, length in zip(mels, lengths, strict=True):
+    for row, length, prosody in zip(mels, lengths, prosodies, strict=True):
         mel = row[:length] * corpus.norm.mel_std + corpus.norm.mel_mean
         if not bool(torch.isfinite(mel).all()):
             results.append(ClipError("the acoustic model gave NaN or infinite values"))
         else:
-            results.append(Sampled(mel, seconds * length / sum(lengths), nfe, parameters))
+            results.append(Sampled(mel, prosody.durations, seconds * length / sum(lengths), nfe, parameters))
     return results
 
 
@@ -184,29 +182,40 @@ def denormalised(drawn: Tensor, norm: Normalisation, longest: float) -> Prosody:
 
 
 def _finish_clip(
-    experiment: Experiment, folder: Path, job: Job, utterance: PreparedUtterance, sample: int,
-    result: Sampled | ClipError | None, vocoder: Any,
+    run: Run, job: Job, corpus: PreparedCorpus, utterance: PreparedUtterance, sample: int,
+    result: Sampled | ClipError | None, vocoder: Any, meter: Metered | None,
 ) -> None:  # fmt: skip
-    """Vocode and write one clip; its cost goes last, so a clip with a cost is whole."""
-    path, rate = wav_path(folder, utterance.id, sample), experiment.mel.sample_rate
+    """Vocode and write one clip; its record goes last."""
+    folder, mel = job.path(run), run.experiment.mel
+    path = wav_path(folder, utterance.id, sample)
     path.parent.mkdir(parents=True, exist_ok=True)
     cost: Cost | None = None
     try:
         if isinstance(result, ClipError):
             raise result
         if result is None:
-            samples = load_clip_audio(Path(utterance.audio), rate, max_s=experiment.corpus.max_s)
-            samples = samples[: utterance.frames * experiment.mel.hop_length]
+            samples = load_clip_audio(Path(utterance.audio), mel.sample_rate, max_s=run.experiment.corpus.max_s)
+            samples = samples[: utterance.frames * mel.hop_length]
+            durations = corpus.features(utterance).durations
         else:
             began = time.perf_counter()
             samples = vocoder.synthesize(result.log_mel).numpy()
-            vocoder_s = time.perf_counter() - began
-            cost = Cost(result.seconds, vocoder_s, len(samples) / rate, result.nfe, result.parameters)
-        write(path, samples, rate)
+            seconds, durations = time.perf_counter() - began, result.durations
+            audio_s = len(samples) / mel.sample_rate
+            flops, peak = (meter.flops, meter.peak_bytes) if meter else (None, None)
+            cost = Cost(result.seconds, seconds, audio_s, result.nfe, result.parameters, flops, peak)
+        write(path, samples, mel.sample_rate)
     except ClipError as error:
-        write_json(cost_path(folder, utterance.id, sample), {"error": str(error)})
+        write_failure(folder, utterance.id, sample, str(error))
         return
-    write_json(cost_path(folder, utterance.id, sample), {"cost": vars(cost) if cost else None})
+    phones = _phones(utterance.phones, durations, mel)
+    write_record(folder, utterance.id, sample, Record(path, cost, phones))
+
+
+def _phones(labels: Sequence[str], durations: NDArray[np.int64], mel: MelConfig) -> tuple[Phone, ...]:
+    """Phones with their times, from durations in frames (P,)."""
+    bounds = np.concatenate([[0], np.cumsum(durations)]) * mel.hop_length / mel.sample_rate
+    return tuple(Phone(*one) for one in zip(labels, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
 
 
 @lru_cache(maxsize=2)

@@ -12,12 +12,12 @@ from typing import Any
 
 from ttsbench import registry
 from ttsbench.audio.wav import read, resample
-from ttsbench.data.corpus import PreparedCorpus
-from ttsbench.data.text import words
-from ttsbench.errors import ClipError, MeasurementError
+from ttsbench.clips import read_record
+from ttsbench.errors import TtsbenchError
+from ttsbench.evaluated import evaluated_utterances, vocabulary
+from ttsbench.isolated import Crashed, caller
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.store import content_hash, read_json, write_json
-from ttsbench.synthesize import read_cost, wav_path
 
 CHUNK = 8  # clips per task
 TRANSCRIPTS = "transcripts.json"
@@ -30,7 +30,7 @@ def clip_key(id_: str, sample: int) -> str:
 
 def tasks(run: Run, job: Job) -> Sequence[Task]:
     """Chunks of clips without a transcript."""
-    ids = [utterance.id for utterance in PreparedCorpus(run.folder / "prepare").split("test")]
+    ids = [utterance.id for utterance in evaluated_utterances(run.folder)]
     clips = [(id_, sample) for sample in range(job.spec["samples"]) for id_ in ids]
     chunks = [clips[start : start + CHUNK] for start in range(0, len(clips), CHUNK)]
     return [{"clips": chunk} for chunk in chunks if not _part(job.path(run), chunk).exists()]
@@ -38,13 +38,17 @@ def tasks(run: Run, job: Job) -> Sequence[Task]:
 
 def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     """Transcribe a chunk."""
-    recogniser = _recogniser(run, run.experiment.transcriber.name)
-    wavs = run.folder / job.spec["wavs"]
+    part = _part(job.path(run), task["clips"])
     found: dict[str, dict[str, str]] = {}
-    for done, (id_, sample) in enumerate(task["clips"]):
-        found[clip_key(id_, sample)] = _transcribe(recogniser, wavs, id_, sample)
-        progress((done + 1) / len(task["clips"]))
-    write_json(_part(job.path(run), task["clips"]), found)
+    with caller(part.with_suffix(".started")) as call:
+        for done, (id_, sample) in enumerate(task["clips"]):
+            try:
+                found[clip_key(id_, sample)] = call(_transcribe, run, run.folder / job.spec["wavs"], id_, sample)
+            except Crashed:
+                name = run.experiment.transcriber.name
+                found[clip_key(id_, sample)] = {"error": f"the recogniser '{name}' crashed on this clip"}
+            progress((done + 1) / len(task["clips"]))
+    write_json(part, found)
 
 
 def finish(run: Run, job: Job) -> None:
@@ -55,18 +59,16 @@ def finish(run: Run, job: Job) -> None:
     write_json(job.path(run) / TRANSCRIPTS, {"signature": _signature(run), "clips": dict(sorted(merged.items()))})
 
 
-def vocabulary(corpus: PreparedCorpus) -> list[str]:
-    """The words of the whole corpus: what a flat unigram may hear."""
-    return sorted({word for utterance in corpus.utterances for word in words(utterance.text)})
-
-
-def _transcribe(recogniser: Any, wavs: Path, id_: str, sample: int) -> dict[str, str]:
+def _transcribe(run: Run, wavs: Path, id_: str, sample: int) -> dict[str, str]:
+    """The words of one clip; whatever goes wrong with it is the reason why there are none."""
+    recogniser = _recogniser(run, run.experiment.transcriber.name)
     try:
-        read_cost(wavs, id_, sample)  # raises where the clip could not be made
-        samples, rate = read(wav_path(wavs, id_, sample))
+        samples, rate = read(read_record(wavs, id_, sample).audio)
         return {"text": recogniser.transcribe(resample(samples, rate, recogniser.sample_rate))}
-    except (ClipError, MeasurementError, ValueError, RuntimeError) as error:
-        return {"error": f"{error}"}
+    except TtsbenchError as error:
+        return {"error": str(error)}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _signature(run: Run) -> str:
@@ -74,8 +76,8 @@ def _signature(run: Run) -> str:
 
 
 @lru_cache(maxsize=1)
-def _corpus_vocabulary(folder: Path) -> tuple[str, ...]:
-    return tuple(vocabulary(PreparedCorpus(folder)))
+def _vocabulary(folder: Path) -> tuple[str, ...]:
+    return tuple(vocabulary(folder))
 
 
 _recognisers: dict[str, Any] = {}
@@ -84,7 +86,7 @@ _recognisers: dict[str, Any] = {}
 def _recogniser(run: Run, name: str) -> Any:
     """One recogniser per process: loading it costs more than a clip."""
     options = run.experiment.transcriber.options
-    known = _corpus_vocabulary(run.folder / "prepare")
+    known = _vocabulary(run.folder)
     key = content_hash([name, options, known])
     if key not in _recognisers:
         _recognisers[key] = registry.load("transcribers", name)(known, **options)

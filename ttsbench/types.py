@@ -7,7 +7,7 @@ D conditioning width, N samples. Masks are True where there is something real.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -113,12 +113,34 @@ class AdapterInfo:
     version: int = 1
 
 
+Degradation = Literal["noise", "low_pass", "flat_f0", "stretch", "smoothing"]
+Answer = Literal["refused", "answered"]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a metric promises of itself; ``ttsbench selftest`` holds it to that on the user's own recordings.
+
+    All limits are in the metric's unit. None promises nothing.
+    """
+
+    identity: float | None = None  # of a recording against itself
+    gain: float | None = None  # most it moves where the clip is 12 dB quieter
+    shift: float | None = None  # most it moves where the clip begins 50 ms later
+    resample: float | None = None  # most it moves where the clip went through 48 kHz and back
+    symmetric: float | None = None  # most it moves where clip and reference change places
+    worsens: frozenset[Degradation] = frozenset()  # under these it never improves from one grade to the next
+    silence: Answer | None = "refused"
+    noise: Answer | None = "answered"  # white noise
+
+
 @dataclass(frozen=True)
 class MetricInfo:
     """What the tables and the runner need to know of a metric.
 
-    ``columns`` names the sufficient statistics one clip yields; ``needs`` may hold "reference", "transcript" and
-    "cost": the runner fetches them before ``measure`` is called and counts a failure where one is missing.
+    ``columns`` names the sufficient statistics one clip yields; ``needs`` may hold "reference", "transcript", "cost",
+    "phones" and "prompt": the runner fetches them before ``measure`` is called and counts a failure where one is
+    missing.
     """
 
     name: str
@@ -130,6 +152,7 @@ class MetricInfo:
     paper: str
     needs: frozenset[str] = frozenset({"reference"})
     sample_rate: int | None = None  # Hz; None takes a clip as it is
+    behaviour: Behaviour = field(default_factory=lambda: Behaviour())
 
 
 @dataclass(frozen=True)
@@ -141,6 +164,8 @@ class Cost:
     audio_s: float
     nfe: int  # measured calls of the acoustic model's generator network
     parameters: int  # of everything that runs at sampling time, vocoder left out
+    flops: float | None = None  # of prosody and acoustic model; None where this clip's were not counted
+    peak_bytes: float | None = None  # most bytes of tensors alive at once while sampling, parameters included
 
 
 @dataclass
@@ -158,7 +183,13 @@ class Clip:
     speaker: str = ""
     transcript: str | None = None
     cost: Cost | None = None
-    _features: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
+    seed: int = 0  # training seed of the system that made it
+    draw: int = 0  # number of the sample drawn for this utterance
+    phones: tuple[Phone, ...] | None = None  # as the system timed them, or as they were aligned
+    prompt: Clip | None = None  # another recording of the speaker
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # what the corpus knows of the utterance
+    # Not an argument, so that a changed copy starts without what was computed from the original.
+    _features: dict[object, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @property
     def duration_s(self) -> float:
@@ -180,15 +211,8 @@ class Clip:
         if key not in self._features:
             from ttsbench.audio.wav import resample
 
-            self._features[key] = Clip(
-                self.id,
-                resample(self.samples, self.sample_rate, sample_rate),
-                sample_rate,
-                self.text,
-                self.speaker,
-                self.transcript,
-                self.cost,
-            )
+            samples = resample(self.samples, self.sample_rate, sample_rate)
+            self._features[key] = replace(self, samples=samples, sample_rate=sample_rate)
         clip: Clip = self._features[key]
         return clip
 

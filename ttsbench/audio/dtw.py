@@ -30,33 +30,44 @@ def dtw_path(a: NDArray[np.float64], b: NDArray[np.float64]) -> Path:
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or len(a) == 0 or len(b) == 0:
         raise ValueError(f"DTW needs frames (T1, D) and (T2, D), got {a.shape} and {b.shape}.")
-    steps = _steps(np.ascontiguousarray(a, dtype=np.float64), np.ascontiguousarray(b, dtype=np.float64))
+    steps = _steps(np.ascontiguousarray(a, dtype=np.float64), np.ascontiguousarray(b.T, dtype=np.float64))
     path: Path = _backtrack(steps)
     return path
 
 
 @njit(cache=True, nogil=True)
 def _steps(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """The step that led to each pair of frames, (T1, T2)."""
-    steps = np.empty((len(a), len(b)), dtype=np.uint8)
-    total = np.full(len(b) + 1, np.inf)  # D(i, j - 1) at index j, for the row being filled
+    """The step that led to each pair of frames, (T1, T2); ``b`` is transposed, (D, T2)."""
+    n = b.shape[1]
+    steps = np.empty((len(a), n), dtype=np.uint8)
+    distance = np.empty(n)
+    total = np.full(n + 1, np.inf)  # D(i, j - 1) at index j, for the row being filled
     total[0] = 0.0
     for i in range(len(a)):
+        _distances(a[i], b, distance)
         diagonal = total[0]
         total[0] = np.inf
-        for j in range(len(b)):
+        for j in range(n):
             best, step = diagonal, DIAGONAL
             if total[j + 1] < best:
                 best, step = total[j + 1], STEP_A
             if total[j] < best:
                 best, step = total[j], STEP_B
-            square = 0.0
-            for d in range(a.shape[1]):
-                square += (a[i, d] - b[j, d]) ** 2
             diagonal = total[j + 1]
-            total[j + 1] = best + math.sqrt(square)
+            total[j + 1] = best + distance[j]
             steps[i, j] = step
     return steps
+
+
+@njit(cache=True, nogil=True)
+def _distances(frame: NDArray[np.float64], b: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Euclidean distances of a frame (D,) to all of b (D, T2): along T2 the compiler uses whole vector registers."""
+    out[:] = 0.0
+    for d in range(len(frame)):
+        for j in range(b.shape[1]):
+            out[j] += (frame[d] - b[d, j]) ** 2
+    for j in range(b.shape[1]):
+        out[j] = math.sqrt(out[j])
 
 
 @njit(cache=True, nogil=True)

@@ -37,11 +37,14 @@ def world_f0(
 
     Raises ``ClipError`` where the samples (N,) are empty, too short, silent or not finite.
     """
+    from ttsbench.audio.dio import dio  # its compiler takes a second to import, and a plan needs none
+
     reason = fault(samples, sample_rate)
     if reason is not None:
         raise ClipError(f"no F0: the clip {reason}; replace it or leave it out")
     x = np.ascontiguousarray(samples, dtype=np.float64)
-    coarse, times = pyworld.dio(x, sample_rate, f0_floor=f0_min, f0_ceil=f0_max, frame_period=frame_period_ms)
+    coarse = dio(x, sample_rate, f0_min, f0_max, frame_period_ms)
+    times = np.arange(len(coarse)) * frame_period_ms / 1000
     refined: Contour = pyworld.stonemask(x, coarse, times, sample_rate)
     refined[(refined < f0_min) | (refined > f0_max)] = 0.0  # StoneMask may leave the range DIO searched
     return refined

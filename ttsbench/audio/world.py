@@ -1,23 +1,30 @@
-"""What the WORLD-based metrics share: one analysis per clip and one alignment per pair of clips."""
+"""What the WORLD-based metrics share: one analysis per clip and one alignment per pair of clips.
+
+F0 is searched at the full 16 kHz. At 10 kHz nothing was lost in voicing or gross errors (copies of 60 LJSpeech and
+LibriSpeech clips), but a contour of half the movement then measured .59 of the standard deviation instead of .5; and at
+8 kHz there were .80 instead of .50 % gross errors in LJSpeech.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsbench.audio.cepstrum import SAMPLE_RATE, mel_cepstrum, world_envelope
-from ttsbench.audio.pitch import world_f0
+from ttsbench.audio.cepstrum import SAMPLE_RATE, world_mel_cepstrum
+from ttsbench.audio.pitch import F0_MAX, F0_MIN, world_f0
 from ttsbench.audio.usable import usable_at
-from ttsbench.errors import ConfigError, MeasurementError
+from ttsbench.errors import MeasurementError
 from ttsbench.types import Clip
 
 if TYPE_CHECKING:
     from ttsbench.audio.dtw import Path
 
-Align = Literal["dtw", "none"]
+F0_SIGNATURE = f"dio+stonemask|{F0_MIN:g}-{F0_MAX:g}Hz|5ms"
+
+Align = Literal["dtw", "time"]
 MAX_MISMATCH = 0.1  # of the longer clip: beyond it, cutting the longer one would hide what was left out
 
 
@@ -40,7 +47,7 @@ class AlignedPair:
 def analyse(clip: Clip) -> WorldAnalysis:
     """WORLD analysis of a clip that is at 16 kHz already; call it through ``clip.feature``."""
     f0 = world_f0(clip.samples, clip.sample_rate)
-    return WorldAnalysis(f0, mel_cepstrum(world_envelope(clip.samples, clip.sample_rate, f0)))
+    return WorldAnalysis(f0, world_mel_cepstrum(clip.samples, clip.sample_rate, f0))
 
 
 def aligned(clip: Clip, reference: Clip, align: Align) -> AlignedPair:
@@ -52,14 +59,6 @@ def aligned(clip: Clip, reference: Clip, align: Align) -> AlignedPair:
     clip, reference = usable_at(clip, SAMPLE_RATE), usable_at(reference, SAMPLE_RATE)
     left, right = clip.feature(_PathTo(reference, align))
     return AlignedPair(_take(clip.feature(analyse), left), _take(reference.feature(analyse), right))
-
-
-def checked_align(align: str) -> Align:
-    """``align`` where it names an alignment; raises ``ConfigError`` otherwise."""
-    for known in get_args(Align):
-        if align == known:
-            return known  # type: ignore[no-any-return]
-    raise ConfigError(f"align is {align!r}; choose one of {', '.join(get_args(Align))}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ class _PathTo:
         if abs(len(a) - len(b)) > MAX_MISMATCH * max(len(a), len(b)):
             raise MeasurementError(
                 f"clip {clip.id!r} lasts {clip.duration_s:.2f} s, its reference {self.reference.duration_s:.2f} s: too "
-                "far apart to be compared frame by frame; use align: dtw"
+                "far apart to be compared frame by frame; take the metric without `_plain`, which warps time"
             )
         frames = np.arange(min(len(a), len(b)))
         return frames, frames

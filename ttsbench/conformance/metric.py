@@ -15,16 +15,18 @@ from ttsbench.conformance.finding import Finding, first_fault, judge, listed
 from ttsbench.conformance.randomness import global_fault
 from ttsbench.conformance.speech import clip_of, pairs, unusable
 from ttsbench.errors import MeasurementError
+from ttsbench.hub import missing
 from ttsbench.interfaces import Metric
 from ttsbench.types import Clip, MetricInfo
 
-NEEDS = frozenset({"reference", "transcript", "cost"})
+TAKEN = ("system", "seed", "sample", "utterance", "error", "warning")  # columns of every table of rows
+NEEDS = frozenset({"reference", "transcript", "cost", "phones", "prompt"})
 TOLERANCE = 1e-9  # relative: float64 sums in another order
 Rows = NDArray[np.float64]
 
 
 def check_metric(name: str) -> Iterator[Finding]:
-    """Every finding; nothing but the first two where there is no info to go by."""
+    """Every finding; the first two alone where there is no info to go by, the first three without its model."""
     build = cache(registry.load("metrics", name))
     built = judge("metric: can be built", lambda: "" if isinstance(build(), Metric) else "it lacks measure or reduce")
     info = judge("metric: info is complete", lambda: _info(name, build().info))
@@ -32,6 +34,10 @@ def check_metric(name: str) -> Iterator[Finding]:
     if not (built.ok and isinstance(build().info, MetricInfo)):
         return
     metric = build()
+    there = judge("metric: the model it needs is on this machine", lambda: missing(metric))
+    yield there
+    if not there.ok:
+        return
     measured = cache(lambda: [_measure(metric, *pair) for pair in pairs()])
 
     def rows() -> Rows:
@@ -67,6 +73,7 @@ def _info(name: str, info: object) -> str:
             (info.higher_is_better in (True, False, None), f"info.higher_is_better is {info.higher_is_better!r}"),
             (isinstance(columns, tuple) and bool(columns), f"info.columns is {columns!r}, not a tuple of names"),
             (len(set(columns)) == len(columns), f"info.columns holds a name twice: {columns}"),
+            (not set(columns) & set(TAKEN), f"info.columns are {columns}; every table has columns {', '.join(TAKEN)}"),
             (all(isinstance(one, str) and one.isidentifier() for one in columns), f"info.columns are {columns}: "
              "each must be a word, it heads a column of a table"),
             (info.signature.startswith(name), f"info.signature is {info.signature!r}; it starts with '{name}'"),

@@ -6,18 +6,24 @@ speech; the others are unusable in the ways that synthesis can go wrong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsbench.types import Clip, Cost, Samples
+from ttsbench.types import SILENCE, Clip, Cost, Phone, Samples
 
 SAMPLE_RATE = 22_050  # Hz
 DURATION_S = 1.5
 TEXT = "nine people asked for a small blue boat"
+OTHER_TEXT = "the small boat was sold to nine people"
+SPEAKER = "f5"  # one of the embedded corpus', whose prosody is known
+PITCHES = (178.2, 235.8)  # Hz, where that speaker's two registers are densest
 TRANSCRIPT = "nine people ask for a tall boat"
 FORMANTS = ((600.0, 130.0), (1_300.0, 130.0), (2_600.0, 180.0), (3_400.0, 260.0))  # centre and bandwidth, Hz
+LABELS = ("N", "AY1", "N", SILENCE, "P", "IY1", "P", "AH0", "L", SILENCE)
 SYLLABLES_PER_S = 4.0
 VOICED = 0.75  # of a syllable
 
@@ -48,18 +54,42 @@ def _gain(frequency: float, glide: NDArray[np.float64]) -> NDArray[np.float64]:
     return gain
 
 
-def clip_of(samples: Samples, id_: str = "check-1") -> Clip:
+def clip_of(samples: Samples, id_: str = "check-1", draw: int = 0, text: str = TEXT) -> Clip:
     """A clip with everything a metric may need."""
-    cost = Cost(sampling_s=0.4, vocoder_s=0.2, audio_s=max(len(samples), 1) / SAMPLE_RATE, nfe=4, parameters=1_000)
-    return Clip(id_, samples.copy(), SAMPLE_RATE, TEXT, "someone", TRANSCRIPT, cost)
+    seconds = max(len(samples), 1) / SAMPLE_RATE
+    cost = Cost(0.4, 0.2, seconds, nfe=4, parameters=1_000, flops=2e9, peak_bytes=3e6)
+    prompt = Clip(f"{id_}-prompt", voice(130.0, 1.0).copy(), SAMPLE_RATE, speaker=SPEAKER)
+    phones = _phones(seconds)
+    return Clip(
+        id_, samples.copy(), SAMPLE_RATE, text, SPEAKER, TRANSCRIPT, cost,
+        draw=draw, phones=phones, prompt=prompt, attributes={"phrases": _phrases(phones)},
+    )  # fmt: skip
+
+
+def _phones(seconds: float) -> tuple[Phone, ...]:
+    """Phones of unequal length that fill the clip."""
+    ends = np.cumsum([1.0 + index % 4 for index in range(len(LABELS))])
+    bounds = [0.0, *(ends / ends[-1] * seconds).tolist()]
+    return tuple(Phone(*one) for one in zip(LABELS, bounds, bounds[1:], strict=False))
+
+
+def _phrases(phones: Sequence[Phone]) -> list[dict[str, float]]:
+    """What the `espeak` corpus knows of each run of phones between pauses."""
+    runs = [list(run) for silent, run in groupby(phones, lambda phone: phone.label == SILENCE) if not silent]
+    return [
+        {"pitch": pitch, "range": 45.0, "rate": 180.0, "start_s": run[0].start_s, "end_s": run[-1].end_s,
+         "pause_s": 0.1}
+        for pitch, run in zip(PITCHES, runs, strict=True)
+    ]  # fmt: skip
 
 
 def pairs() -> list[tuple[Clip, Clip]]:
-    """Three clips, each with its reference, all different."""
-    voices = (((140, 1.0), (150, 1.05)), ((190, 1.1), (170, 1.15)), ((110, 0.95), (125, 0.9)))
+    """Three clips, each with its reference, all different: two draws of one utterance, and one of another."""
+    voices = (("check-1", 0, TEXT, (140, 1.0), (150, 1.05)), ("check-1", 1, TEXT, (190, 1.1), (170, 1.15)),
+              ("check-2", 0, OTHER_TEXT, (110, 0.95), (125, 0.9)))  # fmt: skip
     return [
-        (clip_of(voice(*one), f"check-{number}"), clip_of(voice(*other), f"check-{number}"))
-        for number, (one, other) in enumerate(voices, start=1)
+        (clip_of(voice(*one), id_, draw, text), clip_of(voice(*other), id_, draw, text))
+        for id_, draw, text, one, other in voices
     ]
 
 

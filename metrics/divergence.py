@@ -1,0 +1,220 @@
+"""Jensen-Shannon divergence between what a system's clips hold and what their references hold.
+
+The divergence (``ttsbench.audio.histogram``, in bits, 0 to 1) of the histogram p of all clips and q of all references,
+over the same fixed bins; compare https://arxiv.org/abs/2307.16679, which has it of prosody, without saying how. It
+judges the distribution over the whole set and not the single utterance, so that a system is not punished for saying a
+sentence in another good way. Values beyond the outermost edges are counted in the outermost bins; nothing is left out.
+All speakers are pooled.
+
+Finite samples keep JS above 0. To second order in p - q it is sum_i (p_i - q_i)^2 / (8 m_i ln 2), and for n and n'
+independent draws from one distribution over K bins the expectation of (p_i - q_i)^2 is m_i (1 - m_i) (1/n + 1/n'), so
+
+    E JS = (K - 1) (1/n + 1/n') / (8 ln 2),    (K - 1) / (4 n ln 2) where n = n'
+
+Frames of one utterance are no independent draws, so ``floor`` measures instead of counting: if clip and reference were
+of one distribution, they could change places. It swaps them at random, whole utterances with all their draws at once,
+and averages JS over ``SWAPS`` such exchanges.
+
+Empty or silent clips, and those without what is to be counted, are refused with ``MeasurementError``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsbench.audio import frames
+from ttsbench.audio.codes import code_of
+from ttsbench.audio.histogram import PAPER, Bins, jensen_shannon
+from ttsbench.audio.pitch import F0_MIN
+from ttsbench.audio.prosody import F0_SIGNATURE, delta_log_f0, log_durations, voiced_log_f0
+from ttsbench.audio.usable import require_usable, usable_at
+from ttsbench.types import Behaviour, Clip, MetricInfo
+
+SWAPS = 100
+
+Values = NDArray[np.float64]
+
+
+class _Divergence(ABC):
+    """What the five share. Rows are a code of the utterance, G * K counts of the clip and as many of the reference."""
+
+    bins: Bins
+    histograms = 1  # G, over whose divergences the mean is taken
+
+    def _columns(self) -> tuple[str, ...]:
+        cells = [f"{band}_{level}" for band in range(self.histograms) for level in range(self.bins.count)]
+        return ("utterance_code", *(f"clip_{cell}" for cell in cells), *(f"reference_{cell}" for cell in cells))
+
+    @abstractmethod
+    def _values(self, clip: Clip) -> Values:
+        """What is counted, (N, G), N >= 1."""
+
+    def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
+        """The code of the utterance and the counts of both; raises ``MeasurementError`` where there are none."""
+        counts = [self.bins.histogram(self._values(one)).reshape(-1) for one in (clip, reference)]
+        return (code_of(clip.id), *counts[0].tolist(), *counts[1].tolist())
+
+    def reduce(self, rows: Values) -> float:
+        """Divergence in bits of the summed counts, mean over histograms, rows (n, 1 + 2 G K)."""
+        clip, reference = rows[:, 1:].sum(axis=0).reshape(2, self.histograms, -1)
+        return float(jensen_shannon(clip, reference).mean())
+
+    def floor(self, rows: Values, rng: np.random.Generator) -> float:
+        """Mean divergence in bits where clips and references of whole utterances change places at random."""
+        clip, reference = rows[:, 1:].reshape(len(rows), 2, -1).transpose(1, 0, 2)
+        labels, utterance = np.unique(rows[:, 0], return_inverse=True)
+        apart = np.zeros((len(labels), clip.shape[1]))
+        np.add.at(apart, utterance, clip - reference)
+        moved = rng.integers(0, 2, size=(SWAPS, len(labels))).astype(np.float64) @ apart
+        shape = (SWAPS, self.histograms, self.bins.count)
+        swapped = [(total.sum(axis=0) + sign * moved).reshape(shape) for total, sign in ((clip, -1), (reference, 1))]
+        return float(jensen_shannon(swapped[0], swapped[1]).mean())
+
+
+class LogF0Divergence(_Divergence):
+    """Divergence of log-F0 over voiced frames. A bin is a semitone, from 65 Hz: what a listener tells apart easily."""
+
+    bins = Bins(float(np.log(F0_MIN)), float(np.log(2) / 12), 39)  # to 618 Hz; the tracker ends at 600
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="js_log_f0",
+            title="JS divergence of log-F0",
+            unit="bits",
+            higher_is_better=False,
+            columns=self._columns(),
+            signature=f"js_log_f0|{F0_SIGNATURE}|frames:voiced|bins:39x1semitone|speakers:pooled|log2|v1",
+            paper=PAPER,
+            sample_rate=frames.SAMPLE_RATE,
+            behaviour=Behaviour(
+                identity=0.0,
+                gain=0.001,
+                shift=0.002,
+                resample=0.001,
+                symmetric=0.0,
+                worsens=frozenset({"flat_f0"}),
+                noise="refused",
+            ),
+        )
+
+    def _values(self, clip: Clip) -> Values:
+        return usable_at(clip, frames.SAMPLE_RATE).feature(voiced_log_f0)[:, None]
+
+
+class DeltaLogF0Divergence(_Divergence):
+    """Divergence of the change of log-F0 from one frame to the next, both voiced.
+
+    Bins are 0.005 wide, the middle one around no change: the quartiles of read speech lie at about 0.015, and but for
+    one frame in thirty all lie within 0.1. Faster changes are mostly the tracker's, and share the outermost bins.
+    """
+
+    bins = Bins(-0.1025, 0.005, 41)
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="js_delta_log_f0",
+            title="JS divergence of delta log-F0",
+            unit="bits",
+            higher_is_better=False,
+            columns=self._columns(),
+            signature=f"js_delta_log_f0|{F0_SIGNATURE}|frames:voiced|bins:41x0.005@-0.1025|speakers:pooled|log2|v1",
+            paper=PAPER,
+            sample_rate=frames.SAMPLE_RATE,
+            behaviour=Behaviour(identity=0.0, gain=0.001, shift=0.002, resample=0.001, symmetric=0.0, noise="refused"),
+        )
+
+    def _values(self, clip: Clip) -> Values:
+        return usable_at(clip, frames.SAMPLE_RATE).feature(delta_log_f0)[:, None]
+
+
+class DurationDivergence(_Divergence):
+    """Divergence of the log-duration of phones, silence left out. Three bins to the doubling, from 9.3 to 595 ms.
+
+    Durations are multiples of a frame shift; 9.3 ms keeps those of the usual ones (10, 10.7, 11.6, 12.5, 16 ms) away
+    from every edge, where rounding would decide.
+    """
+
+    bins = Bins(float(np.log(0.0093)), float(np.log(2) / 3), 18)
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="js_duration",
+            title="JS divergence of log phone duration",
+            unit="bits",
+            higher_is_better=False,
+            columns=self._columns(),
+            signature="js_duration|phones|silence:no|bins:18x1/3octave@9.3ms|speakers:pooled|log2|v1",
+            paper=PAPER,
+            needs=frozenset({"reference", "phones"}),
+            behaviour=Behaviour(
+                identity=0.0, gain=0.001, shift=0.002, resample=0.001, symmetric=0.0, worsens=frozenset({"stretch"})
+            ),
+        )
+
+    def _values(self, clip: Clip) -> Values:
+        require_usable(clip)
+        return clip.feature(log_durations)[:, None]
+
+
+class EnergyDivergence(_Divergence):
+    """Divergence of the level of frames, relative to the clip's own level: a gain changes nothing."""
+
+    bins = Bins(frames.SPEECH_DB, 2.5, 20)  # to +10 dB, above which lies less than 1 frame in 1,000
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="js_energy",
+            title="JS divergence of frame energy",
+            unit="bits",
+            higher_is_better=False,
+            columns=self._columns(),
+            signature=f"js_energy|{frames.SIGNATURE}|bins:20x2.5dB|speakers:pooled|log2|v1",
+            paper=PAPER,
+            sample_rate=frames.SAMPLE_RATE,
+            behaviour=Behaviour(
+                identity=0.0,
+                gain=0.001,
+                shift=0.002,
+                resample=0.001,
+                symmetric=0.0,
+                worsens=frozenset({"noise", "low_pass"}),
+            ),
+        )
+
+    def _values(self, clip: Clip) -> Values:
+        found = usable_at(clip, frames.SAMPLE_RATE).feature(frames.levels)
+        return found.overall[found.speech][:, None]
+
+
+class MelDivergence(_Divergence):
+    """Divergence of levels in each of 16 mel bands, relative to the clip's own level; mean over the bands."""
+
+    bins = Bins(-66.0, 6.0, 14)  # to +18 dB; LJSpeech, LibriSpeech and espeak lie between -66 and +18 but for 1 %
+    histograms = frames.BANDS
+
+    def __init__(self) -> None:
+        self.info = MetricInfo(
+            name="js_mel",
+            title="JS divergence of mel bands",
+            unit="bits",
+            higher_is_better=False,
+            columns=self._columns(),
+            signature=f"js_mel|{frames.SIGNATURE}|bands:16|bins:14x6dB@-66dB|mean:bands|speakers:pooled|log2|v1",
+            paper=PAPER,
+            sample_rate=frames.SAMPLE_RATE,
+            behaviour=Behaviour(
+                identity=0.0,
+                gain=0.001,
+                shift=0.002,
+                resample=0.001,
+                symmetric=0.0,
+                worsens=frozenset({"noise", "low_pass"}),
+            ),
+        )
+
+    def _values(self, clip: Clip) -> Values:
+        found = usable_at(clip, frames.SAMPLE_RATE).feature(frames.levels)
+        return found.bands[found.speech]

@@ -1,0 +1,238 @@
+"""Opinion scores predicted from the clip alone: DNSMOS and UTMOSv2.
+
+DNSMOS, weights in the package `speechmos`. C. K. A. Reddy, V. Gopal and R. Cutler, "DNSMOS P.835: a non-intrusive
+perceptual objective speech quality metric to evaluate noise suppressors", ICASSP 2022, https://arxiv.org/abs/2110.01763
+(speech, background, overall), and the same authors' "DNSMOS", ICASSP 2021, https://arxiv.org/abs/2010.15258 (P.808).
+The rules are the package's: 16 kHz; windows of 9.01 s every second, their scores averaged; a clip shorter than that is
+doubled until it is long enough; the level is left alone, and counts. Trained on noisy calls: LJSpeech and LibriSpeech
+reach about 3.4 overall, and the naturalness of prosody is hardly heard.
+
+UTMOSv2. K. Baba, W. Nakata, Y. Saito and H. Saruwatari, "The T05 system for the VoiceMOS Challenge 2024", SLT 2024,
+https://arxiv.org/abs/2409.09305, through the `utmosv2` package. It listens to random crops, drawn from numpy's global
+generator; here that generator is seeded for each clip and put back, so that a number can be repeated and clips of one
+length are heard in the same places. The package's removal of silence is left off: its threshold is absolute, and what
+it keeps depends on the level. A crop takes about 6 s on one core, a window of DNSMOS 0.4 s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsbench.audio.usable import usable_at
+from ttsbench.conformance.randomness import global_seed
+from ttsbench.errors import ConfigError
+from ttsbench.hub import WEIGHTS, HubModel, offline
+from ttsbench.types import Behaviour, Clip, MetricInfo, Samples
+
+SAMPLE_RATE = 16000  # Hz, for both
+P835 = "Reddy et al. 2022, https://arxiv.org/abs/2110.01763"
+P808 = "Reddy et al. 2021, https://arxiv.org/abs/2010.15258"
+WINDOWS = "windows:9.01s/1s|short:doubled"
+UTMOS_PACKAGE = "git+https://github.com/sarulab-speech/UTMOSv2"
+UTMOS_CONFIG = "fusion_stage3"  # the published one
+TRAINING_SEED = 42  # in the names of the published checkpoints
+FOLDS = 5
+DOMAINS = ("sarulab", "bvcc", "blizzard2008", "blizzard2009", "blizzard2010-EH1", "blizzard2010-EH2",
+           "blizzard2010-ES1", "blizzard2010-ES3", "blizzard2011", "somos")  # fmt: skip
+# The package builds its networks from these before it fills them with its own weights.
+BACKBONES = (
+    HubModel("facebook/wav2vec2-base", "dnsmos", option=""),
+    HubModel("timm/tf_efficientnetv2_s.in21k_ft_in1k", "dnsmos", files=(WEIGHTS,), option=""),
+)
+
+
+@lru_cache(maxsize=1)
+def dnsmos() -> Any:
+    """The package's scorer, each of its models opened once per process and on one thread, as workers have one each."""
+    import onnxruntime
+    from speechmos import dnsmos as package
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    folder = Path(package.__file__).parent / "dnsmos_models"
+    scorer = package.DNSMOS.__new__(package.DNSMOS)  # its constructor opens both with a thread per core
+    scorer.onnx_sess, scorer.p808_onnx_sess = (
+        onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
+        for name in ("sig_bak_ovr.onnx", "model_v8.onnx")
+    )
+    return scorer
+
+
+def dnsmos_scores(clip: Clip) -> dict[str, float]:
+    """The package's four scores of a clip at 16 kHz; call it through ``clip.feature``.
+
+    A clip beyond full scale, which resampling may cause, is turned down to it, since the package refuses it.
+    """
+    samples = clip.samples / max(1.0, float(np.abs(clip.samples).max()))
+    return {name: float(score) for name, score in dnsmos()(samples, SAMPLE_RATE, False).items()}
+
+
+def _info(name: str, title: str, paper: str, signature: str, behaviour: Behaviour) -> MetricInfo:
+    return MetricInfo(
+        name=name,
+        title=title,
+        unit="MOS",
+        higher_is_better=True,
+        columns=("mos",),
+        signature=f"{name}|{signature}|16kHz|mean:utterances|v1",
+        paper=paper,
+        needs=frozenset(),
+        sample_rate=SAMPLE_RATE,
+        behaviour=behaviour,
+    )
+
+
+class _MeanScore:
+    """A score per clip, averaged."""
+
+    def reduce(self, rows: NDArray[np.float64]) -> float:
+        """Mean over utterances, rows (n, 1)."""
+        return float(rows[:, 0].mean())
+
+
+def _promise(gain: float, noise: bool = True) -> Behaviour:
+    """What held, with room to spare, of the mean over real recordings; ``noise``: whether it lowers the score."""
+    return Behaviour(gain=gain, shift=0.2, resample=0.1, worsens=frozenset({"noise"} if noise else ()))
+
+
+class _Dnsmos(_MeanScore):
+    """One of the four scores of DNSMOS; the clip is analysed once for all."""
+
+    _score: ClassVar[str]
+
+    def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
+        """The score; raises ``MeasurementError`` for an empty, silent or very short clip."""
+        return (usable_at(clip, SAMPLE_RATE).feature(dnsmos_scores)[self._score],)
+
+
+class Dnsmos(_Dnsmos):
+    """Overall quality, 1 to 5."""
+
+    info = _info("dnsmos", "DNSMOS overall", P835, f"speechmos:ovrl|{WINDOWS}", _promise(gain=0.3))
+    _score = "ovrl_mos"
+
+
+class DnsmosSignal(_Dnsmos):
+    """Quality of the speech itself, 1 to 5; a little noise may raise it."""
+
+    info = _info("dnsmos_sig", "DNSMOS speech", P835, f"speechmos:sig|{WINDOWS}", _promise(gain=0.3, noise=False))
+    _score = "sig_mos"
+
+
+class DnsmosBackground(_Dnsmos):
+    """Quality of the background, 5 where none is heard."""
+
+    info = _info("dnsmos_bak", "DNSMOS background", P835, f"speechmos:bak|{WINDOWS}", _promise(gain=0.4))
+    _score = "bak_mos"
+
+
+class DnsmosP808(_Dnsmos):
+    """Overall quality as crowds rate it under P.808, 1 to 5."""
+
+    info = _info("dnsmos_p808", "DNSMOS P.808", P808, f"speechmos:p808|{WINDOWS}", _promise(gain=0.05))
+    _score = "p808_mos"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """UTMOSv2 as it is set up; equal ones share what ``clip.feature`` computed."""
+
+    source: HubModel
+    folds: tuple[int, ...]
+    crops: int
+    domain: str
+    seed: int
+
+    def __call__(self, clip: Clip) -> float:
+        """Mean over folds and crops for a clip at 16 kHz."""
+        with global_seed(self.seed):
+            return float(np.mean([self._predict(load_utmosv2(self.source, fold), clip.samples) for fold in self.folds]))
+
+    def _predict(self, model: Any, samples: Samples) -> float:
+        scores = model.predict(
+            data=samples,
+            sr=SAMPLE_RATE,
+            predict_dataset=self.domain,
+            device=self.source.device,
+            num_workers=0,
+            batch_size=1,
+            num_repetitions=self.crops,
+            remove_silent_section=False,
+            verbose=False,
+        )
+        return float(scores[0])
+
+
+@cache
+def load_utmosv2(source: HubModel, fold: int) -> Any:
+    """The network of one fold, from local files, once per process."""
+    import utmosv2
+
+    checkpoint, talk = source.require() / checkpoint_name(fold), io.StringIO()
+    with offline(), global_seed(0), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
+        return utmosv2.create_model(
+            pretrained=True, config=UTMOS_CONFIG, fold=fold, checkpoint_path=checkpoint, device=source.device
+        )
+
+
+def checkpoint_name(fold: int) -> str:
+    """The file of one fold in the published repository."""
+    return f"fold{fold}_s{TRAINING_SEED}_best_model.pth"
+
+
+class Utmosv2(_MeanScore):
+    """Naturalness predicted by UTMOSv2, 1 to 5. Raises ``ConfigError`` for options that are none.
+
+    ``folds`` are the networks that are averaged (of five, 0 to 4), ``crops`` the random crops each listens to; the
+    paper has five of each, and time grows with both. ``domain`` is the listening test that is imitated, ``seed`` places
+    the crops.
+    """
+
+    def __init__(
+        self,
+        model: str = "sarulab-speech/UTMOSv2",
+        folds: Sequence[int] = (0,),
+        crops: int = 5,
+        domain: str = "sarulab",
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        if not folds or not set(folds) <= set(range(FOLDS)):
+            raise ConfigError(f"utmosv2's folds are {folds!r}; give some of 0 to {FOLDS - 1}.")
+        if not (isinstance(crops, int) and crops >= 1):
+            raise ConfigError(f"utmosv2's crops is {crops!r}; give 1 or more.")
+        if domain not in DOMAINS:
+            raise ConfigError(f"utmosv2's domain is {domain!r}; it is one of {', '.join(DOMAINS)}.")
+        chosen = tuple(sorted(set(folds)))
+        files = tuple((checkpoint_name(fold),) for fold in chosen)
+        source = HubModel(model, "dnsmos", files, device=device)
+        self._listener = Listener(source, chosen, crops, domain, seed)
+        details = f"folds:{'+'.join(map(str, chosen))}|crops:{crops}|silence:kept|domain:{domain}|seed:{seed}"
+        paper = "Baba et al. 2024, https://arxiv.org/abs/2409.09305"
+        self.info = _info("utmosv2", "UTMOSv2", paper, f"{source.label}|{details}", Behaviour())
+
+    def require(self) -> None:
+        """Raise ``ConfigError`` where the package, its weights or what it builds on are absent."""
+        if find_spec("utmosv2") is None:
+            raise ConfigError(
+                f"The package utmosv2 is not installed, and no index has it; run 'pip install {UTMOS_PACKAGE}'. dnsmos "
+                "works without it."
+            )
+        for source in (self._listener.source, *BACKBONES):
+            source.require()
+
+    def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
+        """The score; raises ``MeasurementError`` for an empty, silent or very short clip."""
+        usable = usable_at(clip, SAMPLE_RATE)
+        self.require()
+        return (usable.feature(self._listener),)

@@ -1,0 +1,188 @@
+"""F0 against a reference: contours worked out by hand, a correlation against scipy's, and offsets that were put in."""
+
+import math
+
+import numpy as np
+import pytest
+import pyworld
+import soundfile
+from scipy.stats import pearsonr
+from speechlike import speechlike
+
+from metrics import pitch as pitch_metrics
+from metrics.pitch import (
+    F0Correlation,
+    F0CorrelationPlain,
+    F0FrameError,
+    F0FrameErrorPlain,
+    GrossPitchError,
+    GrossPitchErrorPlain,
+    LogF0Rmse,
+    LogF0RmsePlain,
+    VoicingDecisionError,
+    VoicingDecisionErrorPlain,
+)
+from ttsbench import Clip, MeasurementError
+from ttsbench.audio.pitch import world_f0
+from ttsbench.audio.world import AlignedPair, WorldAnalysis, aligned
+
+RATE = 22050
+WARPED = (F0FrameError, GrossPitchError, VoicingDecisionError, LogF0Rmse, F0Correlation)
+PLAIN = (F0FrameErrorPlain, GrossPitchErrorPlain, VoicingDecisionErrorPlain, LogF0RmsePlain, F0CorrelationPlain)
+WHERE_BOTH_ARE_VOICED = (GrossPitchError, LogF0Rmse, F0Correlation)
+
+
+def clip_of(samples, sample_rate=RATE):
+    return Clip("utt-1", np.asarray(samples, np.float32), sample_rate)
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return speechlike(1.2)
+
+
+@pytest.fixture
+def contours(monkeypatch):
+    """Puts hand-written F0 contours in the place of the analysis."""
+
+    def put(f0, reference):
+        pair = AlignedPair(*(WorldAnalysis(np.array(c, float), np.zeros((len(c), 25))) for c in (f0, reference)))
+        monkeypatch.setattr(pitch_metrics, "aligned", lambda *_: pair)
+
+    return put
+
+
+def test_pitch_errors_by_hand(contours):
+    #          ok   low  high edge  lost  made  both unvoiced
+    contours([100, 79.9, 121, 120, 0, 100, 0, 0], [100, 100, 100, 100, 100, 0, 0, 0])
+    clip = clip_of(np.ones(1))
+    assert F0FrameError().measure(clip, clip) == (4.0, 8.0)
+    assert GrossPitchError().measure(clip, clip) == (2.0, 4.0)
+    assert VoicingDecisionError().measure(clip, clip) == (2.0, 8.0)
+    squared, frames = LogF0Rmse().measure(clip, clip)
+    assert frames == 4
+    assert squared == pytest.approx(math.log(0.799) ** 2 + math.log(1.21) ** 2 + math.log(1.2) ** 2)
+
+
+def test_pitch_rates_are_ratios_of_sums():
+    rows = np.array([[1.0, 2.0], [0.0, 8.0]])
+    assert F0FrameError().reduce(rows) == pytest.approx(0.1)
+    assert LogF0Rmse().reduce(rows) == pytest.approx(math.sqrt(0.1))
+    assert math.isnan(F0FrameError().reduce(np.zeros((3, 2))))
+
+
+def test_correlation_is_scipys_over_the_frames_voiced_in_both(contours):
+    rng = np.random.default_rng(0)
+    target = 120 * np.exp(0.1 * np.cumsum(rng.normal(size=80)))
+    f0 = 200 * (target / 120) ** 0.5 * np.exp(0.05 * rng.normal(size=80))
+    f0[10:25], target[20:30] = 0.0, 0.0
+    contours(f0, target)
+    clip = clip_of(np.ones(1))
+    both = (f0 > 0) & (target > 0)
+    expected = pearsonr(np.log(f0[both]), np.log(target[both])).statistic
+    assert F0Correlation().measure(clip, clip) == pytest.approx((expected,), abs=1e-12)
+    assert 0.3 < expected < 0.99
+
+
+def test_correlation_is_averaged_over_utterances_so_that_two_speakers_are_no_contour(contours):
+    """A system that gives each speaker their mean and noise for a contour: pooled over both it would have r > 0.9."""
+    rng, rows, clip = np.random.default_rng(0), [], clip_of(np.ones(1))
+    pooled = []
+    for mean in (100.0, 100.0, 220.0, 220.0):
+        made, recorded = (mean * np.exp(0.05 * rng.normal(size=400)) for _ in range(2))
+        pooled.append((made, recorded))
+        contours(made, recorded)
+        rows.append(F0Correlation().measure(clip, clip))
+    assert F0Correlation().reduce(np.array(rows)) == pytest.approx(np.mean(rows))
+    assert abs(np.mean(rows)) < 0.1
+    assert pearsonr(*np.log(np.concatenate(pooled, axis=1))).statistic > 0.9
+
+
+def test_a_contour_that_does_not_move_correlates_with_nothing(contours):
+    moving, flat, clip = 120 + 10 * np.sin(np.arange(50.0)), np.full(50, 123.4), clip_of(np.ones(1))
+    contours(flat, moving)
+    with pytest.raises(MeasurementError, match="F0 of clip 'utt-1' does not move"):
+        F0Correlation().measure(clip, clip)
+    contours(moving, flat)
+    with pytest.raises(MeasurementError, match="F0 of the reference of clip 'utt-1' does not move"):
+        F0Correlation().measure(clip, clip)
+    contours(moving[:19], moving[:19])
+    with pytest.raises(MeasurementError, match=r"19 frames are voiced in both.*needs 20"):
+        F0Correlation().measure(clip, clip)
+
+
+def test_no_pitch_in_common_is_no_measurement(contours):
+    clip = clip_of(np.ones(1))
+    voiced = np.linspace(100.0, 110.0, 300)
+    contours(np.where(np.arange(300) < 29, voiced, 0.0), voiced)
+    for metric in WHERE_BOTH_ARE_VOICED:
+        with pytest.raises(
+            MeasurementError, match="of 300 voiced frames of its reference 29 are voiced in clip 'utt-1'"
+        ):
+            metric().measure(clip, clip)
+    assert F0FrameError().measure(clip, clip) == (271.0, 300.0)
+    contours(np.where(np.arange(300) < 30, voiced, 0.0), voiced)
+    for metric in WHERE_BOTH_ARE_VOICED:
+        metric().measure(clip, clip)
+    contours([0, 100, 0], [0, 0, 0])
+    for metric in WARPED:
+        with pytest.raises(MeasurementError, match="no voiced frame"):
+            metric().measure(clip, clip)
+
+
+@pytest.mark.parametrize(("rmse", "gross"), [(LogF0Rmse, GrossPitchError), (LogF0RmsePlain, GrossPitchErrorPlain)])
+def test_a_planted_pitch_offset_is_found(rmse, gross, speech):
+    squared = np.array([rmse().measure(clip_of(speechlike(1.2, f0=140 * 1.06)), clip_of(speech))])
+    assert rmse().reduce(squared) == pytest.approx(math.log(1.06), abs=0.012)
+    errors = np.array([gross().measure(clip_of(speechlike(1.2, f0=140 * 1.4)), clip_of(speech))])
+    assert gross().reduce(errors) > 0.9
+
+
+def test_a_pitch_offset_in_real_speech_is_measured(speech_data):
+    rows = []
+    for path in sorted(speech_data.glob("ljspeech-mini/**/*.wav"))[1:4]:
+        samples, rate = soundfile.read(path, dtype="float32", stop=3 * RATE)
+        same, higher = (clip_of(vocoded(samples, rate, factor), rate) for factor in (1.0, 1.06))
+        rows.append(LogF0Rmse().measure(higher, same))
+        assert F0FrameError().reduce(np.array([F0FrameError().measure(higher, same)])) < 0.12
+        assert F0Correlation().measure(higher, same)[0] > 0.95
+    assert LogF0Rmse().reduce(np.array(rows)) == pytest.approx(math.log(1.06), abs=0.012)
+
+
+def vocoded(samples, rate, factor):
+    """The clip through WORLD with its F0 multiplied."""
+    x, f0 = samples.astype(np.float64), world_f0(samples, rate)
+    times = np.arange(len(f0)) * 0.005
+    return pyworld.synthesize(
+        f0 * factor, pyworld.cheaptrick(x, f0, times, rate), pyworld.d4c(x, f0, times, rate), rate
+    )
+
+
+def test_plain_metrics_compare_frames_of_the_same_time(speech):
+    later = np.concatenate([speech[: RATE // 20], speech])
+    pair = aligned(clip_of(later), clip_of(speech), "time")
+    f0, target = pair.clip.f0, pair.reference.f0
+    assert len(f0) == len(world_f0(clip_of(speech).at(16_000).samples, 16_000))
+    wrong = np.mean((f0 > 0) != (target > 0))
+    measured = VoicingDecisionErrorPlain().measure(clip_of(later), clip_of(speech))
+    assert VoicingDecisionErrorPlain().reduce(np.array([measured])) == pytest.approx(wrong)
+    warped = VoicingDecisionError().measure(clip_of(later), clip_of(speech))
+    assert VoicingDecisionError().reduce(np.array([warped])) < wrong
+    for plain in PLAIN:
+        with pytest.raises(MeasurementError, match="too far apart to be compared frame by frame"):
+            plain().measure(clip_of(speech[: RATE // 2]), clip_of(speech))
+
+
+def test_pitch_metrics_are_signed():
+    assert F0FrameError.info.signature == (
+        "ffe|dio+stonemask|65-600Hz|5ms|dtw:exact:mcep24|gross:20%|frames:path|ratio-of-sums|v2"
+    )
+    assert F0CorrelationPlain.info.signature == (
+        "f0_correlation_plain|dio+stonemask|65-600Hz|5ms|align:time|pearson|ln|frames:both-voiced>=10%,20|"
+        "mean:utterances|v1"
+    )
+    for plain, warped in zip(PLAIN, WARPED, strict=True):
+        assert issubclass(plain, warped)
+        assert plain.info.name == f"{warped.info.name}_plain"
+        assert plain.info.signature.split("|")[4] == "align:time"
+        assert (plain.info.columns, plain.info.unit) == (warped.info.columns, warped.info.unit)

@@ -1,0 +1,33 @@
+"""Intervals, paired tests, and what many comparisons do to them. See the modules for papers and formulas."""
+
+from ttsbench.stats.bootstrap import (
+    LEVEL,
+    RESAMPLES,
+    Difference,
+    Interval,
+    bootstrap_interval,
+    paired_difference,
+)
+from ttsbench.stats.effect import POWER, effect_size, minimum_detectable_effect
+from ttsbench.stats.multiple import holm
+from ttsbench.stats.permutation import permutation_test
+from ttsbench.stats.scores import Crossing, Reduce, Rows, Scores, crossing
+
+__all__ = [
+    "LEVEL",
+    "POWER",
+    "RESAMPLES",
+    "Crossing",
+    "Difference",
+    "Interval",
+    "Reduce",
+    "Rows",
+    "Scores",
+    "bootstrap_interval",
+    "crossing",
+    "effect_size",
+    "holm",
+    "minimum_detectable_effect",
+    "paired_difference",
+    "permutation_test",
+]

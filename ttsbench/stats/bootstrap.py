@@ -1,0 +1,126 @@
+"""Confidence intervals over utterances and training seeds.
+
+B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13 (percentile intervals); for ratios of
+sums such as WER: M. Bisani and H. Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation",
+ICASSP 2004, who also give the paired difference; for several training seeds: A. B. Owen, "The pigeonhole bootstrap",
+Annals of Applied Statistics 1(2), 2007, https://doi.org/10.1214/07-AOAS122.
+
+Every seed speaks every utterance, so the two are crossed: S seeds and U utterances are drawn with replacement, each on
+its own, and every row of a drawn pair counts as often as both were drawn. Rows of one pair (sampling draws) are no
+independent evidence and stay together. With one seed this is the plain bootstrap over utterances.
+
+What the interval is worth. Of the variance of a mean it holds (S-1)/S of the part that seeds differ by (two thirds at
+S = 3), (U-1)/U of the part that utterances differ by, and (2-1/S)(2-1/U)-1 times the part that only pairs differ by
+(2.3 times at S = 3, which is conservative). So it is wide where seeds do not matter and too short where they do: with
+real scores and three seeds on either side, 95 % intervals of systems that are alike left out 0 in 1 % of cases, and
+those of three trainings against three others of the same objective in 12 to 14 % (tests/test_false_positives.py). With
+one seed it says nothing of other seeds. Percentile intervals are a little short below some twenty utterances.
+
+A metric whose ``reduce`` finite samples push up (a divergence of histograms) is pushed up once more by resampling, and
+its percentile interval would lie above its value. With ``centred`` the resampled values are shifted by what their mean
+differs from the value (Efron and Tibshirani, ch. 10, estimate of bias). Nothing is clipped, so that a bound may fall
+below the least possible value.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsbench.stats.scores import Crossing, Reduce, Rows, Scores, crossing, same_utterances
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A confidence interval; NaN where there is none."""
+
+    low: float
+    high: float
+
+
+class Difference(NamedTuple):
+    """The value of one system minus that of another, its confidence interval and its standard error."""
+
+    value: float
+    low: float
+    high: float
+    error: float
+
+
+def bootstrap_interval(
+    scores: Scores,
+    reduce: Reduce,
+    rng: np.random.Generator,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    centred: bool = False,
+) -> Interval:
+    """Percentile interval of ``reduce`` over seeds and utterances.
+
+    NaN for fewer than two utterances, and where ``reduce`` is undefined on the rows or on some resample.
+    """
+    design, value = crossing(scores), reduce(scores.rows)
+    if len(design.utterances) < 2 or np.isnan(value):
+        return Interval(np.nan, np.nan)
+    utterances = _picks(rng, resamples, len(design.utterances))
+    seeds = _picks(rng, resamples, len(design.seeds))
+    values = _resampled(scores.rows, reduce, design, seeds, utterances)
+    return _percentiles(values, level, value if centred else None)
+
+
+def paired_difference(
+    a: Scores,
+    b: Scores,
+    reduce: Reduce,
+    rng: np.random.Generator,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    centred: bool = False,
+) -> Difference:
+    """``reduce`` of a minus ``reduce`` of b, with percentile interval and standard error, on the same drawn utterances.
+
+    Both are also given the same drawn seeds where they have the same set of seeds; else each draws its own. The
+    interval is NaN as in ``bootstrap_interval``. Raises ``ValueError`` where the two do not cover the same utterances.
+    """
+    of_a, of_b = crossing(a), crossing(b)
+    same_utterances(of_a, of_b)
+    value = reduce(a.rows) - reduce(b.rows)
+    if len(of_a.utterances) < 2 or np.isnan(value):
+        return Difference(value, np.nan, np.nan, np.nan)
+    utterances = _picks(rng, resamples, len(of_a.utterances))
+    seeds_a = _picks(rng, resamples, len(of_a.seeds))
+    paired = np.array_equal(of_a.seeds, of_b.seeds)
+    seeds_b = seeds_a if paired else _picks(rng, resamples, len(of_b.seeds))
+    values = _resampled(a.rows, reduce, of_a, seeds_a, utterances)
+    values -= _resampled(b.rows, reduce, of_b, seeds_b, utterances)
+    return Difference(value, *_percentiles(values, level, value if centred else None), float(values.std()))
+
+
+def _picks(rng: np.random.Generator, resamples: int, count: int) -> NDArray[np.int64]:
+    """What is drawn with replacement, (resamples, count)."""
+    return rng.integers(0, count, size=(resamples, count))
+
+
+def _resampled(
+    rows: Rows, reduce: Reduce, design: Crossing, seeds: NDArray[np.int64], utterances: NDArray[np.int64]
+) -> Rows:
+    """``reduce`` of all rows of the drawn pairs, (resamples,), for picks (resamples, S) and (resamples, U)."""
+    values = np.full(len(utterances), np.nan)
+    for number, (drawn_seeds, drawn_utterances) in enumerate(zip(seeds, utterances, strict=True)):
+        index = design.table.take(drawn_seeds, axis=0).take(drawn_utterances, axis=1).ravel()
+        index = index[index >= 0]
+        if len(index):
+            values[number] = reduce(rows.take(index, axis=0))
+    return values
+
+
+def _percentiles(values: Rows, level: float, centre: float | None) -> Interval:
+    """The interval that holds ``level`` of the values, first moved so that their mean is ``centre``."""
+    if centre is not None:
+        values = values + (centre - values.mean())
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))

@@ -1,0 +1,21 @@
+"""Many comparisons at once.
+
+S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6(2), 1979: the
+i-th smallest of m p values is multiplied by m - i + 1, and is never less than the one before it. Whatever the tests
+have to do with one another, rejecting below .05 then errs anywhere in the family with probability .05 at most.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Adjusted p values (m,) of a family (m,), in its order. NaN stays NaN and counts for nothing."""
+    adjusted = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * p[order]))
+    return adjusted
