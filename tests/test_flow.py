@@ -1,0 +1,451 @@
+"""Normalizing flow: exact inverses and determinants, densities that integrate to one, learnt to the entropy."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+from safetensors.torch import load_file
+from test_train import job_of, same, state, step, trainer_of, with_train
+from tinycorpus import prepared, tiny_corpus
+from toytargets import DIM, bimodal, condition, empty, fit, noise, randn, restored, with_backbone
+
+from baselines.flow import Flow, Glow
+from baselines.regression import L2
+from ttsbench import Batch, ConfigError, train
+from ttsbench.config import ModelSize
+from ttsbench.execute import _task_progress
+from ttsbench.model import CallCounter, SpeechModel
+from ttsbench.nn.backbone import Backbone
+from ttsbench.nn.invertible import (
+    LIMIT,
+    TAIL,
+    ActNorm,
+    AffineCoupling,
+    InvertibleConv,
+    SplineCoupling,
+    rational_quadratic,
+    squeeze,
+    unsqueeze,
+)
+
+LENGTHS = [5, 2, 1]  # whole, even and odd beside padding
+BITS_OF_NORMAL = 0.5 * math.log2(2 * math.pi * math.e)  # differential entropy of N(0, 1)
+
+
+def shaken(module, scale=0.3, seed=0):
+    """Every parameter moved: as after training, nothing is an identity."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(scale * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
+    return module
+
+
+def glow(channels, coupling="affine", steps=3, network="backbone", width=8, scale=0.3):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        flow = Glow(channels, DIM, steps, coupling, network, width)
+    return shaken(flow.double().eval(), scale)
+
+
+def jacobian_log_det(function, x, real):
+    """Log |det| of d function / dx at the elements of x (B, T, C) that are real, by autograd: (B,)."""
+    found = []
+    for row in range(len(x)):
+
+        def one(values, row=row):
+            whole = x.clone()
+            whole[row][real[row]] = values
+            return function(whole)[row][real[row]]
+
+        jacobian = torch.autograd.functional.jacobian(one, x[row][real[row]])
+        found.append(torch.linalg.slogdet(jacobian).logabsdet)
+    return torch.stack(found)
+
+
+# Splines
+
+
+def splines(*shape, bins=10, scale=2.0):
+    return scale * randn(*shape, 3 * bins - 1, seed=5).double()
+
+
+def test_a_spline_rises_and_its_derivative_is_that_of_autograd():
+    x = torch.linspace(-7, 7, 2001, dtype=torch.float64).requires_grad_()
+    for parameters in splines(6):
+        y, log_slope = rational_quadratic(x, parameters.expand(len(x), -1))
+        assert (y.diff() > 0).all()
+        (slope,) = torch.autograd.grad(y.sum(), x)
+        torch.testing.assert_close(log_slope.exp(), slope, rtol=1e-9, atol=1e-9)
+
+
+def test_a_spline_passes_its_knots_with_its_slopes():
+    """The knots worked out here, as Durkan et al. 2019 define them: softmax bins of [-5, 5], softplus slopes."""
+    parameters = splines()
+    widths, heights = (torch.softmax(raw, 0) * (1 - 10 * 1e-3) + 1e-3 for raw in parameters[:20].view(2, 10))
+    at = -TAIL + 2 * TAIL * widths.cumsum(0)[:-1]
+    expected = -TAIL + 2 * TAIL * heights.cumsum(0)[:-1]
+    slopes = 1e-3 + torch.log1p(torch.exp(parameters[20:] + math.log(math.exp(1 - 1e-3) - 1)))
+    y, log_slope = rational_quadratic(at, parameters.expand(9, -1))
+    torch.testing.assert_close(y, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(log_slope.exp(), slopes, rtol=1e-6, atol=1e-9)
+
+
+def test_a_spline_by_hand():
+    """Two bins of [-5, 5], all of width and height 5 and so s = 1, slope 3 in the middle: xi = 1/2 in the left bin.
+
+    y = -5 + 5 (1/4 + 1/4) / (1 + (1 + 3 - 2) / 4) = -10/3;  dy/dx = (3/4 + 1/2 + 1/4) / (3/2)^2 = 2/3.
+    """
+    raw = math.log(math.expm1(3 - 1e-3)) - math.log(math.expm1(1 - 1e-3))
+    parameters = torch.tensor([[0.0, 0.0, 0.0, 0.0, raw]], dtype=torch.float64)
+    y, log_slope = rational_quadratic(torch.tensor([-2.5], dtype=torch.float64), parameters)
+    assert float(y) == pytest.approx(-10 / 3, abs=1e-9)
+    assert float(log_slope.exp()) == pytest.approx(2 / 3, abs=1e-9)
+
+
+def test_a_spline_is_inverted_exactly():
+    x = 3 * randn(4, 500).double()
+    parameters = splines(4, 500)
+    y, log_slope = rational_quadratic(x, parameters)
+    back, log_back = rational_quadratic(y, parameters, inverse=True)
+    torch.testing.assert_close(back, x, rtol=0, atol=1e-9)
+    torch.testing.assert_close(log_back, -log_slope, rtol=0, atol=1e-6)
+    gentle = 0.25 * parameters.float()  # as trained ones are: single precision inverts slopes of 1e-3 no better than so
+    single, _ = rational_quadratic(rational_quadratic(x.float(), gentle)[0], gentle, inverse=True)
+    torch.testing.assert_close(single, x.float(), rtol=0, atol=1e-4)
+
+
+def test_a_spline_is_the_identity_where_it_must_be():
+    x = torch.tensor([-9.0, -TAIL, 0.3, TAIL, 7.0])
+    still, none = rational_quadratic(x, torch.zeros(5, 29))
+    torch.testing.assert_close(still, x)
+    torch.testing.assert_close(none, torch.zeros(5), atol=1e-6, rtol=0)
+    outside, flat = rational_quadratic(x[[0, 4]], splines(2).float())
+    assert torch.equal(outside, x[[0, 4]])
+    assert not flat.any()
+
+
+# Layers
+
+
+def layers():
+    def network(kind):
+        return Backbone(6, 6 * kind.PARAMETERS, 2 * DIM, 8, 1, 3, False)
+
+    kinds = {"affine": AffineCoupling, "spline": SplineCoupling}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        couplings = {f"{name}{' flipped' * flip}": kind(network(kind), flip)
+                     for name, kind in kinds.items() for flip in (False, True)}  # fmt: skip
+        return {"actnorm": ActNorm(12), "conv": InvertibleConv(12), "conv of two": InvertibleConv(6), **couplings}
+
+
+@pytest.mark.parametrize("name", layers())
+def test_a_layer_is_invertible_and_knows_its_determinant(name):
+    """Against the Jacobian that autograd finds, on the real elements of lengths 5 (odd), 2 and 1."""
+    layer = shaken(layers()[name].double().eval())
+    channels = 6 if name == "conv of two" else 12
+    mask = condition(torch.zeros(3, 5, 1), LENGTHS).mask.unsqueeze(-1)
+    real = squeeze(mask.expand(3, 5, channels // 2))
+    x = torch.where(real, randn(3, 3, channels).double(), 0.0)
+    cond = randn(3, 3, 2 * DIM, seed=1).double()
+    z, log_det = layer(x, cond, real)
+    assert not torch.allclose(z[real], x[real])
+    assert not z[~real].any()
+    torch.testing.assert_close(layer.inverse(z, cond, real), x, rtol=0, atol=1e-10)
+    expected = jacobian_log_det(lambda values: layer(values, cond, real)[0], x, real)
+    torch.testing.assert_close(log_det, expected, rtol=0, atol=1e-6)
+
+
+def test_squeeze_puts_neighbours_side_by_side():
+    x = torch.arange(1.0, 11).view(1, 5, 2)
+    assert squeeze(x).tolist() == [[[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 0, 0]]]
+    assert squeeze(x, 1).tolist() == [[[0, 0, 1, 2], [3, 4, 5, 6], [7, 8, 9, 10]]]
+    assert torch.equal(unsqueeze(squeeze(x), 5), x)
+    assert squeeze(torch.ones(1, 3, 1, dtype=torch.bool)).tolist() == [[[True, True], [True, False]]]
+
+
+def test_actnorm_begins_with_zero_mean_and_unit_variance_of_real_elements():
+    mask = condition(torch.zeros(4, 7, 1), [7, 3, 6, 1]).mask.unsqueeze(-1).expand(-1, -1, 6)
+    x = 3 + 2 * randn(4, 7, 6) * torch.arange(1, 7)
+    layer, cond = ActNorm(6), torch.zeros(4, 7, DIM)
+    z, _ = layer(torch.where(mask, x, 1e6), cond, mask)
+    for channel in range(6):
+        values = z[..., channel][mask[..., channel]]
+        assert float(values.mean()) == pytest.approx(0, abs=1e-5)
+        assert float(values.var(unbiased=False)) == pytest.approx(1, abs=1e-4)
+    assert bool(layer.state_dict()["initialised"])
+    again, _ = layer(5 * x, cond, mask)
+    assert float(again[mask].std()) > 3  # one batch decides, the next does not
+    evaluated = ActNorm(6).eval()
+    torch.testing.assert_close(evaluated(x, cond, mask)[0][mask], x[mask])
+    assert not bool(evaluated.initialised)
+
+
+def test_the_scale_of_a_coupling_is_bounded():
+    layer = AffineCoupling(torch.nn.Identity(), flip=False)
+    _, log_scale = layer.change(torch.zeros(2), torch.tensor([[0.0, 1e6], [0.0, -1e6]]))
+    assert log_scale.tolist() == pytest.approx([LIMIT, -LIMIT])
+
+
+def test_a_convolution_is_as_exact_in_mixed_precision():
+    layer = shaken(InvertibleConv(8))
+    x, mask = randn(2, 5, 8), torch.ones(2, 5, 8, dtype=torch.bool)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        z, _ = layer(x, x, mask)
+        back = layer.inverse(z, x, mask)
+    torch.testing.assert_close(back, x, rtol=0, atol=1e-5)
+
+
+# The whole flow
+
+
+@pytest.mark.parametrize("network", ["backbone", "wavenet"])
+@pytest.mark.parametrize("coupling", ["affine", "spline"])
+@pytest.mark.parametrize("channels", [20, 2, 3])
+def test_the_flow_returns_what_it_took(channels, coupling, network):
+    """In single precision, with padding, odd lengths and an utterance of one frame."""
+    flow = glow(channels, coupling, network=network, scale=0.05 if network == "backbone" else 0.01).float()
+    cond = condition(randn(3, 37, DIM), [37, 24, 1])
+    steps = cond.mask.unsqueeze(-1)
+    x = torch.where(steps, randn(3, 37, channels, seed=1), 0.0)
+    pairs, real = squeeze(cond.sequence * steps), squeeze(steps.expand_as(x))
+    z, _ = flow.chain(squeeze(x), pairs, real)
+    assert float((z - squeeze(x)).abs().max()) > 0.5
+    torch.testing.assert_close(unsqueeze(flow.chain.inverse(z, pairs, real), 37), x, rtol=0, atol=1e-4)
+    eps = unsqueeze(torch.where(real, z - flow.mean(pairs), 0.0), 37)
+    torch.testing.assert_close(flow(eps, cond.sequence, cond.mask), x, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("coupling", ["affine", "spline"])
+@pytest.mark.parametrize("channels", [4, 2, 1])
+def test_the_likelihood_is_that_of_what_is_sampled(channels, coupling):
+    """By the change of variables from the other side: log p(x) = log N(eps) - log |det dx / d eps|."""
+    flow = glow(channels, coupling)
+    cond = condition(randn(3, 5, DIM).double(), LENGTHS)
+    real = cond.mask.unsqueeze(-1).expand(3, 5, channels)
+    eps = torch.where(real, randn(3, 5, channels, seed=2).double(), 0.0)
+    x = flow(eps, cond.sequence, cond.mask)
+    log_det = jacobian_log_det(lambda values: flow(values, cond.sequence, cond.mask), eps, real)
+    normal = torch.distributions.Normal(0, 1).log_prob(eps) * real
+    expected = normal.sum(dim=(1, 2)) - log_det
+    torch.testing.assert_close(flow.log_likelihood(x, cond.sequence, cond.mask), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("time", "channels", "offset"), [(1, 2, 0), (2, 1, 0), (2, 1, 1)])
+def test_the_density_integrates_to_one(time, channels, offset):
+    """Two numbers in all: one frame without a partner, one pair, and two frames that each lack their partner."""
+    flow = glow(channels, steps=2, scale=0.1)
+    cond = condition(randn(1, time, DIM).double())
+    grid = torch.linspace(-12, 12, 161, dtype=torch.float64)
+    x = torch.cartesian_prod(grid, grid).view(-1, time, channels)
+    many = condition(cond.sequence.expand(len(x), -1, -1))
+    with torch.no_grad():
+        total = flow.log_likelihood(x, many.sequence, many.mask, offset).exp().sum() * (grid[1] - grid[0]) ** 2
+    assert float(total) == pytest.approx(1, abs=1e-3)
+
+
+def test_padding_and_neighbours_change_no_likelihood():
+    flow = glow(3)
+    cond = condition(randn(3, 5, DIM).double(), LENGTHS)
+    x = randn(3, 5, 3, seed=1).double()
+    for offset in (0, 1):
+        together = flow.log_likelihood(x, cond.sequence, cond.mask, offset)
+        for row, length in enumerate(LENGTHS):
+            part = (slice(row, row + 1), slice(0, length))
+            alone = flow.log_likelihood(x[part], cond.sequence[part], cond.mask[part], offset)
+            torch.testing.assert_close(alone, together[row : row + 1], rtol=0, atol=1e-9)
+
+
+# The adapter
+
+
+def fit_to(adapter, target_of, steps=150, rate=3e-3):
+    """Train on fresh targets (B, T, C) under a condition that says nothing."""
+    optimizer = torch.optim.Adam(adapter.network.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for number in range(steps):
+        target = target_of(number)
+        batch = Batch(target, empty(*target.shape[:2]))
+        loss = adapter.losses(batch, number, noise(len(target), number))["generator"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    adapter.network.eval()
+    return adapter
+
+
+def test_a_gaussian_is_learnt_to_its_entropy():
+    """The differential entropy of N(3, 2^2) is 1/2 log2(2 pi e 4) = 3.047 bits; no model of it can do better."""
+    adapter = fit_to(with_backbone(Flow, 1, steps=4, dither=0.0), lambda number: 3 + 2 * randn(16, 9, 1, seed=number))
+    target = 3 + 2 * randn(512, 9, 1, seed=12_345)
+    with torch.no_grad():
+        bits = adapter.losses(Batch(target, empty(512, 9)), 0, noise(512))["generator"]
+        drawn = adapter.sample(empty(512, 9), 1, noise(512, 1))
+    of_the_true_density = float(BITS_OF_NORMAL + 1 + ((target - 3).square() / 4 - 1).mean() / (2 * math.log(2)))
+    assert float(bits) == pytest.approx(of_the_true_density, abs=0.02)
+    assert float(drawn.mean()) == pytest.approx(3, abs=0.15)
+    assert float(drawn.std()) == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize(("coupling", "share"), [("affine", 0.8), pytest.param("spline", 0.6, marks=pytest.mark.slow)])
+def test_a_prosody_of_two_modes_keeps_its_spread_and_both(coupling, share):
+    """Where L2 restores a quarter of the spread. Of a Gaussian of that spread half would lie between the modes."""
+    adapter = fit(with_backbone(Flow, 2, coupling=coupling, dither=0.0), steps=300)
+    found = restored(adapter, 1)
+    assert 0.8 < found.std < 1.2
+    assert found.diversity > 1
+    with torch.no_grad():
+        held_out = bimodal(256, seed=99_999)
+        means = adapter.sample(held_out.cond, 1, noise(256, 7)).mean(dim=(1, 2))
+    assert float((means.abs() > 2 / 3).float().mean()) > share
+    assert 0.3 < float((means > 0).float().mean()) < 0.7
+    assert restored(fit(with_backbone(L2, 2), steps=50), 1).std < 0.5
+
+
+def small(channels=4, **options):
+    adapter = with_backbone(Flow, channels, **options)
+    shaken(adapter.network, 0.1).eval()
+    return adapter
+
+
+def test_temperature_zero_is_the_same_for_all_seeds_and_more_spreads_more():
+    adapter, cond = small(), condition(randn(40, 7, DIM))
+    with torch.no_grad():
+        cold = [adapter.sample(cond, 1, noise(40, seed), 0.0) for seed in (1, 2)]
+        spread = [float((adapter.sample(cond, 1, noise(40, 1), t) - cold[0]).square().mean()) for t in (0.3, 0.6, 1.0)]
+    assert torch.equal(*cold)
+    assert 0 < spread[0] < spread[1] < spread[2]
+
+
+def test_a_draw_is_one_call_of_the_generator():
+    adapter, cond = small(), empty(2, 5)
+    with CallCounter(adapter.networks()["generator"]) as counter:
+        adapter.losses(Batch(randn(2, 5, 4), cond), 0, noise(2))
+        assert counter.calls == 0
+        assert adapter.sample(cond, 1, noise(2)).shape == (2, 5, 4)
+    assert counter.calls == 1
+
+
+def test_an_odd_number_of_frames_is_drawn_with_one_more():
+    """Of phones it is not: what follows the last phone is nothing."""
+    adapter, sequence = small(), randn(2, 6, DIM)
+    sequence[0, 5] = sequence[0, 4]  # of five frames the last is repeated
+    short, whole = condition(sequence, [5, 6]), condition(sequence)
+    with torch.no_grad():
+        drawn, longer = (adapter.sample(cond, 1, noise(2)) for cond in (short, whole))
+        torch.testing.assert_close(drawn[0, :5], longer[0, :5])
+        torch.testing.assert_close(drawn[1], longer[1])
+        assert adapter.sample(condition(sequence[:1, :5]), 1, noise(1)).shape == (1, 5, 4)
+        adapter.prosody = True
+        eps = noise(2).normal(short.mask, 4)
+        assert torch.equal(adapter.sample(short, 1, noise(2)), adapter.network(eps, sequence, short.mask))
+        assert not torch.allclose(adapter.sample(short, 1, noise(2))[0, :5], drawn[0, :5], atol=0.01)
+
+
+def test_the_loss_is_in_bits_per_dimension():
+    """A flow that does nothing gives a standard normal its own entropy, whatever the lengths."""
+    adapter = with_backbone(Flow, 6, dither=0.0)
+    adapter.network.eval()
+    cond = condition(torch.zeros(400, 9, DIM), [9, 4, 1, 6] * 100)
+    bits = adapter.losses(Batch(randn(400, 9, 6), cond), 0, noise(400))["generator"]
+    assert float(bits) == pytest.approx(BITS_OF_NORMAL, abs=0.03)
+    doubled = adapter.losses(Batch(2 * randn(400, 9, 6), cond), 0, noise(400))["generator"]
+    assert float(doubled) == pytest.approx(BITS_OF_NORMAL + 3 / (2 * math.log(2)), abs=0.1)  # misjudged by 4 - 1
+
+
+def test_noise_is_added_where_the_target_has_no_density():
+    """A constant target: without noise its likelihood grows without bound, with it at most to -log2(width)."""
+    adapter = fit_to(with_backbone(Flow, 2, steps=4, dither=0.25), lambda _: torch.full((16, 6, 2), -2.0))
+    with torch.no_grad():
+        target = torch.full((64, 6, 2), -2.0)
+        bits = float(adapter.losses(Batch(target, empty(64, 6)), 0, noise(64))["generator"])
+        drawn = adapter.sample(empty(64, 6), 1, noise(64))
+    assert math.log2(0.25) < bits < math.log2(0.25) + 0.5
+    assert float((drawn + 2).abs().mean()) < 0.2
+    assert with_backbone(Flow, 2).dither == 0.05  # of an acoustic model
+
+
+@pytest.mark.parametrize(("role", "channels"), [("acoustic", 80), ("prosody", 2)])
+@pytest.mark.parametrize("coupling", ["affine", "spline"])
+def test_parameters_are_those_of_the_regression(role, channels, coupling):
+    shape = {"n_phones": 40, "n_speakers": 2, "channels": channels}
+    l1, flow = (SpeechModel(name, options, role, ModelSize(), shape).parameter_count()
+                for name, options in (("l1", {}), ("flow", {"coupling": coupling})))  # fmt: skip
+    assert 0.95 < flow / l1 <= 1.0
+
+
+def test_options_that_make_no_flow_get_a_sentence():
+    for options, sentence in (
+        ({"coupling": "cubic"}, "no coupling 'cubic'.*affine, spline"),
+        ({"network": "unet"}, "no network 'unet'.*backbone, wavenet"),
+        ({"steps": 1}, "at least 2 steps, got 1"),
+        ({"dither": -0.1}, "dither of at least 0, got -0.1"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            with_backbone(Flow, 4, **options)
+
+
+# In the training loop
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    root = tmp_path_factory.mktemp("flow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TTSBENCH_CACHE", str(root / "cache"))
+        yield prepared(root, tiny_corpus(root / "corpus"), adapters={"flow": {}}, prosody=["same"])
+
+
+@pytest.fixture(scope="module")
+def fabric():
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def test_actnorm_begins_on_the_first_batch_and_the_average_with_it(fabric, run):
+    trainer = trainer_of(fabric, with_train(run), job_of(run, "flow", name="begins"))
+    network = trainer._model.groups["generator"]
+    assert not any(bool(layer.initialised) for layer in network.modules() if isinstance(layer, ActNorm))
+    step(trainer, 1)
+    assert all(bool(layer.initialised) for layer in network.modules() if isinstance(layer, ActNorm))
+    assert network.chain.layers[0].log_scale.abs().max() > 0.01
+    assert same(trainer._average.module.state_dict(), trainer._model.kept().state_dict())
+
+
+def test_a_resumed_training_reaches_the_same_bits(fabric, run):
+    run = with_train(run)
+    straight = trainer_of(fabric, run, job_of(run, "flow", name="straight"))
+    step(straight, 6)
+    straight.save()
+    job = job_of(run, "flow", name="resumed")
+    first = trainer_of(fabric, run, job)
+    step(first, 3)
+    first._checkpoint()
+    second = trainer_of(fabric, run, job)
+    assert same(state(first), state(second))
+    step(second, 3)
+    second.save()
+    assert same(state(straight), state(second))
+    weights, again = (
+        load_file(run.folder / "train" / name / "weights.safetensors") for name in ("straight", "resumed")
+    )
+    assert same(weights, again)
+    assert all(bool(value) for name, value in weights.items() if name.endswith("initialised"))
+
+
+@pytest.mark.slow
+def test_two_devices_begin_alike(run):
+    """The statistics of the first batch are summed over the devices, each of which sees a part of it."""
+    found = {}
+    for devices in (1, 2):
+        compute = run.experiment.compute.model_copy(update={"devices": devices})
+        here = with_train(run, steps=2)
+        here = replace(here, experiment=here.experiment.model_copy(update={"compute": compute}))
+        job = job_of(here, "flow", name=f"devices{devices}")
+        train.work(here, job, {}, _task_progress(job.id, 0))
+        found[devices] = load_file(job.path(here) / "weights.safetensors")
+    for name, value in found[1].items():
+        torch.testing.assert_close(found[2][name], value, rtol=1e-3, atol=1e-4)
