@@ -25,7 +25,7 @@ TINY = {
         "acoustic": {"steps": 4, "batch_size": 4, "crop_frames": 24, "warmup_steps": 2, "log_every": 2},
         "prosody": {"steps": 4, "batch_size": 4, "crop_frames": None, "warmup_steps": 2, "log_every": 2},
     },
-    "compute": {"accelerator": "cpu", "threads": 1},
+    "compute": {"accelerator": "cpu", "threads": 1, "reuse": False},
     "statistics": {"resamples": 100},
 }
 

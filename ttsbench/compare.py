@@ -17,6 +17,7 @@ from ttsbench.jobs import STAGES, Job, Run
 from ttsbench.plan import make_plan
 from ttsbench.progress import RunReporter, clock, console
 from ttsbench.store import DONE, is_done, locked, read_json, write_json
+from ttsbench.trained import reuse
 
 RESOLVED = "experiment.json"
 SHOWN_FAILURES = 10
@@ -30,6 +31,8 @@ def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> 
         write_json(run.folder / RESOLVED, experiment.model_dump(mode="json"))
         if not all(is_done(job.path(run), job.key) for job in plan):
             _restore_features(run, plan[0])
+            if experiment.compute.reuse and (count := reuse(run, plan)):
+                console().print(f"{count} models were trained before and are taken from the cache.", highlight=False)
         return carry_out(run, plan, folder, workers, quiet)
 
 

@@ -123,6 +123,7 @@ class Compute(Section):
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     threads: int = Field(1, ge=1)  # per worker; fixed so that the number of workers never changes a sum
     checkpoint_s: float = Field(30.0, gt=0)  # seconds between checkpoints
+    reuse: bool = True  # take models that another run on this machine has trained (ttsbench/trained.py)
 
 
 class AdapterConfig(Section):
@@ -132,6 +133,7 @@ class AdapterConfig(Section):
     options: dict[str, Any] = Field(default_factory=dict)
     nfe: int | None = Field(None, ge=1)  # the adapter's own default where left out
     temperature: float = Field(1.0, ge=0)
+    trained_on: str = ORACLE  # whose log-F0 its acoustic model learns with: recorded, or a label's draws
 
 
 class Plugin(Section):
@@ -168,6 +170,12 @@ class Statistics(Section):
     seed: int = 0
 
 
+def pair(system: str) -> tuple[str, str]:
+    """The labels of "acoustic+prosody"; the second is empty where there is no "+"."""
+    acoustic, _, prosody = system.partition("+")
+    return acoustic, prosody
+
+
 class Experiment(Section):
     """Everything a run depends on."""
 
@@ -179,6 +187,7 @@ class Experiment(Section):
     adapters: dict[str, AdapterConfig] = Field(default_factory=dict)  # none where folders of wavs are compared
     acoustic: tuple[str, ...] = ()  # labels that serve as acoustic models; all where left out
     prosody: tuple[str, ...] = (ORACLE, SAME)  # "oracle", "same" (the acoustic model's objective), or a label
+    systems: tuple[str, ...] = ()  # rows as "acoustic+prosody"; every acoustic with every prosody where left out
     train: TrainConfigs = TrainConfigs()
     compute: Compute = Compute()
     synthesis: Synthesis = Synthesis()

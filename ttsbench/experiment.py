@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from ttsbench import registry
-from ttsbench.config import ORACLE, SAME, AdapterConfig, Experiment, Section
+from ttsbench.config import ORACLE, SAME, AdapterConfig, Experiment, Section, pair
 from ttsbench.errors import ConfigError
 from ttsbench.types import MetricInfo
 
@@ -138,6 +138,12 @@ def check_plugins(experiment: Experiment) -> None:
         _check_label("acoustic", label, experiment.adapters)
     for label in experiment.prosody:
         _check_label("prosody", label, {**experiment.adapters, ORACLE: None, SAME: None})
+    for system in experiment.systems:
+        acoustic, prosody = pair(system)
+        _check_label(f"systems: {system}", acoustic, experiment.adapters)
+        _check_label(f"systems: {system}", prosody, {**experiment.adapters, ORACLE: None, SAME: None})
+    for label, config in experiment.adapters.items():
+        _check_label(f"adapters.{label}.trained_on", config.trained_on, {**experiment.adapters, ORACLE: None})
     _check_values(experiment)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import costs, registry
-from ttsbench.config import ORACLE, SAME, AdapterConfig, CorpusConfig, Experiment
+from ttsbench.config import ORACLE, SAME, AdapterConfig, CorpusConfig, Experiment, pair
 from ttsbench.errors import CorpusError
 from ttsbench.jobs import Job
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH, job_key, plugin_key, scoring_jobs
@@ -33,11 +33,11 @@ class System:
 
 def systems(experiment: Experiment) -> list[System]:
     """The rows of the table, in order; "same" becomes the acoustic model's own label."""
+    product = [(acoustic, source) for source in experiment.prosody for acoustic in experiment.acoustic_labels]
     rows = [System(GROUND_TRUTH), System(COPY_SYNTHESIS)]
-    for source in experiment.prosody:
-        for acoustic in experiment.acoustic_labels:
-            prosody = acoustic if source == SAME else source
-            rows.append(System(f"{acoustic}+{prosody}", acoustic, prosody))
+    for acoustic, source in [pair(name) for name in experiment.systems] or product:
+        prosody = acoustic if source == SAME else source
+        rows.append(System(f"{acoustic}+{prosody}", acoustic, prosody))
     return list(dict.fromkeys(rows))
 
 
@@ -72,6 +72,8 @@ class _Training:
     def _job(self, config: AdapterConfig, label: str, role: Role, seed: int) -> Job:
         info = registry.load("adapters", config.adapter).info
         sources = {name: self._job(AdapterConfig(adapter=name), name, role, seed) for name in info.starts_from}
+        predicted = role == "acoustic" and config.trained_on != ORACLE
+        prosody = self.model(config.trained_on, "prosody", seed) if predicted else None
         train = getattr(self._experiment.train, role)
         key = job_key(
             "train",
@@ -79,6 +81,7 @@ class _Training:
             [config.adapter, config.options, info.version, registry.source_hash("adapters", config.adapter)],
             [role, seed, train.model_dump(), self._experiment.model.model_dump(), self._experiment.compute.precision],
             {name: source.key for name, source in sources.items()},
+            *([prosody.key, sampling_of(self._experiment, config.trained_on)] if prosody else []),
         )
         if key not in self.jobs:
             name = f"{label}-{role}-seed{seed}"
@@ -91,10 +94,13 @@ class _Training:
                 "seed": seed,
                 "sources": {source: job.folder for source, job in sources.items()},
             }
+            if prosody:
+                spec["conditioned_on"] = {"model": prosody.folder, **sampling_of(self._experiment, config.trained_on)}
+            needed = [*sources.values(), *([prosody] if prosody else [])]
             self.jobs[key] = Job(
                 f"train {name}",
                 "train",
-                (self._prepare.id, *(job.id for job in sources.values())),
+                (self._prepare.id, *(job.id for job in needed)),
                 key,
                 f"train/{name}",
                 costs.train_s(self._experiment, role, info.step_cost),
@@ -113,10 +119,8 @@ def _synthesize(experiment: Experiment, system: System, prepare: Job, trained: _
             if system.prosody != ORACLE:
                 labels["prosody"] = system.prosody
             for role, label in labels.items():
-                config = experiment.adapters[label]
                 models[role] = trained.model(label, role, seed)
-                nfe = config.nfe or registry.load("adapters", config.adapter).info.nfe[0]
-                sampling[role] = {"label": label, "nfe": nfe, "temperature": config.temperature}
+                sampling[role] = {"label": label, **sampling_of(experiment, label)}
         samples = experiment.synthesis.samples if system.acoustic else 1
         key = job_key(
             "synthesize",
@@ -139,6 +143,13 @@ def _synthesize(experiment: Experiment, system: System, prepare: Job, trained: _
                 "sampling": sampling,
             },
         )
+
+
+def sampling_of(experiment: Experiment, label: str) -> dict[str, Any]:
+    """How a label's models are sampled: number of function evaluations and temperature."""
+    config = experiment.adapters[label]
+    nfe = config.nfe or registry.load("adapters", config.adapter).info.nfe[0]
+    return {"nfe": nfe, "temperature": config.temperature}
 
 
 def fingerprint(corpus: CorpusConfig) -> str:

@@ -27,11 +27,12 @@ from ttsbench.audio.wav import load_clip_audio, write
 from ttsbench.clips import Record, is_made, wav_path, write_failure, write_record
 from ttsbench.config import Experiment, MelConfig
 from ttsbench.data.batching import Prosody, collate, item
-from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
+from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.errors import ClipError
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.metering import Metered, metered
 from ttsbench.model import CallCounter, SpeechModel, load_model, utterance_seed
+from ttsbench.predicted import denormalised
 from ttsbench.scoring import GROUND_TRUTH
 from ttsbench.types import Cost, Noise, Phone, Role
 
@@ -170,15 +171,6 @@ def _draw(
         cond = model(collate(items, role).to(device))
         drawn = model.sample(cond, sampling["nfe"], Noise(seeds), sampling["temperature"])
     return drawn, counter.calls
-
-
-def denormalised(drawn: Tensor, norm: Normalisation, longest: float) -> Prosody:
-    """Normalised (P, 2) -> durations in frames, between 1 and ``longest``, and phone log-F0."""
-    values = drawn.cpu().double().numpy()
-    log_duration = values[:, 1] * norm.log_duration_std + norm.log_duration_mean
-    durations = np.rint(np.exp(np.minimum(log_duration, np.log(longest)))).astype(np.int64)
-    log_f0 = values[:, 0] * norm.log_f0_std + norm.log_f0_mean
-    return Prosody(np.maximum(durations, 1), log_f0.astype(np.float32))
 
 
 def _finish_clip(

@@ -32,7 +32,9 @@ from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.errors import TtsbenchError
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.model import SpeechModel, load_model, save_model, utterance_seed
+from ttsbench.predicted import predicted_log_f0
 from ttsbench.store import write_bytes, write_json, write_text
+from ttsbench.trained import keep
 from ttsbench.types import Batch, Noise, Role
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -46,8 +48,10 @@ def tasks(run: Run, job: Job) -> Sequence[Task]:
 
 
 def finish(run: Run, job: Job) -> None:
-    """The checkpoint has served."""
+    """The checkpoint has served; the model may serve other runs."""
     (job.path(run) / CHECKPOINT).unlink(missing_ok=True)
+    if run.experiment.compute.reuse:
+        keep(run, job)
 
 
 def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
@@ -84,6 +88,19 @@ def build_model(run: Run, job: Job, corpus: PreparedCorpus) -> tuple[SpeechModel
     return model, description
 
 
+def _conditioned(corpus: PreparedCorpus, run: Run, job: Job) -> PreparedCorpus:
+    """The corpus with the log-F0 that a prosody model predicts, where the model is to be trained on that.
+
+    Durations stay the recording's: the frames of the target follow them. One draw serves the whole training.
+    """
+    given = job.spec.get("conditioned_on")
+    if given is None:
+        return corpus
+    model = load_model(run.folder / given["model"], run.folder)
+    utterances = [*corpus.split("train"), *corpus.split("valid")]
+    return corpus.with_log_f0(predicted_log_f0(model, corpus, utterances, job.spec["seed"], given))
+
+
 class Trainer:
     """The loop and its state."""
 
@@ -93,7 +110,7 @@ class Trainer:
         self._role: Role = job.spec["role"]
         self._config: TrainConfig = getattr(run.experiment.train, self._role)
         self._checkpoint_s = run.experiment.compute.checkpoint_s
-        corpus = PreparedCorpus(run.folder / "prepare")
+        corpus = _conditioned(PreparedCorpus(run.folder / "prepare"), run, job)
         config = self._config
         self._batches = Batches(corpus, self._role, config.batch_size, config.crop_frames, self._seed)
         self._valid = collate([item(corpus, one, self._role) for one in corpus.split("valid")], self._role)

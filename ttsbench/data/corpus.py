@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ class PreparedCorpus:
         self.norm = Normalisation(**statistics["normalisation"])
         self.phones: Sequence[str] = statistics["phones"]
         self.speakers: Sequence[str] = statistics["speakers"]
+        self._log_f0: Mapping[str, NDArray[np.float32]] = {}
 
     def split(self, name: Split) -> list[PreparedUtterance]:
         """Utterances of a split, in the manifest's order (by id)."""
@@ -85,7 +87,15 @@ class PreparedCorpus:
 
     def features(self, utterance: PreparedUtterance) -> Features:
         """The utterance's features, from the cache."""
-        return load_features(Path(utterance.features))
+        features = load_features(Path(utterance.features))
+        given = self._log_f0.get(utterance.id)
+        return features if given is None else replace(features, phone_log_f0=given)
+
+    def with_log_f0(self, given: Mapping[str, NDArray[np.float32]]) -> PreparedCorpus:
+        """The same corpus with other phone log-F0 (P,) for the utterances named."""
+        other = copy(self)
+        other._log_f0 = given
+        return other
 
 
 def parse_utterance(values: Mapping[str, Any]) -> PreparedUtterance:

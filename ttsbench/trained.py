@@ -1,0 +1,67 @@
+"""Models that were trained before, by key: an experiment that asks for one of them is given a copy.
+
+The key holds everything a training depends on, and here the code that trains as well. So a sweep over temperatures, or
+another choice of prosody, trains nothing that any run on this machine has trained. A run's folder has copies of its own
+and stays whole when the cache is emptied; what a model cost is what it cost when it was trained.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from ttsbench.jobs import Job, Run
+from ttsbench.registry import bare_source
+from ttsbench.store import cache_dir, content_hash, is_done, mark_done, open_folder, read_json, write_json
+
+FILES = ("weights.safetensors", "model.json", "curve.csv", "cost.json")
+CODE = ("nn", "data", "model.py", "predicted.py", "train.py", "types.py")
+
+
+def keep(run: Run, job: Job) -> None:
+    """Put a finished training into the cache."""
+    place = _place(job)
+    if place.exists():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
+        whole = Path(temporary, "model")
+        whole.mkdir()
+        for name in FILES:
+            shutil.copyfile(job.path(run) / name, whole / name)
+        try:
+            whole.rename(place)
+        except OSError:
+            if not place.exists():  # where it does, another run was first, with the same model
+                raise
+
+
+def reuse(run: Run, plan: Sequence[Job]) -> int:
+    """Copy every model of the plan that the cache has and the run lacks; their number."""
+    missing = [job for job in plan if job.stage == "train" and not is_done(job.path(run), job.key)]
+    found = [job for job in missing if _place(job).exists()]
+    for job in found:
+        folder = job.path(run)
+        open_folder(folder, job.key)
+        for name in FILES:
+            shutil.copyfile(_place(job) / name, folder / name)
+        # The models it started from may have other folders here.
+        write_json(folder / "model.json", {**read_json(folder / "model.json"), **job.spec})
+        mark_done(folder, job.key)
+    return len(found)
+
+
+def _place(job: Job) -> Path:
+    return cache_dir() / "models" / content_hash([job.key, _code()])
+
+
+@cache
+def _code() -> str:
+    """Hash of the modules a training runs through, comments left out."""
+    root = Path(__file__).parent
+    parts = [root / name for name in CODE]
+    files = sorted(file for part in parts for file in (part.glob("*.py") if part.is_dir() else [part]))
+    return content_hash([bare_source(file.read_text(encoding="utf-8")) for file in files])
