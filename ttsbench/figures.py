@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ttsbench.audio.mel import log_mel, magnitudes
 from ttsbench.audio.wav import read, resample
 from ttsbench.config import MelConfig
 from ttsbench.store import write_bytes
+from ttsbench.trainings import model_of, points
 
 ROW_INCHES = 1.25
 WIDTH_INCHES = 7.0  # two columns of a paper
+PANELS = 5  # of training curves, side by side
 RANGE = (-9.0, 1.0)  # natural log of mel magnitudes, shared by all panels
 
 
@@ -39,34 +41,51 @@ def spectrograms(clips: Mapping[str, Path], title: str, mel: MelConfig) -> Figur
     return figure
 
 
-def training_curves(curves: Mapping[str, Sequence[Mapping[str, str]]]) -> Figure:
-    """Training and validation loss of every model against optimizer steps, one panel per role."""
-    roles = [role for role in ("acoustic", "prosody") if any(f"-{role}-" in name for name in curves)]
-    figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
-    panels = figure.subplots(1, len(roles), squeeze=False)[0]
-    for axes, role in zip(panels, roles, strict=True):
-        for number, name in enumerate(name for name in curves if f"-{role}-" in name):
-            colour = f"C{number}"
-            for prefix, style in (("loss_generator", "-"), ("valid_generator", "o--")):
-                points = [(int(row["step"]), float(row[prefix])) for row in curves[name] if row.get(prefix)]
-                if points:
-                    steps, losses = np.array(points).T
-                    label = name.replace(f"-{role}", "") if style == "-" else None
-                    axes.plot(steps, losses, style, color=colour, markersize=3, linewidth=1, label=label)
-        axes.set_title(f"{role} models (line: training, dots: validation)", fontsize=8)
-        axes.set_xlabel("optimizer step", fontsize=8)
-        axes.set_ylabel("loss", fontsize=8)
-        axes.set_yscale("log")
-        axes.tick_params(labelsize=7, which="both")
-        axes.grid(alpha=0.3, which="both")
-        axes.legend(fontsize=7, frameon=False)
+def training_curves(curves: Mapping[str, Sequence[dict[str, str]]]) -> Figure:
+    """Loss of every model against optimizer steps: a row of panels per role, a panel per label, a colour per seed.
+
+    A line is the training loss, dots are the validation loss. Every panel has an axis of its own, for the losses of two
+    objectives are no common measure, and some are negative.
+    """
+    by_role = {role: _labels(curves, role) for role in ("acoustic", "prosody")}
+    by_role = {role: labels for role, labels in by_role.items() if labels}
+    columns = min(PANELS, max(len(labels) for labels in by_role.values()))
+    heights = {role: -(-len(labels) // columns) for role, labels in by_role.items()}
+    rows = sum(heights.values())
+    figure = Figure(figsize=(WIDTH_INCHES, 1.5 * rows + 0.3), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set_visible(False)
+    first = 0
+    for role, labels in by_role.items():
+        for number, (label, names) in enumerate(labels.items()):
+            axes = panels[first + number // columns, number % columns]
+            axes.set_visible(True)
+            _curve_panel(axes, f"{label}, {role}", [curves[name] for name in names])
+        first += heights[role]
+    figure.supxlabel("optimizer step", fontsize=8)
+    figure.supylabel("loss (line: training, dots: validation)", fontsize=8)
     return figure
 
 
-def read_curve(path: Path) -> list[dict[str, str]]:
-    """``curve.csv`` of a model."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def _labels(curves: Mapping[str, object], role: str) -> dict[str, list[str]]:
+    """The folders of each label's models of a role."""
+    found: dict[str, list[str]] = {}
+    for name in curves:
+        if label := model_of(name, role):
+            found.setdefault(label, []).append(name)
+    return found
+
+
+def _curve_panel(axes: Axes, title: str, curves: Sequence[Sequence[dict[str, str]]]) -> None:
+    for number, curve in enumerate(curves):
+        for column, style in (("loss_generator", "-"), ("valid_generator", "o")):
+            if found := points(curve, column):
+                steps, losses = np.array(found).T
+                axes.plot(steps, losses, style, color=f"C{number}", markersize=2, linewidth=0.7)
+    axes.set_title(title, fontsize=7, pad=2)
+    axes.tick_params(labelsize=6)
+    axes.grid(alpha=0.3)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

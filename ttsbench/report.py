@@ -1,7 +1,7 @@
 """Stage report: the scored rows become tables and figures.
 
-Leaves in the run's folder ``summary.csv``, ``differences.csv``, ``failures.csv``, ``table.md``, ``table.tex``,
-``figures/`` and ``provenance.json``.
+Leaves in the run's folder ``summary.csv``, ``differences.csv``, ``failures.csv``, ``training.csv`` where models were
+trained, ``table.md``, ``table.tex``, ``figures/`` and ``provenance.json``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ttsbench import registry
 from ttsbench.clips import read_record
 from ttsbench.errors import ClipError
 from ttsbench.evaluated import evaluated_utterances
-from ttsbench.figures import read_curve, save_figure, spectrograms, training_curves
+from ttsbench.figures import save_figure, spectrograms, training_curves
 from ttsbench.folders import REQUEST, request_notes
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.provenance import provenance
@@ -22,6 +22,7 @@ from ttsbench.results import MetricRows, Sampling, compare, difference_frame, re
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.store import read_json, write_json, write_text
 from ttsbench.tables import Table, latex, markdown
+from ttsbench.trainings import read_curve, training_lines, trainings
 from ttsbench.transcribe import TRANSCRIPTS
 
 REFERENCES = (GROUND_TRUTH, COPY_SYNTHESIS)
@@ -58,7 +59,10 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
         notes=_notes(run),
         comparisons=comparisons,
     )
-    write_text(run.folder / "table.md", markdown(table))
+    trained = trainings(run.folder)
+    if len(trained):
+        write_text(run.folder / "training.csv", trained.to_csv(index=False, lineterminator="\n"))
+    write_text(run.folder / "table.md", "\n".join([markdown(table), *training_lines(trained), ""]))
     write_text(run.folder / "table.tex", latex(table))
     progress(0.7)
     _figures(run, job)
