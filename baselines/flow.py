@@ -52,7 +52,7 @@ Track = Literal["backbone", "wavenet"]
 COUPLINGS: dict[str, type[Coupling]] = {"affine": AffineCoupling, "spline": SplineCoupling}
 STEPS = {"backbone": 8, "wavenet": 12}
 DITHER = {"acoustic": 0.05, "prosody": 0.1}  # of the normalised target, whose standard deviation is 1
-WIDTHS = range(4, 1025, 4)
+WIDTHS = range(4, 1025, 2)
 
 
 class WaveNet(nn.Module):
@@ -188,15 +188,15 @@ class Flow:
 
 
 def matching_width(context: ModelContext, steps: int, coupling: Kind) -> int:
-    """The largest width, in steps of 4, at which the flow has no more parameters than the shared backbone has."""
+    """The even width at which the flow has most nearly as many parameters as the shared backbone has."""
+
+    def parameters(width: int) -> int:
+        return _parameters(Glow(context.channels, context.cond_dim, steps, coupling, "backbone", width))
+
     with torch.device("meta"):  # counted without being made
-        most = _parameters(context.backbone(0, context.channels))
-        found = bisect(
-            WIDTHS,
-            most,
-            key=lambda width: _parameters(Glow(context.channels, context.cond_dim, steps, coupling, "backbone", width)),
-        )
-    return WIDTHS[max(0, found - 1)]
+        wanted = _parameters(context.backbone(context.channels, context.channels))
+        above = min(bisect(WIDTHS, wanted, key=parameters), len(WIDTHS) - 1)
+        return min(WIDTHS[max(0, above - 1) : above + 1], key=lambda width: abs(parameters(width) - wanted))
 
 
 def _parameters(network: nn.Module) -> int:

@@ -144,7 +144,7 @@ def test_inputs_must_match_how_it_was_made():
     with pytest.raises(ValueError, match="t must be given"):
         backbone()(randn(1, 5, 3), cond, mask, torch.zeros(1))
     with pytest.raises(ValueError, match="needs its vector"):
-        ConvBlock(DIM, modulated=True)(cond, mask)
+        ConvBlock(DIM, vector=DIM)(cond, mask)
 
 
 # Gradients and receptive field

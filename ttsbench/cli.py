@@ -67,6 +67,12 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("run", type=Path, metavar="RUN")
     report.set_defaults(command=_report)
 
+    claims = commands.add_parser("claims", help="hold published claims to finished runs")
+    claims.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    claims.add_argument("--claims", type=Path, default=Path("experiments/claims.yaml"), metavar="FILE")
+    claims.add_argument("--output", type=Path, metavar="FILE", help="also write what is printed there")
+    claims.set_defaults(command=_claims)
+
     listing = commands.add_parser("list", help="what is registered, or which experiments there are")
     listing.add_argument("kind", choices=LISTED)
     listing.set_defaults(command=_list)
@@ -119,6 +125,18 @@ def _report(options: argparse.Namespace) -> int:
     from ttsbench.compare import report
 
     return report(options.run)
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from ttsbench.claims import ScoredRun, claims_markdown, judge, read_claims
+    from ttsbench.store import write_text
+
+    claims, runs = read_claims(options.claims), [ScoredRun(folder) for folder in options.runs]
+    text = claims_markdown({name: [judge(claim, run) for run in runs] for name, claim in claims.items()})
+    if options.output:
+        write_text(options.output, text)
+    _print(text)
+    return 0
 
 
 def _list(options: argparse.Namespace) -> int:

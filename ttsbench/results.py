@@ -97,6 +97,15 @@ class MetricRows:
         self._table = table
 
     @property
+    def systems(self) -> set[str]:
+        """Every system that has rows."""
+        return set(self._table["system"])
+
+    def seen_as(self, metric: Any) -> MetricRows:
+        """The same rows, reduced by another metric."""
+        return MetricRows(metric, self._table, self.signature)
+
+    @property
     def failures(self) -> pd.DataFrame:
         """Rows without numbers, with their reasons."""
         return self._table[self._applies & self._table["error"].ne("")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def _row(folder: Path) -> list[object]:
     steps, seconds = cost["steps"], cost["seconds"]
     return [
         model_of(folder.name, made["role"]), made["adapter"], made["role"], made["seed"], cost["parameters"], steps,
-        round(seconds, 2), round(seconds / steps, 4), losses[-1][1], valid[-1][1], _change(valid, steps),
+        round(seconds, 2), round(seconds / steps, 4), _last(losses), _last(valid), _change(valid, steps),
     ]  # fmt: skip
 
 
@@ -73,6 +74,11 @@ def points(curve: Sequence[dict[str, str]], column: str) -> list[tuple[int, floa
     return [(int(row["step"]), float(row[column])) for row in curve if row.get(column)]
 
 
+def _last(found: Sequence[tuple[int, float]]) -> float:
+    return found[-1][1] if found else math.nan
+
+
 def _change(valid: Sequence[tuple[int, float]], steps: int) -> float:
-    before = [value for step, value in valid if step <= (1 - LAST) * steps] or [valid[0][1]]
-    return (valid[-1][1] - before[-1]) / abs(before[-1]) if before[-1] else 0.0
+    """Relative change from the last value of the first three quarters; NaN where there is none."""
+    before = [value for step, value in valid if step <= (1 - LAST) * steps]
+    return (valid[-1][1] - before[-1]) / abs(before[-1]) if before and before[-1] else math.nan

@@ -17,28 +17,28 @@ from torch.nn import functional
 class ConvBlock(nn.Module):
     """Residual block (B, T, C) -> (B, T, C); bidirectional, receptive field ``kernel`` frames.
 
-    With ``modulated`` it takes a vector (B, C) whose projection scales and shifts the normalised input: how the
+    With ``vector`` > 0 it takes a vector (B, vector) whose projection scales and shifts the normalised input: how the
     diffusion time enters. That projection starts at zero, so an untrained time input changes nothing.
     """
 
-    def __init__(self, channels: int, kernel: int = 7, expansion: int = 4, modulated: bool = False) -> None:
+    def __init__(self, channels: int, kernel: int = 7, expansion: int = 4, vector: int = 0) -> None:
         super().__init__()
         self.depthwise = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
         self.norm = nn.LayerNorm(channels)
         self.up = nn.Linear(channels, expansion * channels)
         self.down = nn.Linear(expansion * channels, channels)
-        self.modulation = nn.Linear(channels, 2 * channels) if modulated else None
+        self.modulation = nn.Linear(vector, 2 * channels) if vector else None
         if self.modulation is not None:
             nn.init.zeros_(self.modulation.weight)
             nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: Tensor, mask: Tensor, vector: Tensor | None = None) -> Tensor:
-        """X (B, T, C), mask (B, T) bool, vector (B, C) or None -> (B, T, C)."""
+        """X (B, T, C), mask (B, T) bool, vector (B, V) or None -> (B, T, C)."""
         real = x * mask.unsqueeze(-1)
         hidden = self.norm(self.depthwise(real.transpose(1, 2)).transpose(1, 2))
         if self.modulation is not None:
             if vector is None:
-                raise ValueError("A modulated block needs its vector (B, C); pass the embedded time.")
+                raise ValueError("A modulated block needs its vector (B, V); pass the embedded time.")
             scale, shift = self.modulation(vector).unsqueeze(1).chunk(2, dim=-1)
             hidden = hidden * (1 + scale) + shift
         update: Tensor = self.down(functional.gelu(self.up(hidden), approximate="tanh"))

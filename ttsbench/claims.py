@@ -1,0 +1,288 @@
+"""Published claims held to runs: each gets a verdict with the evidence for it.
+
+A claim is data (``experiments/claims.yaml``): parts that all have to hold, each a metric and what is said of systems
+under it. A part becomes comparisons of two systems, signed so that a positive difference speaks for the claim. One is
+
+    supported      where its interval lies above ``margin`` and the paired test rejects, after Holm's correction over
+                   the comparisons of the claim in one run
+    refuted        where it lies below, and the test rejects
+    inconclusive   otherwise
+
+A claim is supported where all comparisons are, refuted where one is, else inconclusive; not run where no run has the
+systems. That the least of several values is among some (``lowest``) is supported where every other value is above the
+least of those, and refuted where another one is below all of them. A verdict holds for the corpus, the models and the
+seeds it was found with, and for nothing else; of a refutation one also wants to know whether the models had converged,
+so the change of their validation losses stands beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
+
+from ttsbench import registry
+from ttsbench.config import Experiment, Section, pair
+from ttsbench.errors import ConfigError, TtsbenchError
+from ttsbench.experiment import validate
+from ttsbench.results import Comparison, MetricRows, Sampling, read_rows
+from ttsbench.stats import holm
+from ttsbench.store import read_json
+from ttsbench.tables import SIGNIFICANT
+from ttsbench.trainings import trainings
+
+Verdict = Literal["supported", "refuted", "inconclusive", "not run"]
+
+
+class Part(Section):
+    """What is said of some systems under one metric: one of ``less``, ``more``, ``nearer``, ``rising``, ``lowest``."""
+
+    metric: str
+    less: str = ""
+    more: str = ""
+    nearer: str = ""
+    to: float | None = None
+    than: tuple[str, ...] = ()
+    rising: tuple[str, ...] = ()
+    lowest: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    margin: float = Field(0.0, ge=0.0)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Part:
+        compared = [kind for kind in ("less", "more", "nearer") if getattr(self, kind)]
+        kinds = [*compared, *(kind for kind in ("rising", "lowest") if getattr(self, kind))]
+        if len(kinds) != 1:
+            raise ValueError(f"a part says one of less, more, nearer, rising and lowest, this one says {kinds}")
+        if bool(compared) != bool(self.than):
+            raise ValueError("'than' belongs to less, more and nearer, and each of them needs it")
+        if bool(self.nearer) != (self.to is not None) or bool(self.lowest) != bool(self.within):
+            raise ValueError("nearer needs 'to', lowest needs 'within'")
+        if not set(self.within) <= set(self.lowest):
+            raise ValueError("'within' names systems that 'lowest' does not")
+        return self
+
+    @property
+    def systems(self) -> set[str]:
+        """Every system that is spoken of."""
+        return {self.less, self.more, self.nearer, *self.than, *self.rising, *self.lowest} - {""}
+
+
+class Claim(Section):
+    """A sentence of a paper with what has to be seen."""
+
+    says: str
+    paper: str
+    parts: tuple[Part, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison: a positive ``comparison.value`` speaks for the claim."""
+
+    sentence: str
+    comparison: Comparison
+    margin: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """What this comparison alone says."""
+        one = self.comparison
+        if not one.p_holm < SIGNIFICANT:
+            return "inconclusive"
+        if one.low > self.margin:
+            return "supported"
+        return "refuted" if one.high < self.margin else "inconclusive"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim in the light of one run."""
+
+    claim: Claim
+    run: str
+    corpus: str
+    findings: Sequence[Finding]
+    missing: Sequence[str]  # parts that the run cannot judge
+    converged: Mapping[str, float]  # change of the validation loss in the last quarter, by model
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all findings together."""
+        verdicts = {finding.verdict for finding in self.findings}
+        if not verdicts:
+            return "not run"
+        if "refuted" in verdicts:
+            return "refuted"
+        return "supported" if verdicts == {"supported"} else "inconclusive"
+
+
+def read_claims(path: Path) -> dict[str, Claim]:
+    """The claims of a file, by name; raises ``ConfigError``."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {str(name): Claim.model_validate(value) for name, value in values.items()}
+    except FileNotFoundError:
+        raise ConfigError(f"No claims at {path}; give --claims FILE.") from None
+    except (AttributeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} holds no claims: {' '.join(str(error).split())}.") from error
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = ".".join(str(part) for part in found["loc"])
+        raise ConfigError(f"{path}: {where}: {found['msg'].removeprefix('Value error, ')}.") from error
+
+
+def judge(claim: Claim, run: ScoredRun) -> Judgement:
+    """A claim in the light of one run; parts whose systems or metric it lacks are left out and named."""
+    findings: list[Finding] = []
+    missing, systems = [], set[str]()
+    for part in claim.parts:
+        lacking = sorted(part.systems - run.systems) or ([] if part.metric in run.metrics else [part.metric])
+        if lacking:
+            missing.append(f"{part.metric}: the run has no {', '.join(lacking)}")
+            continue
+        systems |= part.systems
+        findings += _findings(part, run)
+    findings = _corrected(findings) if findings else []
+    return Judgement(claim, run.name, run.corpus, findings, missing, run.converged(systems))
+
+
+class ScoredRun:
+    """What a finished run left to be judged."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises ``TtsbenchError`` where the folder holds no finished run."""
+        if not (folder / "summary.csv").exists():
+            raise TtsbenchError(f"{folder} holds no finished run: it has no summary.csv. Run its compare to the end.")
+        self._folder = folder
+        self.experiment: Experiment = validate(read_json(folder / "experiment.json"), str(folder))
+        self.name, self.corpus = self.experiment.name, self.experiment.corpus.name
+        settings = self.experiment.statistics
+        self._sampling = Sampling(settings.resamples, settings.level, settings.seed)
+        self.metrics = {name: self._rows(name) for name in self.experiment.metrics}
+        first = next(iter(self.metrics.values()))
+        self.systems = first.systems
+
+    def _rows(self, name: str) -> MetricRows:
+        metric = registry.load("metrics", name)(**self.experiment.metrics[name])
+        return read_rows(self._folder / "scores" / f"{name}.csv", metric, metric.info.signature)
+
+    def difference(self, metric: str, system: str, baseline: str, to: float | None = None) -> Comparison:
+        """``system`` minus ``baseline``, of the metric or of its distance from ``to``."""
+        rows = self.metrics[metric]
+        if to is not None:
+            rows = rows.seen_as(_Distance(rows.metric, to))
+        return rows.difference(system, baseline, self._sampling)
+
+    def converged(self, systems: set[str]) -> dict[str, float]:
+        """Change of the validation loss in the last quarter of training, of every model behind the systems."""
+        pairs = [pair(system) for system in systems]
+        labels = {"acoustic": {acoustic for acoustic, _ in pairs}, "prosody": {prosody for _, prosody in pairs}}
+        table = trainings(self._folder)
+        found = {}
+        for (model, role), rows in table.groupby(["model", "role"], sort=False):
+            if model in labels[str(role)]:
+                found[f"{model} ({role})"] = float(rows["valid_change"].mean())
+        return found
+
+
+class _Distance:
+    """A metric as its distance from the value that is right."""
+
+    def __init__(self, metric: Any, to: float) -> None:
+        self.info, self._metric, self._to = metric.info, metric, to
+
+    def reduce(self, rows: NDArray[np.float64]) -> float:
+        """Distance of the reduced value."""
+        return abs(float(self._metric.reduce(rows)) - self._to)
+
+
+def _findings(part: Part, run: ScoredRun) -> Iterator[Finding]:
+    metric = part.metric
+    if part.rising:
+        for lower, higher in zip(part.rising, part.rising[1:], strict=False):
+            yield Finding(f"{metric}: {higher} above {lower}", run.difference(metric, higher, lower), part.margin)
+    elif part.lowest:
+        yield from _lowest(part, run)
+    elif part.more:
+        for other in part.than:
+            yield Finding(f"{metric}: {part.more} above {other}", run.difference(metric, part.more, other), part.margin)
+    else:
+        one = part.less or part.nearer
+        nearer = f" nearer to {part.to:g}" if part.to is not None else " below"
+        for other in part.than:
+            yield Finding(f"{metric}: {one}{nearer} than {other}".replace("below than", "below"),
+                          run.difference(metric, other, one, part.to), part.margin)  # fmt: skip
+
+
+def _lowest(part: Part, run: ScoredRun) -> Iterator[Finding]:
+    """Every system outside against the best of those inside."""
+    rows = run.metrics[part.metric]
+    common = set.intersection(*(rows.utterances(system) for system in part.lowest))
+    best = min(part.within, key=lambda system: rows.value(system, common))
+    for other in part.lowest:
+        if other not in part.within:
+            compared = run.difference(part.metric, other, best)
+            yield Finding(f"{part.metric}: {other} above {best}, the least of those expected", compared, part.margin)
+
+
+def _corrected(findings: Sequence[Finding]) -> list[Finding]:
+    """With ``p_holm`` over all comparisons of the claim."""
+    adjusted = holm(np.array([finding.comparison.p for finding in findings]))
+    return [
+        replace(finding, comparison=replace(finding.comparison, p_holm=float(p)))
+        for finding, p in zip(findings, adjusted, strict=True)
+    ]
+
+
+def claims_markdown(judged: Mapping[str, Sequence[Judgement]]) -> str:
+    """All claims as a page of text: first the verdicts, then what each rests on."""
+    lines = ["# Claims", "", "| claim | says | verdict |", "|---|---|---|"]
+    for name, judgements in judged.items():
+        seen = [one for one in judgements if one.findings]
+        said = "; ".join(f"{one.corpus}: **{one.verdict}**" for one in seen) or "not run"
+        lines.append(f"| {name} | {judgements[0].claim.says} | {said} |")
+    for name, judgements in judged.items():
+        lines += ["", f"## {name}. {judgements[0].claim.says}", "", judgements[0].claim.paper + "."]
+        for one in judgements:
+            if one.findings:
+                lines += ["", *_evidence(one)]
+    lines += [
+        "",
+        "A positive difference speaks for the claim. Brackets: bootstrap interval over training seeds and utterances; "
+        "p: paired permutation test, Holm's correction over the comparisons of the claim; d: effect size in standard "
+        "deviations of an utterance's difference; MDE: the least difference that would have been found four times of "
+        "five.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _evidence(judgement: Judgement) -> list[str]:
+    first = judgement.findings[0].comparison
+    lines = [
+        f"{judgement.corpus} (run {judgement.run}; n = {first.n} utterances, {first.seeds} training seeds): "
+        f"**{judgement.verdict}**", "",
+        "| what would be seen | difference | p | d | MDE | |", "|---|---:|---:|---:|---:|---|",
+    ]  # fmt: skip
+    for finding in judgement.findings:
+        one = finding.comparison
+        lines.append(
+            f"| {finding.sentence} | {one.value:.3g} [{one.low:.3g}, {one.high:.3g}] | {one.p_holm:.3f} "
+            f"| {_number(one.effect_size)} | {_number(one.mde)} | {finding.verdict} |"
+        )
+    lines += ["", *(f"- Not judged: {text}." for text in judgement.missing)]
+    if judgement.converged:
+        models = ", ".join(f"{name} {change:+.1%}" for name, change in judgement.converged.items())
+        lines.append(f"- Validation loss over the last quarter of training: {models}.")
+    return lines
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2g}"
