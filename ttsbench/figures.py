@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,6 +21,7 @@ from ttsbench.trainings import model_of, points
 ROW_INCHES = 1.25
 WIDTH_INCHES = 7.0  # two columns of a paper
 PANELS = 5  # of training curves, side by side
+SWEEP_PANELS = 4
 RANGE = (-9.0, 1.0)  # natural log of mel magnitudes, shared by all panels
 
 
@@ -86,6 +88,42 @@ def _curve_panel(axes: Axes, title: str, curves: Sequence[Sequence[dict[str, str
     axes.set_title(title, fontsize=7, pad=2)
     axes.tick_params(labelsize=6)
     axes.grid(alpha=0.3)
+
+
+def sweep_figure(frame: pd.DataFrame, references: pd.DataFrame) -> Figure:
+    """Every metric against the setting that was swept, a line with its interval per family; dotted: copy-synthesis.
+
+    ``frame`` has columns family, setting, metric, unit, value, low and high, all of one parameter, whose name is in
+    the column parameter; ``references`` has metric and value.
+    """
+    parameter, metrics = frame["parameter"].iloc[0], list(dict.fromkeys(frame["metric"]))
+    columns = min(SWEEP_PANELS, len(metrics))
+    rows = -(-len(metrics) // columns)
+    figure = Figure(figsize=(WIDTH_INCHES, 1.6 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in panels[len(metrics) :]:
+        axes.set_visible(False)
+    families = list(dict.fromkeys(frame["family"]))
+    for axes, metric in zip(panels, metrics, strict=False):
+        for number, family in enumerate(families):
+            points = frame[(frame["metric"] == metric) & (frame["family"] == family)].astype({"value": float})
+            axes.plot(points["setting"], points["value"], "o-", color=f"C{number}", markersize=2.5, linewidth=1,
+                      label=family)  # fmt: skip
+            bounds = points[["low", "high"]].astype(float)
+            axes.fill_between(points["setting"], bounds["low"], bounds["high"], color=f"C{number}", alpha=0.2)
+        for value in references.loc[references["metric"] == metric, "value"].astype(float):
+            axes.axhline(value, color="black", linestyle=":", linewidth=0.8)
+        unit = frame.loc[frame["metric"] == metric, "unit"].iloc[0]
+        axes.set_title(f"{metric}{f' ({unit})' if unit else ''}", fontsize=7, pad=2)
+        axes.tick_params(labelsize=6)
+        axes.grid(alpha=0.3)
+        if parameter == "nfe":
+            axes.set_xscale("log", base=2)
+    figure.supxlabel("function evaluations" if parameter == "nfe" else parameter, fontsize=8)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=7, frameon=False
+    )
+    return figure
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -10,17 +10,20 @@ import csv
 import io
 from collections.abc import Sequence
 
+import pandas as pd
+
 from ttsbench import registry
 from ttsbench.clips import read_record
 from ttsbench.errors import ClipError
 from ttsbench.evaluated import evaluated_utterances
-from ttsbench.figures import save_figure, spectrograms, training_curves
+from ttsbench.figures import save_figure, spectrograms, sweep_figure, training_curves
 from ttsbench.folders import REQUEST, request_notes
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.provenance import provenance
 from ttsbench.results import MetricRows, Sampling, compare, difference_frame, read_rows, summary, summary_frame
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.store import read_json, write_json, write_text
+from ttsbench.sweeps import find_sweeps, sweep_frame
 from ttsbench.tables import Table, latex, markdown
 from ttsbench.trainings import read_curve, training_lines, trainings
 from ttsbench.transcribe import TRANSCRIPTS
@@ -81,9 +84,25 @@ def _figures(run: Run, job: Job) -> None:
             continue
         save_figure(picture, run.folder / "figures" / "spectrograms")
         break
+    _sweeps(run)
     curves = {path.parent.name: read_curve(path) for path in sorted((run.folder / "train").glob("*/curve.csv"))}
     if curves:
         save_figure(training_curves(curves), run.folder / "figures" / "training")
+
+
+def _sweeps(run: Run) -> None:
+    """A figure for each sampling parameter that was swept, of the metrics that moved."""
+    if (run.folder / REQUEST).exists():
+        return
+    table = pd.read_csv(run.folder / "summary.csv")
+    frame = sweep_frame(find_sweeps(run.experiment), table)
+    for parameter in ("temperature", "nfe"):
+        rows = frame[frame["parameter"] == parameter] if len(frame) else frame
+        moved = [name for name, values in rows.groupby("metric")["value"] if values.nunique() > 1] if len(rows) else []
+        rows = rows[rows["metric"].isin(moved)] if moved else rows.iloc[:0]
+        if len(rows):
+            copies = table[table["system"] == COPY_SYNTHESIS]
+            save_figure(sweep_figure(rows, copies), run.folder / "figures" / f"sweep-{parameter}")
 
 
 def _metric_rows(run: Run, job: Job) -> list[MetricRows]:
