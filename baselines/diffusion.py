@@ -65,6 +65,8 @@ class Denoiser(nn.Module):
         super().__init__()
         self.network, self.prediction = network, prediction
         self.prior = nn.Linear(cond_dim, channels)
+        nn.init.zeros_(self.prior.weight)  # so that a network which already predicts data predicts the residual
+        nn.init.zeros_(self.prior.bias)
 
     def mean(self, cond: Condition) -> Tensor:
         """Mu (B, T, C)."""
@@ -112,7 +114,7 @@ class Diffusion:
     def __init__(
         self,
         context: ModelContext,
-        prediction: Prediction = "v",
+        prediction: Prediction = "x0",
         sampler: Sampler = "ode",
         solver: Solver = "exponential",
         network: Track = "backbone",

@@ -31,7 +31,7 @@ def field(x, t):
 
 
 def exact(**options):
-    return with_field(FlowMatching, field, **options)
+    return with_field(FlowMatching, field, **{"prediction": "velocity", **options})
 
 
 def gaussian(batch=MANY, time=TIME, seed=5):
@@ -64,6 +64,23 @@ def test_the_velocity_is_the_slope_of_the_path():
 def test_the_loss_at_the_optimum_is_the_conditional_variance():
     losses = [float(exact().losses(gaussian(seed=seed), 0, noise(MANY, seed))["generator"]) for seed in range(8)]
     assert sum(losses) / len(losses) == pytest.approx(STD * math.pi / 2, rel=0.03)
+
+
+def test_predicted_data_are_the_same_field():
+    """The optimal estimate of the data gives the optimal velocity, and its loss is that of the velocity times a^2."""
+
+    def estimate(x, t):
+        return (1 - KEPT * t) * field(x, t) + KEPT * x
+
+    by_data = with_field(FlowMatching, estimate, prediction="data")
+    torch.testing.assert_close(drawn(by_data, 16), drawn(exact(), 16), rtol=1e-3, atol=1e-3)
+    x, t = randn(MANY, TIME, 1), torch.full((MANY,), 0.7)
+    torch.testing.assert_close(by_data.velocity(x, empty(MANY, TIME), t), field(x, t.view(-1, 1, 1)))
+    losses = [float(by_data.losses(gaussian(seed=seed), 0, noise(MANY, seed))["generator"]) for seed in range(8)]
+    w = torch.linspace(0, 1, 100_001)
+    a = 1 - KEPT * w
+    expected = float((a**2 * STD**2 / (a**2 + w**2 * STD**2)).mean())
+    assert sum(losses) / len(losses) == pytest.approx(expected, rel=0.03)
 
 
 # Sampling
@@ -136,16 +153,17 @@ def test_two_correlated_channels():
         gain = (t * covariance - KEPT * a * identity) @ torch.linalg.inv(a**2 * identity + t**2 * covariance)
         return x @ gain.T
 
-    x = drawn(with_field(FlowMatching, matrix_field, channels=2), 256)
+    x = drawn(with_field(FlowMatching, matrix_field, channels=2, prediction="velocity"), 256)
     torch.testing.assert_close(x.flatten(0, 1).T.cov(), covariance, rtol=0.05, atol=0.02)
 
 
 # Learning
 
 
-def test_it_restores_the_spread_that_regression_loses():
+@pytest.mark.parametrize("prediction", ["data", "velocity"])
+def test_it_restores_the_spread_that_regression_loses(prediction):
     l2 = restored(fit(with_backbone(L2, 2)), 1)
-    adapter = fit(with_backbone(FlowMatching, 2))
+    adapter = fit(with_backbone(FlowMatching, 2, prediction=prediction))
     flow = restored(adapter, 16)
     assert l2.std < 0.5
     assert 0.8 < flow.std < 1.1
@@ -158,6 +176,8 @@ def test_it_restores_the_spread_that_regression_loses():
 def test_wrong_options_get_a_sentence():
     with pytest.raises(ConfigError, match=r"no solver 'heun'; choose one of euler, midpoint"):
         exact(solver="heun")
+    with pytest.raises(ConfigError, match=r"no prediction 'x0'; choose one of data, velocity"):
+        exact(prediction="x0")
     with pytest.raises(ConfigError, match=r"0 <= sigma_min < 1, got 1\.5"):
         exact(sigma_min=1.5)
     with pytest.raises(ConfigError, match=r"no network 'dit'; set the option network to backbone or unet"):

@@ -89,6 +89,8 @@ class TrainConfig(Section):
     """One optimizer budget for every objective of a role."""
 
     steps: int = Field(1000, ge=1)
+    start_from: str = ""  # adapter whose encoder and backbone every model of the role starts from; "" is from scratch
+    start_steps: int = Field(500, ge=1)  # for which that one is trained first
     batch_size: int = Field(16, ge=1)
     crop_frames: int | None = Field(192, ge=8)  # None trains on whole utterances; prosody models always do
     learning_rate: float = Field(1e-3, gt=0)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ttsbench.config import CorpusConfig, Experiment
+from ttsbench.config import CorpusConfig, Experiment, TrainConfig
 from ttsbench.types import Role
 
 PREPARE_RTF = 0.05  # reading, alignment where there is no TextGrid, DIO + StoneMask, mel
@@ -55,9 +55,9 @@ def prepare_s(minutes: float) -> float:
     return 60 * minutes * PREPARE_RTF
 
 
-def train_s(experiment: Experiment, role: Role, step_cost: float) -> float:
+def train_s(experiment: Experiment, train: TrainConfig, role: Role, step_cost: float) -> float:
     """Six operations per parameter and position of a batch, forward and backward."""
-    train, size = getattr(experiment.train, role), experiment.model
+    size = experiment.model
     block = 8 * size.dim**2
     phones = train.batch_size * 90
     frames = train.batch_size * (train.crop_frames or 500) if role == "acoustic" else phones

@@ -142,6 +142,9 @@ def check_plugins(experiment: Experiment) -> None:
         acoustic, prosody = pair(system)
         _check_label(f"systems: {system}", acoustic, experiment.adapters)
         _check_label(f"systems: {system}", prosody, {**experiment.adapters, ORACLE: None, SAME: None})
+    for train in (experiment.train.acoustic, experiment.train.prosody):
+        if train.start_from and registry.load("adapters", train.start_from).info.starts_from:
+            raise ConfigError(f"start_from: '{train.start_from}' itself starts from another adapter; l2 does not.")
     for label, config in experiment.adapters.items():
         _check_label(f"adapters.{label}.trained_on", config.trained_on, {**experiment.adapters, ORACLE: None})
     _check_values(experiment)

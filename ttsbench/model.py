@@ -44,6 +44,14 @@ class SpeechModel(nn.Module):
         if "generator" not in self.groups:
             raise ValueError(f"The adapter '{adapter}' has no 'generator' among its networks: {list(self.groups)}.")
 
+    def start_from(self, other: SpeechModel) -> None:
+        """Start where another model ended: its conditioner, and its backbone in every backbone of the same shape."""
+        self.conditioner.load_state_dict(other.conditioner.state_dict())
+        learnt = [module for module in other.groups["generator"].modules() if isinstance(module, Backbone)]
+        for module in self.groups.modules():
+            if isinstance(module, Backbone) and len(learnt) == 1:
+                module.start_from(learnt[0])
+
     def forward(self, batch: RawBatch) -> Condition:
         """The condition of a batch."""
         condition: Condition = self.conditioner(batch)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import costs, registry
-from ttsbench.config import ORACLE, SAME, AdapterConfig, CorpusConfig, Experiment, pair
+from ttsbench.config import ORACLE, SAME, AdapterConfig, CorpusConfig, Experiment, TrainConfig, pair
 from ttsbench.errors import CorpusError
 from ttsbench.jobs import Job
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH, job_key, plugin_key, scoring_jobs
@@ -69,18 +69,24 @@ class _Training:
         """The job that trains a label's model for a role and a seed."""
         return self._job(self._experiment.adapters[label], label, role, seed)
 
-    def _job(self, config: AdapterConfig, label: str, role: Role, seed: int) -> Job:
+    def _job(self, config: AdapterConfig, label: str, role: Role, seed: int, beginning: bool = False) -> Job:
         info = registry.load("adapters", config.adapter).info
         sources = {name: self._job(AdapterConfig(adapter=name), name, role, seed) for name in info.starts_from}
         predicted = role == "acoustic" and config.trained_on != ORACLE
         prosody = self.model(config.trained_on, "prosody", seed) if predicted else None
-        train = getattr(self._experiment.train, role)
+        train: TrainConfig = getattr(self._experiment.train, role)
+        start = None
+        if beginning:
+            train = train.model_copy(update={"steps": train.start_steps, "start_from": ""})
+        elif train.start_from:
+            start = self._job(AdapterConfig(adapter=train.start_from), "start", role, seed, beginning=True)
         key = job_key(
             "train",
             self._prepare.key,
             [config.adapter, config.options, info.version, registry.source_hash("adapters", config.adapter)],
             [role, seed, train.model_dump(), self._experiment.model.model_dump(), self._experiment.compute.precision],
             {name: source.key for name, source in sources.items()},
+            *([start.key] if start else []),
             *([prosody.key, sampling_of(self._experiment, config.trained_on)] if prosody else []),
         )
         if key not in self.jobs:
@@ -96,14 +102,18 @@ class _Training:
             }
             if prosody:
                 spec["conditioned_on"] = {"model": prosody.folder, **sampling_of(self._experiment, config.trained_on)}
-            needed = [*sources.values(), *([prosody] if prosody else [])]
+            if start:
+                spec["start"] = start.folder
+            if beginning:
+                spec["budget"] = {"steps": train.steps}
+            needed = [*sources.values(), *(job for job in (prosody, start) if job)]
             self.jobs[key] = Job(
                 f"train {name}",
                 "train",
                 (self._prepare.id, *(job.id for job in needed)),
                 key,
                 f"train/{name}",
-                costs.train_s(self._experiment, role, info.step_cost),
+                costs.train_s(self._experiment, train, role, info.step_cost),
                 spec,
             )
         return self.jobs[key]

@@ -34,7 +34,7 @@ def find_sweeps(experiment: Experiment) -> list[Sweep]:
                 continue
             for parameter in ("temperature", "nfe"):
                 name = _family(experiment, system, label, varied, getattr(system, fixed), parameter)
-                sweep = found.setdefault((parameter, name), Sweep(parameter, name))  # type: ignore[arg-type]
+                sweep = found.setdefault((parameter, name), Sweep(parameter, name))
                 sweep.systems[float(sampling_of(experiment, label)[parameter])] = system.name
     return [sweep for sweep in found.values() if len(sweep.systems) >= LEAST]
 

@@ -76,7 +76,10 @@ def _train(fabric: Any, run: Run, job: Job, progress: Progress) -> None:
 
 
 def build_model(run: Run, job: Job, corpus: PreparedCorpus) -> tuple[SpeechModel, dict[str, Any]]:
-    """A fresh model, initialised from the seed alone: the shared conditioner starts equal for every objective."""
+    """A model at its first step, a function of the seed alone: the shared conditioner starts equal for all objectives.
+
+    With ``start_from`` that is what one model learnt beforehand, in all networks that have its shape.
+    """
     spec = job.spec
     channels = run.experiment.mel.n_mels if spec["role"] == "acoustic" else 2
     shape = {"n_phones": len(corpus.phones), "n_speakers": len(corpus.speakers), "channels": channels}
@@ -84,6 +87,8 @@ def build_model(run: Run, job: Job, corpus: PreparedCorpus) -> tuple[SpeechModel
     with torch.random.fork_rng():
         torch.manual_seed(spec["seed"])
         model = SpeechModel(spec["adapter"], spec["options"], spec["role"], run.experiment.model, shape, sources)
+    if spec.get("start"):
+        model.start_from(load_model(run.folder / spec["start"], run.folder))
     description = {**spec, "size": run.experiment.model.model_dump(), "shape": shape}
     return model, description
 
@@ -109,6 +114,7 @@ class Trainer:
         self._fabric, self._folder, self._seed = fabric, job.path(run), int(job.spec["seed"])
         self._role: Role = job.spec["role"]
         self._config: TrainConfig = getattr(run.experiment.train, self._role)
+        self._config = self._config.model_copy(update=job.spec.get("budget", {}))
         self._checkpoint_s = run.experiment.compute.checkpoint_s
         corpus = _conditioned(PreparedCorpus(run.folder / "prepare"), run, job)
         config = self._config

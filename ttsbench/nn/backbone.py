@@ -30,6 +30,22 @@ class Backbone(nn.Module):
         self.output = nn.Linear(dim, out_channels)
         self.dim = dim
 
+    def start_from(self, other: Backbone) -> None:
+        """Take over what another backbone of the same width and depth has learnt; others are left as they are.
+
+        Where only this one has an input, its projection starts at zero: what noise says is learnt from then on.
+        """
+        if (self.dim, len(self.blocks)) != (other.dim, len(other.blocks)):
+            return
+        own = self.state_dict()
+        learnt = {name: value for name, value in other.state_dict().items() if name in own}
+        self.load_state_dict(
+            {name: value for name, value in learnt.items() if value.shape == own[name].shape}, strict=False
+        )
+        if self.input is not None and other.input is None:
+            nn.init.zeros_(self.input.weight)
+            nn.init.zeros_(self.input.bias)
+
     def forward(self, x: Tensor | None, cond: Tensor, mask: Tensor, t: Tensor | None = None) -> Tensor:
         """X (B, T, in_channels) or None, cond (B, T, D), mask (B, T), t (B,) or None -> (B, T, out_channels)."""
         if (x is None) != (self.input is None):
