@@ -147,6 +147,31 @@ def test_inputs_must_match_how_it_was_made():
         ConvBlock(DIM, vector=DIM)(cond, mask)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_starts_from_a_backbone_computes_what_that_did(seed):
+    """Whatever the noise and the time; one of another width is left alone."""
+    other, cond, mask = backbone(in_channels=0), randn(2, 9, DIM, seed=seed), mask_of(9, 6)
+    torch.manual_seed(seed)
+    started = Backbone(3, 4, DIM, DIM, 2, 5, time=True).eval()
+    started.start_from(other)
+    found = started(100 * randn(2, 9, 3), cond, mask, torch.tensor([0.1, 0.9]))
+    torch.testing.assert_close(found, other(None, cond, mask))
+    narrow = Backbone(3, 4, DIM, 8, 2, 5, time=False)
+    before = {name: value.clone() for name, value in narrow.state_dict().items()}
+    narrow.start_from(other)
+    assert all(torch.equal(value, before[name]) for name, value in narrow.state_dict().items())
+
+
+def test_a_start_takes_over_what_fits_and_no_more():
+    """An energy has one output: the blocks are taken over, the output is not."""
+    other = backbone(in_channels=0)
+    energy = Backbone(3, 1, DIM, DIM, 2, 5, time=False)
+    output = energy.output.weight.clone()
+    energy.start_from(other)
+    assert torch.equal(energy.blocks[1].up.weight, other.blocks[1].up.weight)
+    assert torch.equal(energy.output.weight, output)
+
+
 # Gradients and receptive field
 
 

@@ -56,6 +56,37 @@ def test_systems_with_one_prosody_for_all(corpus):
     assert [system.name for system in found] == ["ground-truth", "copy-synthesis", "l2+l1", "l2+l2"]
 
 
+def test_systems_can_be_chosen_one_by_one(corpus):
+    found = systems(tiny_experiment(corpus, systems=["l2+oracle", "l1+same", "l1+l2"]))
+    assert [system.name for system in found] == ["ground-truth", "copy-synthesis", "l2+oracle", "l1+l1", "l1+l2"]
+
+
+def test_every_model_starts_from_one_per_role_and_seed(corpus):
+    budget = train(acoustic={"start_from": "l2", "start_steps": 3})
+    jobs = {job.id: job for job in plan(corpus, seeds=[0, 1], **budget)}
+    starts = [id_ for id_ in jobs if id_.startswith("train start-")]
+    assert starts == ["train start-acoustic-seed0", "train start-acoustic-seed1"]
+    for label in ("l1", "l2"):
+        for seed in (0, 1):
+            job = jobs[f"train {label}-acoustic-seed{seed}"]
+            assert job.needs == ("prepare", f"train start-acoustic-seed{seed}")
+            assert job.spec["start"] == f"train/start-acoustic-seed{seed}"
+            assert "start" not in jobs[f"train {label}-prosody-seed{seed}"].spec
+    assert jobs[starts[0]].spec["budget"] == {"steps": 3} and "start" not in jobs[starts[0]].spec
+    longer = changed(
+        corpus, list(jobs.values()), seeds=[0, 1], **train(acoustic={"start_from": "l2", "start_steps": 4})
+    )
+    assert {"train start-acoustic-seed0", "train l1-acoustic-seed1"} <= longer
+    assert not {id_ for id_ in longer if "-prosody-" in id_ and id_.startswith("train")}
+
+
+def test_a_model_trained_on_predictions_waits_for_what_predicts(corpus):
+    adapters = {"l1": {}, "told": {"adapter": "l1", "trained_on": "l1"}}
+    jobs = {job.id: job for job in plan(corpus, adapters=adapters, systems=["told+oracle", "l1+oracle"])}
+    assert jobs["train told-acoustic-seed0"].needs == ("prepare", "train l1-prosody-seed0")
+    assert jobs["train told-acoustic-seed0"].key != jobs["train l1-acoustic-seed0"].key
+
+
 def test_a_plan_has_every_job_once(corpus):
     found = [job.id for job in plan(corpus, seeds=[3, 4])]
     names = ["l1+oracle", "l2+oracle", "l1+l1", "l2+l2"]

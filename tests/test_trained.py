@@ -4,7 +4,9 @@ import contextlib
 import io
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 from tinycorpus import TINY, installed, tiny_corpus
 
 from ttsbench.cli import main
@@ -66,6 +68,21 @@ def test_a_pupil_finds_its_teacher_in_the_folder_of_its_own_run(site):
     assert "2 models were trained before" in said
     for source in read_json(second / "train" / "pupil-acoustic-seed0" / "model.json")["sources"].values():
         assert (second / source / "weights.safetensors").exists()
+
+
+def test_every_objective_goes_on_from_where_one_model_stopped(site):
+    """With a learning rate of nothing, each is what it started from."""
+    acoustic = {**TINY["train"]["acoustic"], "start_from": "l2", "start_steps": 3}
+    folder, _ = site("first", adapters={"l1": {}, "l2": {}}, prosody=["oracle"], train={"acoustic": acoustic})
+    assert sorted(path.name for path in (folder / "train").iterdir()) == [
+        "l1-acoustic-seed0", "l2-acoustic-seed0", "start-acoustic-seed0",
+    ]  # fmt: skip
+    assert [read_json(path)["steps"] for path in sorted(folder.glob("train/*/cost.json"))] == [4, 4, 3]
+    still = {**acoustic, "learning_rate": 1e-30, "weight_decay": 0.0}
+    folder, _ = site("still", adapters={"l1": {}}, prosody=["oracle"], train={"acoustic": still})
+    started = load_file(folder / "train" / "start-acoustic-seed0" / "weights.safetensors")
+    ended = load_file(folder / "train" / "l1-acoustic-seed0" / "weights.safetensors")
+    assert all(torch.equal(started[name], ended[name]) for name in started)
 
 
 def test_a_run_can_refuse_the_cache(site):
