@@ -88,6 +88,23 @@ def test_a_part_without_its_systems_is_named_and_the_rest_judged(run):
     assert "- Not judged: wer: the run has no wer." in text
 
 
+@pytest.mark.parametrize(("end", "verdict"), [(1.04, "refuted"), (1.2, "inconclusive"), (0.7, "inconclusive")])
+def test_models_that_had_not_converged_refute_nothing(run, tmp_path, end, verdict):
+    folder = tmp_path / "train" / "d-acoustic-seed0"
+    folder.mkdir(parents=True)
+    curve = f"step,loss_generator,valid_generator\n50,1,3\n75,1,1\n100,1,{end}\n"
+    (folder / "curve.csv").write_text(curve, encoding="utf-8")
+    made = {"adapter": "d", "role": "acoustic", "seed": 0}
+    (folder / "model.json").write_text(json.dumps(made), encoding="utf-8")
+    (folder / "cost.json").write_text(json.dumps({"seconds": 9.0, "steps": 100, "parameters": 10}), encoding="utf-8")
+    judgement = judge(claim(less="d+oracle", than=["c+oracle"]), run)
+    assert judgement.verdict == verdict
+    assert judge(claim(more="d+oracle", than=["c+oracle"]), run).verdict == "supported"
+    text = claims_markdown({"C1": [judgement]})
+    assert f"- Validation loss over the last quarter of training: d (acoustic) {end - 1:+.1%}." in text
+    assert ("No refutation" in text) == (verdict == "inconclusive")
+
+
 @pytest.mark.parametrize(
     ("part", "message"),
     [

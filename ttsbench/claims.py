@@ -9,10 +9,10 @@ under it. A part becomes comparisons of two systems, signed so that a positive d
     inconclusive   otherwise
 
 A claim is supported where all comparisons are, refuted where one is, else inconclusive; not run where no run has the
-systems. That the least of several values is among some (``lowest``) is supported where every other value is above the
-least of those, and refuted where another one is below all of them. A verdict holds for the corpus, the models and the
-seeds it was found with, and for nothing else; of a refutation one also wants to know whether the models had converged,
-so the change of their validation losses stands beside it.
+systems. Models whose validation loss still changed by more than a twentieth in the last quarter of their training
+refute nothing: the verdict is then inconclusive. That the least of several values is among some (``lowest``) is
+supported where every other value is above the least of those, and refuted where another one is below all of them. A
+verdict holds for the corpus, the models and the seeds it was found with, and for nothing else.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from ttsbench.store import read_json
 from ttsbench.tables import SIGNIFICANT
 from ttsbench.trainings import trainings
 
+CONVERGED = 0.05  # change of the validation loss in the last quarter of training, as a share of it
 Verdict = Literal["supported", "refuted", "inconclusive", "not run"]
 
 
@@ -114,13 +115,18 @@ class Judgement:
     converged: Mapping[str, float]  # change of the validation loss in the last quarter, by model
 
     @property
+    def unconverged(self) -> list[str]:
+        """Models whose validation loss was still moving: nothing is refuted by those."""
+        return [name for name, change in self.converged.items() if not abs(change) <= CONVERGED]
+
+    @property
     def verdict(self) -> Verdict:
         """Of all findings together."""
         verdicts = {finding.verdict for finding in self.findings}
         if not verdicts:
             return "not run"
         if "refuted" in verdicts:
-            return "refuted"
+            return "inconclusive" if self.unconverged else "refuted"
         return "supported" if verdicts == {"supported"} else "inconclusive"
 
 
@@ -281,6 +287,8 @@ def _evidence(judgement: Judgement) -> list[str]:
     if judgement.converged:
         models = ", ".join(f"{name} {change:+.1%}" for name, change in judgement.converged.items())
         lines.append(f"- Validation loss over the last quarter of training: {models}.")
+    if judgement.unconverged and any(finding.verdict == "refuted" for finding in judgement.findings):
+        lines.append("- No refutation, for not all of these models had converged.")
     return lines
 
 
