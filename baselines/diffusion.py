@@ -15,6 +15,9 @@ The network's output, and with it the weight w, is one of (all in terms of the r
     v         alpha z - sigma (y - mu)      w = 1 / sigma^2         Salimans and Ho 2022, https://arxiv.org/abs/2202.00512
     epsilon   z                             w = alpha^2 / sigma^2   Grad-TTS: |sigma score + z|^2, as score = -z / sigma
 
+The default is x0: the network then starts from the mean, and a short training need not teach it to hand the noise
+through, as v does where there is little of it and epsilon where there is much (experiments/prediction.yaml).
+
 Sampling starts from mu + temperature z. A step of the `exponential` solver keeps the predicted y and z and changes
 their shares, as DDIM does (Song et al. 2021, https://arxiv.org/abs/2010.02502); `euler` is Grad-TTS's own step.
 

@@ -1,7 +1,8 @@
 """What each job is expected to take, in seconds on one worker: for ``--dry-run`` and for the time left.
 
-The factors are those of the default comparison on two AMD EPYC cores (results/objectives), 9:49 minutes in all, with
-forced alignment added for corpora without TextGrids; training is scaled by what this machine's matrix product reaches.
+The factors are those of a comparison of L1 and L2 on the embedded corpus, 9:49 minutes in all on two AMD EPYC cores,
+with forced alignment added for corpora without TextGrids; training is scaled by what this machine's matrix product
+reaches.
 """
 
 from __future__ import annotations
