@@ -29,7 +29,9 @@ def site(tmp_path, monkeypatch):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({**values, **changes}), encoding="utf-8")
         err = io.StringIO()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
-            assert main(["compare", str(tmp_path / f"{name}.yaml"), "--output", str(tmp_path / name)]) == 0
+            assert (
+                main(["compare", str(tmp_path / f"{name}.yaml"), "--output", str(tmp_path / name), "--jobs", "1"]) == 0
+            )
         return tmp_path / name, err.getvalue()
 
     with installed(tmp_path / "plugins"):
