@@ -12,6 +12,8 @@ from tinycorpus import TINY, installed, tiny_corpus
 from ttsbench.cli import main
 from ttsbench.store import read_json
 
+pytestmark = pytest.mark.slow  # a dozen whole runs
+
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
