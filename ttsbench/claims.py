@@ -222,10 +222,10 @@ def _findings(part: Part, run: ScoredRun) -> Iterator[Finding]:
             yield Finding(f"{metric}: {part.more} above {other}", run.difference(metric, part.more, other), part.margin)
     else:
         one = part.less or part.nearer
-        nearer = f" nearer to {part.to:g}" if part.to is not None else " below"
+        relation = "below" if part.to is None else f"nearer to {part.to:g} than"
         for other in part.than:
-            yield Finding(f"{metric}: {one}{nearer} than {other}".replace("below than", "below"),
-                          run.difference(metric, other, one, part.to), part.margin)  # fmt: skip
+            compared = run.difference(metric, other, one, part.to)
+            yield Finding(f"{metric}: {one} {relation} {other}", compared, part.margin)
 
 
 def _lowest(part: Part, run: ScoredRun) -> Iterator[Finding]:
