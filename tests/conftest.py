@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # as the workers of a run: threads that wait for one another cost more than small tensors gain
 
 
 @pytest.fixture(scope="session")

@@ -33,3 +33,30 @@ def test_gradients_are_metered_too():
     with metered() as meter:
         (torch.ones(5, 20) @ weight).sum().backward()
     assert meter.flops == pytest.approx(2 * 2 * 5 * 20 * 20)  # forward, and the weight's gradient
+
+
+def test_an_energy_may_be_differentiated_by_what_is_sampled():
+    layer = nn.Linear(8, 4, bias=False)
+    for parameter in layer.parameters():
+        parameter.requires_grad_(False)
+    with metered() as meter, torch.enable_grad():
+        sampled = torch.ones(3, 8).requires_grad_()
+        torch.autograd.grad(layer(sampled).sum(), sampled)
+    assert meter.flops == 2 * 2 * 3 * 8 * 4  # forward, and the sample's gradient
+
+
+def test_it_counts_what_torch_counts():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network = nn.Sequential(nn.Conv1d(6, 6, 7, padding=3, groups=6), nn.Conv1d(6, 4, 1), nn.ConvTranspose1d(4, 2, 4))
+    x = torch.ones(2, 6, 20)
+    query = torch.ones(1, 2, 5, 8)
+    with FlopCounterMode(display=False) as counter:
+        network(x).sum().backward()
+        nn.functional.scaled_dot_product_attention(query, query, query)
+        torch.baddbmm(torch.ones(2, 3, 3), torch.ones(2, 3, 4), torch.ones(2, 4, 3))
+    with metered() as meter:
+        network(x).sum().backward()
+        nn.functional.scaled_dot_product_attention(query, query, query)
+        torch.baddbmm(torch.ones(2, 3, 3), torch.ones(2, 3, 4), torch.ones(2, 4, 3))
+    assert meter.flops == counter.get_total_flops() > 0

@@ -272,6 +272,22 @@ def test_a_failing_objective_keeps_the_others(site, tmp_path):
     assert contents(run, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
 
 
+def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_path):
+    run = site.copy(tmp_path / "run")
+    wild = "adapters.wild={adapter: nce_ebm, nfe: 30, options: {step: 1.0, noise: 20.0}}"
+    tame = "adapters.nce_ebm={nfe: 2}"
+    found = compare(site.experiment, "--output", run, "--set", wild, tame, "prosody=[oracle]")
+    failed = [row for row in rows(run / "failures.csv") if row["system"] == "wild+oracle"]
+    assert failed, found.err
+    assert all("Langevin dynamics diverged at step" in row["error"] and "of 30" in row["error"] for row in failed)
+    assert not [row for row in rows(run / "failures.csv") if row["system"] == "nce_ebm+oracle"], found.err
+    values = {(row["system"], row["metric"]): row for row in rows(run / "summary.csv")}
+    assert float(values["nce_ebm+oracle", "nfe"]["value"]) == 3  # two steps, and the hypothesis
+    assert values["wild+oracle", "mcd"]["value"] == ""
+    curve = rows(run / "train" / "nce_ebm-acoustic-seed0" / "curve.csv")
+    assert 0 <= float(curve[-1]["watched_accuracy"]) <= 1
+
+
 # Killed at any moment
 
 

@@ -6,7 +6,7 @@ import pytest
 from tinycorpus import TINY, installed, tiny_corpus, tiny_experiment
 
 from ttsbench import registry
-from ttsbench.errors import CorpusError
+from ttsbench.errors import ConfigError, CorpusError
 from ttsbench.plan import System, make_plan, systems
 
 STAGES = {"prepare", "train", "synthesize", "transcribe", "score", "report"}
@@ -143,6 +143,15 @@ def test_a_source_is_trained_once_and_first(corpus):
     ]
     assert found["train pupil-acoustic-seed0"].needs == ("prepare", "train l1-acoustic-seed0")
     assert found["train pupil-acoustic-seed0"].spec["sources"] == {"l1": "train/l1-acoustic-seed0"}
+
+
+def test_options_may_ask_for_other_sources(corpus):
+    wants = {"adapter": "nce_ebm", "options": {"initial": "l1", "negatives": ["mask", "diffusion+noise"]}}
+    found = {job.id: job for job in plan(corpus, adapters={"one": wants}, prosody=["oracle"])}
+    assert set(found["train one-acoustic-seed0"].spec["sources"]) == {"l1", "diffusion"}
+    wrong = {"adapter": "nce_ebm", "options": {"negatives": ["hinge"]}}
+    with pytest.raises(ConfigError, match="Unknown adapter 'hinge'"):
+        plan(corpus, adapters={"one": wrong}, prosody=["oracle"])
 
 
 def test_a_label_that_hides_a_source_gets_another_folder(corpus):

@@ -6,7 +6,7 @@ what they are handed (``Batch``, ``Condition``, ``Clip``, ...), and the errors t
 
 from ttsbench.audio.usable import require_usable
 from ttsbench.errors import ClipError, ConfigError, CorpusError, MeasurementError, NotApplicable, TtsbenchError
-from ttsbench.interfaces import Adapter, Corpus, FlooredMetric, Metric, Transcriber, Vocoder
+from ttsbench.interfaces import Adapter, Corpus, FlooredMetric, Metric, Refining, Transcriber, Vocoder, Watched
 from ttsbench.nn.blocks import masked_mean
 from ttsbench.types import (
     AdapterInfo,
@@ -44,10 +44,12 @@ __all__ = [
     "Noise",
     "NotApplicable",
     "Phone",
+    "Refining",
     "Transcriber",
     "TtsbenchError",
     "Utterance",
     "Vocoder",
+    "Watched",
     "masked_mean",
     "require_usable",
 ]

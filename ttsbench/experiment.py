@@ -143,7 +143,7 @@ def check_plugins(experiment: Experiment) -> None:
         _check_label(f"systems: {system}", acoustic, experiment.adapters)
         _check_label(f"systems: {system}", prosody, {**experiment.adapters, ORACLE: None, SAME: None})
     for train in (experiment.train.acoustic, experiment.train.prosody):
-        if train.start_from and registry.load("adapters", train.start_from).info.starts_from:
+        if train.start_from and registry.starts_from(train.start_from, {}):
             raise ConfigError(f"start_from: '{train.start_from}' itself starts from another adapter; l2 does not.")
     for label, config in experiment.adapters.items():
         _check_label(f"adapters.{label}.trained_on", config.trained_on, {**experiment.adapters, ORACLE: None})
@@ -185,10 +185,14 @@ def _check_values(experiment: Experiment) -> None:
     with _refusal(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}"):
         registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options)
     shape = {"n_phones": 1, "n_speakers": 1, "channels": experiment.mel.n_mels}
+
+    def built(adapter: str, options: Mapping[str, Any]) -> SpeechModel:
+        sources = {name: built(name, {}) for name in registry.starts_from(adapter, options)}
+        return SpeechModel(adapter, options, "acoustic", experiment.model, shape, sources)
+
     for label, config in experiment.adapters.items():
-        if not registry.load("adapters", config.adapter).info.starts_from:
-            with _refusal(f"adapters.{label}: '{config.adapter}' does not take {config.options}"):
-                SpeechModel(config.adapter, config.options, "acoustic", experiment.model, shape)
+        with _refusal(f"adapters.{label}: '{config.adapter}' does not take {config.options}"):
+            built(config.adapter, config.options)
 
 
 @contextmanager

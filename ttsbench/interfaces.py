@@ -23,6 +23,9 @@ class Adapter(Protocol):
 
     Built as ``cls(context: ModelContext, **options)``. The same adapter serves as acoustic model (C = mel bins,
     T = frames) and as prosody model (C = 2: phone log-F0 and log-duration, T = phones).
+
+    An adapter that starts from others names them in ``info.starts_from``; where that depends on its options, it has a
+    static method ``starts_from(**options)`` that names them instead.
     """
 
     info: ClassVar[AdapterInfo]
@@ -36,7 +39,29 @@ class Adapter(Protocol):
         ...
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
-        """Draw a target (B, T, C) with ``nfe`` calls of the generator; padding is ignored by the caller."""
+        """Draw a target (B, T, C) with ``nfe`` calls of the generator; padding is ignored by the caller.
+
+        Raises ``ClipError`` where what is sampled has diverged: the clip then counts as failed, for that reason.
+        """
+        ...
+
+
+@runtime_checkable
+class Refining(Protocol):
+    """An adapter whose sampling begins with a draw of a model it starts from: that one's cost counts as its own."""
+
+    @property
+    def refines(self) -> str:
+        """The adapter that is sampled first."""
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """An adapter that tells more of its training than its losses: a classifier's accuracy, the norm of a score."""
+
+    def watched(self) -> Mapping[str, float]:
+        """Numbers of the latest call of ``losses``; they stand in ``curve.csv`` as ``watched_<name>``."""
         ...
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 
 @dataclass
@@ -31,24 +31,31 @@ class Metered:
 @contextmanager
 def metered() -> Iterator[Metered]:
     """Meter everything that is computed in the block."""
-    result, live = Metered(), _LiveBytes()
-    with FlopCounterMode(display=False) as counter, live:
+    result, meter = Metered(), _Meter()
+    with meter:
         yield result
-    result.flops, result.peak_bytes = float(counter.get_total_flops()), float(live.peak)
+    result.flops, result.peak_bytes = float(meter.flops), float(meter.peak)
 
 
-class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the storages that operators make, until each is freed."""
+class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up operations, and the storages that operators make, until each is freed.
+
+    The formulas are torch's, its counter is not: that one also follows modules, and fails where an adapter
+    differentiates what it samples.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.live = self.peak = 0
+        self.flops = self.live = self.peak = 0
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(getattr(func, "overloadpacket", None))
+        if formula is not None:
+            self.flops += formula(*args, **(kwargs or {}), out_val=result)
         given = {id(leaf.untyped_storage()) for leaf in tree_leaves((args, kwargs)) if _has_storage(leaf)}
         for leaf in tree_leaves(result):
             if _has_storage(leaf) and id(leaf.untyped_storage()) not in given:

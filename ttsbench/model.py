@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ttsbench import registry
 from ttsbench.config import ModelSize
 from ttsbench.data.batching import RawBatch
-from ttsbench.interfaces import Adapter
+from ttsbench.interfaces import Adapter, Refining
 from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.conditioner import Conditioner
 from ttsbench.store import content_hash, read_json, write_bytes, write_json
@@ -38,7 +40,8 @@ class SpeechModel(nn.Module):
             role, shape["n_phones"], shape["n_speakers"], size.dim, size.encoder_layers, size.kernel
         )
         backbone = backbone_factory(size)
-        context = ModelContext(role, shape["channels"], size.dim, backbone, sources or {})
+        self.sources = nn.ModuleDict(dict(sources or {}))
+        context = ModelContext(role, shape["channels"], size.dim, backbone, dict(self.sources.items()))
         self.adapter: Adapter = registry.load("adapters", adapter)(context, **options)
         self.groups = nn.ModuleDict(dict(self.adapter.networks()))
         if "generator" not in self.groups:
@@ -53,9 +56,16 @@ class SpeechModel(nn.Module):
                 module.start_from(learnt[0])
 
     def forward(self, batch: RawBatch) -> Condition:
-        """The condition of a batch."""
+        """The condition of a batch, and what the models that the adapter starts from make of it."""
         condition: Condition = self.conditioner(batch)
-        return condition
+        with torch.no_grad():
+            return replace(condition, sources={name: source(batch) for name, source in self.sources.items()})
+
+    def train(self, mode: bool = True) -> SpeechModel:
+        """Training or evaluation mode; the models that the adapter starts from stay in the latter."""
+        super().train(mode)
+        self.sources.eval()
+        return self
 
     def group_parameters(self) -> dict[str, list[nn.Parameter]]:
         """Optimizer group -> trainable parameters; the conditioner learns with the generator."""
@@ -67,9 +77,22 @@ class SpeechModel(nn.Module):
         """What sampling needs, and so what is saved and counted."""
         return nn.ModuleDict({"conditioner": self.conditioner, "generator": self.groups["generator"]})
 
+    def sampling_parameters(self) -> list[nn.Parameter]:
+        """Everything that runs at sampling time, a refined model included."""
+        own = list(self.kept().parameters())
+        return own + [one for source in self._refined() for one in source.sampling_parameters()]
+
     def parameter_count(self) -> int:
         """Parameters used at sampling time."""
-        return sum(parameter.numel() for parameter in self.kept().parameters())
+        return sum(parameter.numel() for parameter in self.sampling_parameters())
+
+    def generators(self) -> list[nn.Module]:
+        """The networks whose calls are function evaluations."""
+        return [self.groups["generator"], *(one for source in self._refined() for one in source.generators())]
+
+    def _refined(self) -> list[SpeechModel]:
+        refined = self.sources[self.adapter.refines] if isinstance(self.adapter, Refining) else None
+        return [refined] if isinstance(refined, SpeechModel) else []
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float) -> Tensor:
         """The adapter's draw (B, T, C), set to 0 at padding."""
@@ -86,11 +109,11 @@ def backbone_factory(size: ModelSize) -> Callable[..., nn.Module]:
 
 
 class CallCounter:
-    """Counts forward passes of a network: the measured number of function evaluations."""
+    """Counts forward passes of networks: the measured number of function evaluations."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, *networks: nn.Module) -> None:
         self.calls = 0
-        self._handle = network.register_forward_hook(self._count)
+        self._handles = [network.register_forward_hook(self._count) for network in networks]
 
     def _count(self, *_: Any) -> None:
         self.calls += 1
@@ -99,7 +122,8 @@ class CallCounter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
 
 
 def save_model(folder: Path, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:

@@ -71,7 +71,8 @@ class _Training:
 
     def _job(self, config: AdapterConfig, label: str, role: Role, seed: int, beginning: bool = False) -> Job:
         info = registry.load("adapters", config.adapter).info
-        sources = {name: self._job(AdapterConfig(adapter=name), name, role, seed) for name in info.starts_from}
+        needed_first = registry.starts_from(config.adapter, config.options)
+        sources = {name: self._job(AdapterConfig(adapter=name), name, role, seed) for name in needed_first}
         predicted = role == "acoustic" and config.trained_on != ORACLE
         prosody = self.model(config.trained_on, "prosody", seed) if predicted else None
         train: TrainConfig = getattr(self._experiment.train, role)

@@ -75,6 +75,16 @@ def check_options(kind: Kind, name: str, options: Mapping[str, Any], reserved: t
             raise ConfigError(f"The {SINGULAR[kind]} '{name}' has no option '{option}'. {did_you_mean(option, known)}")
 
 
+def starts_from(name: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Adapters that have to be trained before this one: those it always needs, or those that its options ask for."""
+    adapter = load("adapters", name)
+    asked = getattr(adapter, "starts_from", None)
+    found: tuple[str, ...] = tuple(asked(**options)) if asked else adapter.info.starts_from
+    for source in found:
+        load("adapters", source)
+    return found
+
+
 @cache
 def source_hash(kind: Kind, name: str) -> str:
     """Hash of the plug-in's module, comments, docstrings and blank lines left out: editing an objective retrains it.

@@ -80,7 +80,7 @@ def _meter(run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtter
 
 def _parameter_bytes(run: Run, job: Job) -> int:
     models = [_model(run.folder, folder, job.key, device_of(run.experiment)) for folder in job.spec["models"].values()]
-    return sum(one.numel() * one.element_size() for model in models for one in model.kept().parameters())
+    return sum(one.numel() * one.element_size() for model in models for one in model.sampling_parameters())
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,12 @@ def _mels(run: Run, job: Job, corpus: PreparedCorpus, group: Group) -> list[Samp
         return [Sampled(torch.from_numpy(features.mel), features.durations) for features in copies]
     models = {role: _model(run.folder, folder, job.key, device_of(run.experiment))
               for role, folder in job.spec["models"].items()}  # fmt: skip
-    return _sample(models, corpus, group, job, run.experiment.mel)
+    try:
+        return _sample(models, corpus, group, job, run.experiment.mel)
+    except ClipError as error:  # an adapter gave up on one of them: which one shows where each is alone
+        if len(group) == 1:
+            return [error]
+        return [result for one in group for result in _mels(run, job, corpus, [one])]
 
 
 def _sample(
@@ -167,7 +172,7 @@ def _draw(
         for utterance, sample in group
     ]
     # Not inference_mode: energy models differentiate with respect to what they sample.
-    with torch.no_grad(), CallCounter(model.groups["generator"]) as counter:
+    with torch.no_grad(), CallCounter(*model.generators()) as counter:
         cond = model(collate(items, role).to(device))
         drawn = model.sample(cond, sampling["nfe"], Noise(seeds), sampling["temperature"])
     return drawn, counter.calls

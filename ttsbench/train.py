@@ -30,6 +30,7 @@ from ttsbench.config import TrainConfig
 from ttsbench.data.batching import Batches, RawBatch, collate, item
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.errors import TtsbenchError
+from ttsbench.interfaces import Watched
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.model import SpeechModel, load_model, save_model, utterance_seed
 from ttsbench.predicted import predicted_log_f0
@@ -170,7 +171,7 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._average.update_parameters(self._model.kept())
-        if (self._step + 1) % config.log_every == 0 or self._step == 0:
+        if (self._step + 1) % config.log_every == 0 or self._step + 1 in (1, config.steps):
             self._log(rate, {name: self._summed(loss.detach() * share) for name, loss in losses.items()}, norms)
 
     def _losses(self, raw: RawBatch, seed: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
@@ -218,13 +219,21 @@ class Trainer:
         row = {"step": self._step + 1, "learning_rate": rate}
         row |= {f"loss_{name}": float(loss.detach()) for name, loss in losses.items()}
         row |= {f"gradient_norm_{name}": norm for name, norm in norms.items()}
+        row |= self._watched("")
         if (self._step + 1) % self._config.validate_every == 0 or self._step + 1 == self._config.steps:
             self._model.eval()
             # Not under no_grad: an energy model differentiates its energy to know its loss.
             held_out = self._losses(self._valid, utterance_seed("valid", self._seed))
             self._model.train()
             row |= {f"valid_{name}": float(loss.detach()) for name, loss in held_out.items()}
+            row |= self._watched("valid_")
         self._curve.append(row)
+
+    def _watched(self, prefix: str) -> dict[str, float]:
+        """What the adapter tells of the losses it last computed, on this device's share."""
+        adapter = self._model.adapter
+        watched = adapter.watched() if isinstance(adapter, Watched) else {}
+        return {f"{prefix}watched_{name}": float(value) for name, value in watched.items()}
 
     @property
     def _name(self) -> str:

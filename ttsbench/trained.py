@@ -18,7 +18,7 @@ from ttsbench.registry import bare_source
 from ttsbench.store import cache_dir, content_hash, is_done, mark_done, open_folder, read_json, write_json
 
 FILES = ("weights.safetensors", "model.json", "curve.csv", "cost.json")
-CODE = ("nn", "data", "model.py", "predicted.py", "train.py", "types.py")
+CODE = ("nn", "energy", "data", "model.py", "predicted.py", "train.py", "types.py")
 
 
 def keep(run: Run, job: Job) -> None:

@@ -62,6 +62,7 @@ class Condition:
     sequence: Tensor  # (B, T, D)
     mask: Tensor  # (B, T) bool
     durations: Tensor | None = None  # (B, P) int64, frames; None for a prosody model
+    sources: Mapping[str, Condition] = field(default_factory=dict)  # the same, as each of ``context.sources`` takes it
 
     @property
     def lengths(self) -> Tensor:
@@ -88,8 +89,9 @@ class ModelContext:
 
     ``backbone(in_channels, out_channels, time=False)`` makes a network of the experiment's size with
     ``forward(x, cond, mask, t=None)``: x (B, T, in_channels) or None when ``in_channels`` is 0, cond (B, T, D),
-    mask (B, T), t (B,) in [0, 1] -> (B, T, out_channels). ``sources`` holds the trained models named by
-    ``AdapterInfo.starts_from``, frozen.
+    mask (B, T), t (B,) in [0, 1] -> (B, T, out_channels). ``sources`` holds the trained models that the adapter starts
+    from (``AdapterInfo.starts_from``), frozen; each has ``adapter`` and
+    ``sample(cond.sources[name], nfe, rng, temperature)`` -> (B, T, C).
     """
 
     role: Role

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ttsbench.conformance.randomness import REMEDY, global_fault, global_seed
-from ttsbench.conformance.tiny import PHONES, SEEDS, Tiny, close, lengthened, scribbled
+from ttsbench.conformance.tiny import PHONES, SEEDS, Tiny, close, lengthened, scribbled, tensors_of
 from ttsbench.model import CallCounter
-from ttsbench.types import Batch, Noise
+from ttsbench.types import Batch, Condition, Noise
 
 OTHER_SEEDS = (201, 202, 203)
 TEMPERATURES = (0.0, 0.5)
@@ -61,7 +59,7 @@ def _calls(tiny: Tiny) -> str:
     model, batch = tiny.sampler()
     calls = []
     for nfe in tiny.nfe:
-        with CallCounter(model.groups["generator"]) as counter:
+        with CallCounter(*model.generators()) as counter:
             tiny.sample(model, batch, nfe)
         calls.append(counter.calls)
     measured = ", ".join(f"{count} at nfe {nfe}" for count, nfe in zip(calls, tiny.nfe, strict=True))
@@ -101,7 +99,7 @@ def _seeds(tiny: Tiny) -> str:
     draws = []
     for process_seed, seeds in ((1, SEEDS), (2, SEEDS), (1, OTHER_SEEDS)):
         with global_seed(process_seed):
-            draws.append(tiny.sample(model, batch, tiny.nfe[0], seeds))
+            draws.append(tiny.sample(model, batch, tiny.nfe[-1], seeds))  # a single step may have no noise of its own
     first, again, other = draws
     if not torch.equal(first, again):
         return f"two draws with the same seeds differ; {REMEDY}"
@@ -126,6 +124,5 @@ def _condition(tiny: Tiny) -> str:
     return f"it writes into cond.{', cond.'.join(changed)}" if changed else ""
 
 
-def _copies(cond: Any) -> dict[str, Tensor]:
-    tensors = {field.name: getattr(cond, field.name) for field in fields(cond)}
-    return {name: values.clone() for name, values in tensors.items() if values is not None}
+def _copies(cond: Condition) -> dict[str, Tensor]:
+    return {name: values.clone() for name, values in tensors_of(cond).items()}

@@ -16,7 +16,7 @@ from ttsbench.config import ModelSize
 from ttsbench.conformance.randomness import global_seed
 from ttsbench.data.batching import Item, RawBatch, collate
 from ttsbench.model import SpeechModel, freeze
-from ttsbench.types import AdapterInfo, Batch, Noise, Role
+from ttsbench.types import AdapterInfo, Batch, Condition, Noise, Role
 
 SIZE = ModelSize(dim=32, encoder_layers=1, backbone_layers=2, kernel=3)
 CHANNELS: dict[Role, int] = {"acoustic": 20, "prosody": 2}  # not 80: a number of mel bins written into a plug-in shows
@@ -76,7 +76,7 @@ class Tiny:
 
     def model(self, seed: int = 0) -> SpeechModel:
         """An untrained model: the same weights for the same seed, sources included whatever the seed."""
-        sources = {name: freeze(Tiny(name, self.role).model(999)) for name in self.info.starts_from}
+        sources = {name: freeze(Tiny(name, self.role).model(999)) for name in registry.starts_from(self.name, {})}
         shape = {"n_phones": N_PHONES, "n_speakers": N_SPEAKERS, "channels": self.channels}
         with global_seed(seed):
             model = SpeechModel(self.name, {}, self.role, SIZE, shape, sources)
@@ -116,14 +116,18 @@ def _wake(model: SpeechModel) -> None:
 def scribbled(batch: Batch) -> Batch:
     """The batch with numbers written into the padding of the conditioning sequence and of the target."""
     generator = torch.Generator().manual_seed(3)
-    cond, padding = batch.cond, ~batch.mask.unsqueeze(-1)
+    padding = ~batch.mask.unsqueeze(-1)
 
     def scribble(values: Tensor) -> Tensor:
         return torch.where(padding, 10 * torch.randn(values.shape, generator=generator), values)
 
-    sequence = scribble(cond.sequence)
-    states = sequence if cond.durations is None else cond.states  # one and the same for a prosody model
-    return Batch(scribble(batch.target), replace(cond, sequence=sequence, states=states))
+    def scribbled_condition(cond: Condition) -> Condition:
+        sequence = scribble(cond.sequence)
+        states = sequence if cond.durations is None else cond.states  # one and the same for a prosody model
+        sources = {name: scribbled_condition(source) for name, source in cond.sources.items()}
+        return replace(cond, sequence=sequence, states=states, sources=sources)
+
+    return Batch(scribble(batch.target), scribbled_condition(batch.cond))
 
 
 def lengthened(batch: Batch) -> Batch:
@@ -132,9 +136,18 @@ def lengthened(batch: Batch) -> Batch:
     def longer(values: Tensor) -> Tensor:
         return functional.pad(values, (*(0, 0) * (values.ndim - 2), 0, PADDING))
 
-    tensors = {field.name: getattr(batch.cond, field.name) for field in fields(batch.cond)}
-    padded = {name: longer(values) for name, values in tensors.items() if values is not None and name != "speaker"}
-    return Batch(longer(batch.target), replace(batch.cond, **padded))
+    def lengthened_condition(cond: Condition) -> Condition:
+        padded = {name: longer(values) for name, values in tensors_of(cond).items() if name != "speaker"}
+        sources = {name: lengthened_condition(source) for name, source in cond.sources.items()}
+        return replace(cond, **padded, sources=sources)
+
+    return Batch(longer(batch.target), lengthened_condition(batch.cond))
+
+
+def tensors_of(cond: Condition) -> dict[str, Tensor]:
+    """The tensors of a condition by name, those of its sources left out."""
+    values = {field.name: getattr(cond, field.name) for field in fields(cond)}
+    return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
 
 def close(some: Tensor, others: Tensor) -> str:

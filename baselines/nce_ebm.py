@@ -1,0 +1,126 @@
+"""Energy-based model by noise-contrastive estimation: told what is speech from what is nearly speech.
+
+"Energy-based models for speech synthesis", 2023, https://arxiv.org/abs/2310.12765:
+
+    p(Y | x) = exp(-E(x, Y)) / Z(x)
+    Y <- Y - step grad E(x, Y) + noise sqrt(2 step) Z        (Langevin dynamics from another model's hypothesis)
+
+The loss is a reconstruction, that of residual energy models (Deng et al. 2020, https://arxiv.org/abs/2004.11714)
+without the negatives' density, which masking does not have. With K negatives Y_k for each recorded Y:
+
+    binary     softplus(E(Y)) + mean over k of softplus(-E(Y_k))
+    ranking    -log [exp(-E(Y)) / (exp(-E(Y)) + sum over k of exp(-E(Y_k)))]
+    both       + energy_penalty mean of E^2
+
+At the optimum of the first, -E is log p(Y | x) / q(Y | x) for negatives of density q. ``watched`` tells how often the
+recorded utterance has the lower energy: near 1 the negatives are too easy, and the gradients vanish.
+
+Sampling needs choices the paper does not tell. The slope is that of a frame (``ttsbench/energy/network.py``), of root
+mean square 1 at most in each frame, so that ``step`` is the farthest a frame moves in a step, in standard deviations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
+from ttsbench.energy.corruption import Corruption, checked, draw, models_in
+from ttsbench.energy.langevin import langevin_steps, walk
+from ttsbench.energy.network import Energy, EnergyTrack
+
+NEGATIVES = ("mask", "l2", "l2+noise")
+
+
+class NceEbm:
+    """An energy over (condition, target) that refines the draw of ``initial``.
+
+    ``negatives``: recipes of ``ttsbench/energy/corruption.py``, with ``distortion`` and ``noise_scale``. ``loss``:
+    ``binary`` or ``ranking``. ``network``: ``backbone`` of the controlled track or ``transformer`` as in the paper.
+    """
+
+    info = AdapterInfo(
+        name="nce_ebm",
+        title="Energy, noise-contrastive",
+        paper="2023, https://arxiv.org/abs/2310.12765 (loss and sampling are reconstructions)",
+        nfe=(50, 1, 10, 100, 300),
+        stochastic=True,
+        starts_from=("l2",),
+        step_cost=4.5,
+    )
+
+    def __init__(
+        self,
+        context: ModelContext,
+        initial: str = "l2",
+        negatives: Sequence[str] = NEGATIVES,
+        loss: Literal["binary", "ranking"] = "binary",
+        distortion: float = 0.275,
+        noise_scale: float = 0.3,
+        step: float = 0.01,
+        noise: float = 0.1,
+        energy_penalty: float = 0.1,
+        network: EnergyTrack = "backbone",
+    ) -> None:
+        if loss not in ("binary", "ranking"):
+            raise ConfigError(f"nce_ebm has no loss '{loss}'; choose one of binary, ranking.")
+        if not step > 0 or not noise >= 0:
+            raise ConfigError(f"nce_ebm needs step > 0 and noise >= 0, got {step} and {noise}.")
+        self.refines, self.negatives, self.loss = initial, checked(negatives, "nce_ebm: negatives"), loss
+        self.corruption = Corruption(context.sources, distortion, noise_scale)
+        self.energy = Energy(context, network)
+        self.step, self.noise, self.energy_penalty = step, noise, energy_penalty
+        self._initial = context.sources[initial]
+        self._watched: dict[str, float] = {}
+
+    @staticmethod
+    def starts_from(initial: str = "l2", negatives: Sequence[str] = NEGATIVES, **_: object) -> tuple[str, ...]:
+        """The model whose draw is refined, and those that the negatives are drawn from."""
+        return tuple(dict.fromkeys([initial, *models_in(checked(negatives, "nce_ebm: negatives"))]))
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The energy, one group."""
+        return {"generator": self.energy}
+
+    def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
+        """Contrast of recorded targets and one negative of each recipe, a mean over utterances."""
+        made = [batch.target, *self.corruption.all(self.negatives, batch, rng)]
+        energies = torch.stack([self.energy(y, batch.cond) for y in made])  # (1 + K, B)
+        real, wrong = energies[0], energies[1:]
+        self._watched = {
+            "accuracy": float((real < wrong).float().mean()),
+            "energy_real": float(real.detach().mean()),
+            "energy_wrong": float(wrong.detach().mean()),
+        }
+        contrast = binary_nce(real, wrong) if self.loss == "binary" else ranking_nce(real, wrong)
+        return {"generator": contrast.mean() + self.energy_penalty * energies.square().mean()}
+
+    def watched(self) -> Mapping[str, float]:
+        """Accuracy of the classifier that the energy is, and mean energies."""
+        return self._watched
+
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
+        """Refine a draw (B, T, C) of the initial model by ``nfe`` steps; temperature scales the steps' noise."""
+        start = draw(self._initial, cond.sources[self.refines], rng)
+        steps = langevin_steps(nfe, self.step, temperature * self.noise)
+        return walk(start, lambda y: bounded(self.energy.score(y, cond)), cond.mask, steps, rng)
+
+
+def binary_nce(real: Tensor, wrong: Tensor) -> Tensor:
+    """Energies of real (B,) and of wrong utterances (K, B) -> loss (B,)."""
+    return functional.softplus(real) + functional.softplus(-wrong).mean(dim=0)
+
+
+def ranking_nce(real: Tensor, wrong: Tensor) -> Tensor:
+    """Energies of real (B,) and of wrong utterances (K, B) -> loss (B,)."""
+    return real + torch.logsumexp(-torch.cat([real.unsqueeze(0), wrong]), dim=0)
+
+
+def bounded(score: Tensor) -> Tensor:
+    """Score (B, T, C), its root mean square over C at most 1 in every frame."""
+    size = score.square().mean(dim=-1, keepdim=True).sqrt()
+    return score / size.clamp_min(1.0)

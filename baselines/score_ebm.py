@@ -1,0 +1,240 @@
+"""Energy-based models trained without negatives to classify: sliced score matching, the delta loss, and both.
+
+"Training energy-based models for text-to-speech", 2025, https://arxiv.org/abs/2505.13771, with sliced score matching of
+Song et al. 2019 (https://arxiv.org/abs/1905.07088). A score s(Y, x) = grad log p(Y | x) is learnt at targets
+Y' = Y + sigma e:
+
+    SSM        v . grad(s . v) + (v . s)^2 / 2                  v of zero mean and unit variance
+    SSM-VR     v . grad(s . v) + |s|^2 / 2                      less variance, where E[v v^T] = I
+    delta      |d(Y-, x) - (Y+ - Y-)|^2,   d = sigma^2 s        from a hypothesis Y- to the recording Y+
+    both       sigma^2 SSM-VR + delta_weight delta
+
+The gradient along v is exact (``vjp``), or a difference over 2 h of two evaluations (``finite``, Pang et al. 2020,
+https://arxiv.org/abs/2007.03317).
+
+Reconstructions: how the paper perturbs targets, which hypotheses it trains the delta loss with, and the steps of its
+sampling are not known. By Tweedie's formula Y' + sigma^2 s(Y') is the expected recording, so delta on
+Y- = Y + sigma e is sigma^2-weighted denoising score matching, and on a regressor's output it is an L2 refiner whose one
+step goes to the mean. Delta is flow matching at t = 0 with Y- for noise (tests/test_score_ebm.py has them equal to the
+last bit).
+
+The network gives the recording that a step leads to (``data``: d = network(Y) - Y), as short trainings need, or d
+itself (``displacement``). Or an energy does: s = -grad E (``through: energy``), at several times the cost.
+
+Sampling refines a hypothesis. SSM walks by Langevin steps of ``step`` sigma^2 s and ends with one to Y + sigma^2 s
+without noise, which takes away the sigma it learnt at; a single step is that one. Delta goes ``step`` d at each step; 1
+is what it is made for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, masked_mean
+from ttsbench.energy.corruption import Corruption, checked, draw, models_in
+from ttsbench.energy.langevin import Step, langevin_steps, walk
+from ttsbench.energy.network import Energy, EnergyTrack
+from ttsbench.nn.unet import Track, make_network
+
+PAPER = "2025, https://arxiv.org/abs/2505.13771 (hypotheses, perturbation and sampling are reconstructions)"
+HYPOTHESES = ("l2", "l2+noise", "noise")
+FINITE = 0.01  # h, in standard deviations of the target: rounding and curvature err by as much
+Prediction = Literal["data", "displacement"]
+Projection = Literal["rademacher", "gaussian"]
+Estimator = Literal["vjp", "finite"]
+Field = Callable[[Tensor], Tensor]
+CHOICES: dict[str, tuple[str, ...]] = {
+    "prediction": ("data", "displacement"),
+    "projection": ("rademacher", "gaussian"),
+    "estimator": ("vjp", "finite"),
+    "through": ("network", "energy"),
+}
+
+
+class ScoreNetwork(nn.Module):
+    """A displacement d (B, T, C) at Y, by a network without time or by the slope of an energy."""
+
+    def __init__(
+        self, context: ModelContext, sigma: float, prediction: Prediction, network: Track, energy: EnergyTrack | None
+    ) -> None:
+        super().__init__()
+        self.sigma, self.prediction = sigma, prediction
+        self.energy = Energy(context, energy) if energy else None
+        self.network = (
+            None if energy else make_network(context, network, context.channels, context.channels, time=False)
+        )
+
+    def forward(self, y: Tensor, cond: Condition, differentiable: bool = True) -> Tensor:
+        """Y (B, T, C) -> d = sigma^2 s (B, T, C), 0 at padding."""
+        if self.energy is not None:
+            return self.sigma**2 * self.energy.score(y, cond, differentiable)
+        assert self.network is not None  # one of the two is there
+        output: Tensor = self.network(y, cond.sequence, cond.mask)
+        return (output - y if self.prediction == "data" else output) * cond.mask.unsqueeze(-1)
+
+
+class ScoreEbm:
+    """What the three objectives share: a score that refines the draw of ``initial``.
+
+    ``sigma``: standard deviation of the noise on the targets of score matching and on hypotheses. ``projections``: how
+    many v per step. ``network``: ``backbone`` of the controlled track, or ``unet`` of Matcha-TTS without its time, as
+    in the paper. ``noise`` scales that of Langevin steps.
+    """
+
+    info: ClassVar[AdapterInfo]
+    objectives: ClassVar[frozenset[str]]
+
+    def __init__(
+        self,
+        context: ModelContext,
+        initial: str = "l2",
+        sigma: float = 0.3,
+        step: float | None = None,
+        noise: float | None = None,
+        variance_reduced: bool = True,
+        projection: Projection = "rademacher",
+        projections: int = 1,
+        estimator: Estimator = "vjp",
+        hypotheses: Sequence[str] = HYPOTHESES,
+        delta_weight: float = 1.0,
+        prediction: Prediction = "data",
+        through: Literal["network", "energy"] = "network",
+        network: Track = "backbone",
+        energy: EnergyTrack = "backbone",
+    ) -> None:
+        name = self.info.name
+        chosen = {"prediction": prediction, "projection": projection, "estimator": estimator, "through": through}
+        for option, value in chosen.items():
+            if value not in CHOICES[option]:
+                raise ConfigError(f"{name} has no {option} '{value}'; choose one of {', '.join(CHOICES[option])}.")
+        if not sigma > 0 or projections < 1 or not delta_weight >= 0:
+            raise ConfigError(
+                f"{name} needs sigma > 0, projections >= 1 and delta_weight >= 0, got {sigma}, {projections} and "
+                f"{delta_weight}."
+            )
+        samples = "ssm" in self.objectives  # delta is not made to sample: it goes to where it points, at once
+        self.step, self.noise = (value if given is None else given for given, value in
+                                 ((step, 0.5 if samples else 1.0), (noise, 1.0 if samples else 0.0)))  # fmt: skip
+        self.refines, self.hypotheses = initial, checked(hypotheses, f"{name}: hypotheses")
+        self.corruption = Corruption(context.sources, noise_scale=sigma)
+        self.score = ScoreNetwork(context, sigma, prediction, network, energy if through == "energy" else None)
+        self.sigma, self.delta_weight = sigma, delta_weight
+        self.variance_reduced, self.estimator = variance_reduced, estimator
+        self.projection, self.projections, self.channels = projection, projections, context.channels
+        self._initial = context.sources[initial]
+
+    @classmethod
+    def starts_from(cls, initial: str = "l2", hypotheses: Sequence[str] = HYPOTHESES, **_: object) -> tuple[str, ...]:
+        """The model whose draw is refined, and those that the hypotheses are drawn from."""
+        recipes = checked(hypotheses, "hypotheses") if "delta" in cls.objectives else ()
+        return tuple(dict.fromkeys([initial, *models_in(recipes)]))
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The score, one group."""
+        return {"generator": self.score}
+
+    def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
+        """Sliced score matching at noisy targets, the delta loss at hypotheses, or their weighted sum."""
+        terms = []
+        if "ssm" in self.objectives:
+            terms.append(self.sigma**2 * self.score_matching(batch, rng))
+        if "delta" in self.objectives:
+            weight = self.delta_weight if len(self.objectives) > 1 else 1.0
+            terms.append(weight * self.delta(batch, self.corruption.one_each(self.hypotheses, batch, rng)))
+        return {"generator": torch.stack(terms).sum()}
+
+    def score_matching(self, batch: Batch, rng: Noise) -> Tensor:
+        """The sliced loss of the score at targets with noise, a mean over valid elements."""
+        noisy = batch.target + self.sigma * rng.normal(batch.mask, self.channels)
+
+        def score(y: Tensor) -> Tensor:
+            displacement: Tensor = self.score(y, batch.cond)
+            return displacement / self.sigma**2
+
+        losses = []
+        for _ in range(self.projections):
+            v = rng.normal(batch.mask, self.channels)
+            v = v.sign() if self.projection == "rademacher" else v
+            sliced = sliced_score_matching(score, noisy, v, self.variance_reduced, self.estimator)
+            losses.append(sliced.sum() / (batch.mask.sum() * self.channels))
+        return torch.stack(losses).mean()
+
+    def delta(self, batch: Batch, hypothesis: Tensor) -> Tensor:
+        """Mean squared error of the displacement at a hypothesis (B, T, C)."""
+        error = self.score(hypothesis, batch.cond) - (batch.target - hypothesis)
+        return masked_mean(error.square(), batch.mask)
+
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
+        """Refine a draw (B, T, C) of the initial model by ``nfe`` steps; temperature scales their noise."""
+        start = draw(self._initial, cond.sources[self.refines], rng)
+
+        def score(y: Tensor) -> Tensor:
+            displacement: Tensor = self.score(y, cond, differentiable=False)
+            return displacement / self.sigma**2
+
+        size = self.step * self.sigma**2
+        if "ssm" in self.objectives:
+            steps = [*langevin_steps(nfe - 1, size, temperature * self.noise), Step(self.sigma**2)]
+        else:
+            steps = langevin_steps(nfe, size, temperature * self.noise)
+        return walk(start, score, cond.mask, steps, rng)
+
+
+def sliced_score_matching(
+    score: Field, y: Tensor, v: Tensor, variance_reduced: bool = True, estimator: Estimator = "vjp"
+) -> Tensor:
+    """The loss of ``score`` at y (B, T, C) along v (B, T, C): (B,), summed over what v is not 0 at.
+
+    ``score`` is 0 where there is padding.
+    """
+    if estimator == "finite":
+        ahead, behind = score(y + FINITE * v), score(y - FINITE * v)
+        curvature = _dot(v, ahead - behind) / (2 * FINITE)
+        parts = [ahead, behind]  # the mean of both is that of the middle, to second order
+    else:
+        with torch.enable_grad():
+            at = y.detach().requires_grad_()
+            middle = score(at)
+            (slope,) = torch.autograd.grad(_dot(v, middle).sum(), at, create_graph=True)
+        curvature = _dot(v, slope)
+        parts = [middle]
+    sizes = [_dot(s, s) if variance_reduced else _dot(v, s).square() for s in parts]
+    return curvature + 0.5 * torch.stack(sizes).mean(dim=0)
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    return (one * other).sum(dim=(1, 2))
+
+
+class SsmEbm(ScoreEbm):
+    """Sliced score matching."""
+
+    info = AdapterInfo(
+        name="ssm_ebm", title="Energy, sliced score matching", paper=PAPER, nfe=(10, 1, 50, 100, 300), stochastic=True,
+        starts_from=("l2",), step_cost=3.0,
+    )  # fmt: skip
+    objectives = frozenset({"ssm"})
+
+
+class DeltaEbm(ScoreEbm):
+    """The delta loss."""
+
+    info = AdapterInfo(
+        name="delta_ebm", title="Energy, delta loss", paper=PAPER, nfe=(1, 10, 50, 100, 300), starts_from=("l2",),
+        step_cost=1.4,
+    )  # fmt: skip
+    objectives = frozenset({"delta"})
+
+
+class SsmDelta(ScoreEbm):
+    """Both."""
+
+    info = AdapterInfo(
+        name="ssm_delta", title="Energy, score matching and delta", paper=PAPER, nfe=(10, 1, 50, 100, 300),
+        stochastic=True, starts_from=("l2",), step_cost=4.0,
+    )  # fmt: skip
+    objectives = frozenset({"ssm", "delta"})
