@@ -56,6 +56,9 @@ def claim(**part):
         ({"lowest": ["a+oracle", "c+oracle", "d+oracle"], "within": ["a+oracle"]}, "supported"),
         ({"lowest": ["a+oracle", "c+oracle", "d+oracle"], "within": ["c+oracle", "d+oracle"]}, "refuted"),
         ({"lowest": ["a+oracle", "b+oracle", "d+oracle"], "within": ["a+oracle"]}, "inconclusive"),
+        ({"contrast": {"e+oracle": 1, "c+oracle": -1, "d+oracle": -1, "a+oracle": 1}}, "inconclusive"),
+        ({"contrast": {"e+oracle": 1, "c+oracle": -1, "d+oracle": 1, "a+oracle": -1}}, "supported"),
+        ({"contrast": {"c+oracle": 1, "e+oracle": -0.9}}, "refuted"),
         ({"less": "a+oracle", "than": ["z+oracle"]}, "not run"),
     ],
 )
@@ -74,6 +77,9 @@ def test_the_difference_speaks_for_the_claim_where_it_is_positive(run):
     (finding,) = judge(claim(nearer="c+oracle", to=5.0, than=["e+oracle"]), run).findings
     assert finding.comparison.value == pytest.approx(2.0, abs=0.1)
     assert finding.sentence == "mcd: c+oracle nearer to 5 than e+oracle"
+    (finding,) = judge(claim(contrast={"c+oracle": 1, "d+oracle": -0.5}), run).findings
+    assert finding.comparison.value == pytest.approx(2.0, abs=0.1)
+    assert finding.sentence == "mcd: +1 c+oracle -0.5 d+oracle above 0"
 
 
 def test_a_part_without_its_systems_is_named_and_the_rest_judged(run):

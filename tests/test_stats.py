@@ -12,6 +12,7 @@ import scipy.stats
 from ttsbench.stats import (
     Scores,
     bootstrap_interval,
+    contrast,
     crossing,
     effect_size,
     holm,
@@ -226,6 +227,33 @@ def test_unequal_sets_are_not_compared(sample, compare):
         compare(Scores(sample[:2], ["a", "b"]), Scores(sample[:2], ["a", "c"]), mean, random())
     with pytest.raises(ValueError, match="same utterances"):
         compare(Scores(sample[:3]), Scores(sample[:2]), mean, random())
+
+
+# Contrasts
+
+
+def test_a_contrast_of_two_is_their_difference(sample):
+    a, b = Scores(sample), Scores(sample[::-1] * 2)
+    assert contrast((a, b), (1, -1), mean, random())[:4] == pytest.approx(paired_difference(a, b, mean, random()))
+
+
+def test_a_contrast_of_four_sees_one_change_against_another():
+    rng = random()
+    difficulty = rng.normal(size=(50, 1)) * 5
+    before, after = Scores(difficulty), Scores(difficulty + 1 + 0.1 * rng.normal(size=(50, 1)))
+    worse = Scores(difficulty + 1.2 + 0.1 * rng.normal(size=(50, 1)))
+    found = contrast((worse, before, after, before), (1, -1, -1, 1), mean, random())
+    assert found.value == pytest.approx(0.2, abs=0.05)
+    assert found.low > 0
+    assert found.p == pytest.approx(2 / 1001)
+
+
+def test_a_contrast_rejects_as_often_as_it_says():
+    rng, found = random(), []
+    for _ in range(200):
+        systems = [Scores(rng.normal(size=(40, 1))) for _ in range(3)]
+        found.append(contrast(systems, (1, -0.5, -0.5), mean, rng, resamples=200).p < 0.05)
+    assert 0.02 <= np.mean(found) <= 0.11
 
 
 # Permutation tests

@@ -11,8 +11,10 @@ under it. A part becomes comparisons of two systems, signed so that a positive d
 A claim is supported where all comparisons are, refuted where one is, else inconclusive; not run where no run has the
 systems. Models whose validation loss still changed by more than a twentieth in the last quarter of their training
 refute nothing: the verdict is then inconclusive. That the least of several values is among some (``lowest``) is
-supported where every other value is above the least of those, and refuted where another one is below all of them. A
-verdict holds for the corpus, the models and the seeds it was found with, and for nothing else.
+supported where every other value is above the least of those, and refuted where another one is below all of them. What
+two systems do not say, such as that one loses more by a change than another does, is a weighted sum that should be
+positive (``contrast``), tested by the bootstrap. A verdict holds for the corpus, the models and the seeds it was found
+with, and for nothing else.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ Verdict = Literal["supported", "refuted", "inconclusive", "not run"]
 
 
 class Part(Section):
-    """What is said of some systems under one metric: one of ``less``, ``more``, ``nearer``, ``rising``, ``lowest``."""
+    """What is said of some systems under one metric, in one of six ways; see ``experiments/claims.yaml``."""
 
     metric: str
     less: str = ""
@@ -54,14 +56,17 @@ class Part(Section):
     rising: tuple[str, ...] = ()
     lowest: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+    contrast: dict[str, float] = Field(default_factory=dict)
     margin: float = Field(0.0, ge=0.0)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Part:
         compared = [kind for kind in ("less", "more", "nearer") if getattr(self, kind)]
-        kinds = [*compared, *(kind for kind in ("rising", "lowest") if getattr(self, kind))]
+        kinds = [*compared, *(kind for kind in ("rising", "lowest", "contrast") if getattr(self, kind))]
         if len(kinds) != 1:
-            raise ValueError(f"a part says one of less, more, nearer, rising and lowest, this one says {kinds}")
+            raise ValueError(
+                f"a part says one of less, more, nearer, rising, lowest and contrast, this one says {kinds}"
+            )
         if bool(compared) != bool(self.than):
             raise ValueError("'than' belongs to less, more and nearer, and each of them needs it")
         if bool(self.nearer) != (self.to is not None) or bool(self.lowest) != bool(self.within):
@@ -73,7 +78,7 @@ class Part(Section):
     @property
     def systems(self) -> set[str]:
         """Every system that is spoken of."""
-        return {self.less, self.more, self.nearer, *self.than, *self.rising, *self.lowest} - {""}
+        return {self.less, self.more, self.nearer, *self.than, *self.rising, *self.lowest, *self.contrast} - {""}
 
 
 class Claim(Section):
@@ -187,6 +192,10 @@ class ScoredRun:
             rows = rows.seen_as(_Distance(rows.metric, to))
         return rows.difference(system, baseline, self._sampling)
 
+    def contrast(self, metric: str, weights: Mapping[str, float]) -> Comparison:
+        """Weighted sum of systems."""
+        return self.metrics[metric].contrast(weights, self._sampling)
+
     def converged(self, systems: set[str]) -> dict[str, float]:
         """Change of the validation loss in the last quarter of training, of every model behind the systems."""
         pairs = [pair(system) for system in systems]
@@ -217,6 +226,9 @@ def _findings(part: Part, run: ScoredRun) -> Iterator[Finding]:
             yield Finding(f"{metric}: {higher} above {lower}", run.difference(metric, higher, lower), part.margin)
     elif part.lowest:
         yield from _lowest(part, run)
+    elif part.contrast:
+        summed = run.contrast(metric, part.contrast)
+        yield Finding(f"{metric}: {summed.system} above 0", summed, part.margin)
     elif part.more:
         for other in part.than:
             yield Finding(f"{metric}: {part.more} above {other}", run.difference(metric, part.more, other), part.margin)

@@ -6,7 +6,7 @@ What is estimated, tested and corrected, and from which papers, is in ``ttsbench
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ttsbench.score import NOT_APPLICABLE
 from ttsbench.stats import (
     Scores,
     bootstrap_interval,
+    contrast,
     crossing,
     effect_size,
     holm,
@@ -170,6 +171,23 @@ class MetricRows:
         effect = effect_size(value, error, len(common))
         mde = minimum_detectable_effect(error, sampling.level) if error > 0 else math.nan
         seeds = min(len(crossing(a).seeds), len(crossing(b).seeds))
+        return Comparison(*names, value, low, high, p, effect, mde, len(common), seeds)
+
+    def contrast(self, weights: Mapping[str, float], sampling: Sampling) -> Comparison:
+        """Weighted sum of systems' values, on the utterances of which all were measured in full; p by bootstrap."""
+        common = set.intersection(*(self.utterances(system) for system in weights))
+        names = (" ".join(f"{weight:+g} {system}" for system, weight in weights.items()), "", self.info.name)
+        if not common:
+            nothing = math.nan
+            return Comparison(*names, nothing, nothing, nothing, nothing, nothing, nothing, n=0, seeds=0)
+        scores = [self.scores(system, common) for system in weights]
+        value, low, high, error, p = contrast(
+            scores, list(weights.values()), self.metric.reduce, np.random.default_rng(sampling.seed),
+            sampling.resamples, sampling.level, self.floored,
+        )  # fmt: skip
+        effect = effect_size(value, error, len(common))
+        mde = minimum_detectable_effect(error, sampling.level) if error > 0 else math.nan
+        seeds = min(len(crossing(one).seeds) for one in scores)
         return Comparison(*names, value, low, high, p, effect, mde, len(common), seeds)
 
     @property

@@ -3,9 +3,11 @@
 from ttsbench.stats.bootstrap import (
     LEVEL,
     RESAMPLES,
+    Contrast,
     Difference,
     Interval,
     bootstrap_interval,
+    contrast,
     paired_difference,
 )
 from ttsbench.stats.effect import POWER, effect_size, minimum_detectable_effect
@@ -17,6 +19,7 @@ __all__ = [
     "LEVEL",
     "POWER",
     "RESAMPLES",
+    "Contrast",
     "Crossing",
     "Difference",
     "Interval",
@@ -24,6 +27,7 @@ __all__ = [
     "Rows",
     "Scores",
     "bootstrap_interval",
+    "contrast",
     "crossing",
     "effect_size",
     "holm",

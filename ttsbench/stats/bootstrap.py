@@ -24,6 +24,7 @@ below the least possible value.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,16 @@ class Difference(NamedTuple):
     low: float
     high: float
     error: float
+
+
+class Contrast(NamedTuple):
+    """A weighted sum of systems' values, its interval and standard error, and two-sided p that it is 0."""
+
+    value: float
+    low: float
+    high: float
+    error: float
+    p: float
 
 
 def bootstrap_interval(
@@ -86,18 +97,45 @@ def paired_difference(
     Both are also given the same drawn seeds where they have the same set of seeds; else each draws its own. The
     interval is NaN as in ``bootstrap_interval``. Raises ``ValueError`` where the two do not cover the same utterances.
     """
-    of_a, of_b = crossing(a), crossing(b)
-    same_utterances(of_a, of_b)
-    value = reduce(a.rows) - reduce(b.rows)
-    if len(of_a.utterances) < 2 or np.isnan(value):
-        return Difference(value, np.nan, np.nan, np.nan)
-    utterances = _picks(rng, resamples, len(of_a.utterances))
-    seeds_a = _picks(rng, resamples, len(of_a.seeds))
-    paired = np.array_equal(of_a.seeds, of_b.seeds)
-    seeds_b = seeds_a if paired else _picks(rng, resamples, len(of_b.seeds))
-    values = _resampled(a.rows, reduce, of_a, seeds_a, utterances)
-    values -= _resampled(b.rows, reduce, of_b, seeds_b, utterances)
-    return Difference(value, *_percentiles(values, level, value if centred else None), float(values.std()))
+    value, low, high, error, _ = contrast((a, b), (1.0, -1.0), reduce, rng, resamples, level, centred)
+    return Difference(value, low, high, error)
+
+
+def contrast(
+    systems: Sequence[Scores],
+    weights: Sequence[float],
+    reduce: Reduce,
+    rng: np.random.Generator,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    centred: bool = False,
+) -> Contrast:
+    """``reduce`` of each system times its weight, summed, on the same drawn utterances.
+
+    Systems with the same set of seeds are given the same drawn seeds. p is twice the smaller share of resamples on
+    either side of 0, at least 1 / (resamples + 1) (Efron and Tibshirani, ch. 15.4): for a difference of two systems
+    ``permutation_test`` assumes less. All but the value is NaN as in ``bootstrap_interval``. Raises ``ValueError``
+    where the systems do not cover the same utterances.
+    """
+    designs = [crossing(one) for one in systems]
+    for design in designs[1:]:
+        same_utterances(designs[0], design)
+    value = sum(weight * reduce(one.rows) for one, weight in zip(systems, weights, strict=True))
+    if len(designs[0].utterances) < 2 or np.isnan(value):
+        return Contrast(value, np.nan, np.nan, np.nan, np.nan)
+    utterances = _picks(rng, resamples, len(designs[0].utterances))
+    drawn: dict[tuple[object, ...], NDArray[np.int64]] = {}
+    values = np.zeros(resamples)
+    for one, weight, design in zip(systems, weights, designs, strict=True):
+        seeds = tuple(design.seeds)
+        if seeds not in drawn:
+            drawn[seeds] = _picks(rng, resamples, len(seeds))
+        values += weight * _resampled(one.rows, reduce, design, drawn[seeds], utterances)
+    low, high = _percentiles(values, level, value if centred else None)
+    moved = values + (value - values.mean()) if centred else values
+    beyond = min(int((moved <= 0).sum()), int((moved >= 0).sum()))
+    p = min(1.0, 2 * (1 + beyond) / (1 + resamples)) if np.isfinite(moved).all() else np.nan
+    return Contrast(value, low, high, float(values.std()), p)
 
 
 def _picks(rng: np.random.Generator, resamples: int, count: int) -> NDArray[np.int64]:
