@@ -23,7 +23,7 @@ from ttsbench.provenance import provenance
 from ttsbench.results import MetricRows, Sampling, compare, difference_frame, read_rows, summary, summary_frame
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.store import read_json, write_json, write_text
-from ttsbench.sweeps import find_sweeps, sweep_frame
+from ttsbench.sweeps import PARAMETERS, find_sweeps, moving, sweep_frame
 from ttsbench.tables import Table, latex, markdown
 from ttsbench.trainings import read_curve, training_lines, trainings
 from ttsbench.transcribe import TRANSCRIPTS
@@ -96,12 +96,10 @@ def _sweeps(run: Run) -> None:
         return
     table = pd.read_csv(run.folder / "summary.csv")
     frame = sweep_frame(find_sweeps(run.experiment), table)
-    for parameter in ("temperature", "nfe"):
-        rows = frame[frame["parameter"] == parameter] if len(frame) else frame
-        moved = [name for name, values in rows.groupby("metric")["value"] if values.nunique() > 1] if len(rows) else []
-        rows = rows[rows["metric"].isin(moved)] if moved else rows.iloc[:0]
+    copies = table[table["system"] == COPY_SYNTHESIS]
+    for parameter in PARAMETERS:
+        rows = moving(frame, parameter)
         if len(rows):
-            copies = table[table["system"] == COPY_SYNTHESIS]
             save_figure(sweep_figure(rows, copies), run.folder / "figures" / f"sweep-{parameter}")
 
 

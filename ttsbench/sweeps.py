@@ -8,11 +8,14 @@ from typing import Literal
 
 import pandas as pd
 
-from ttsbench.config import AdapterConfig, Experiment
-from ttsbench.plan import System, sampling_of, systems
+from ttsbench import registry
+from ttsbench.config import ORACLE, AdapterConfig, Experiment
+from ttsbench.plan import sampling_of, systems
 
 Parameter = Literal["temperature", "nfe"]
+PARAMETERS: tuple[Parameter, ...] = ("temperature", "nfe")
 LEAST = 3  # settings that make a sweep
+COLUMNS = ("parameter", "family", "setting", "metric", "unit", "value", "low", "high")
 
 
 @dataclass
@@ -28,35 +31,41 @@ def find_sweeps(experiment: Experiment) -> list[Sweep]:
     """Every family of at least three systems whose acoustic or prosody model varies in one sampling parameter alone."""
     found: dict[tuple[Parameter, str], Sweep] = {}
     for system in systems(experiment):
-        for varied, fixed in (("acoustic", "prosody"), ("prosody", "acoustic")):
-            label = getattr(system, varied)
-            if system.acoustic is None or label not in experiment.adapters or system.acoustic == system.prosody:
-                continue
-            for parameter in ("temperature", "nfe"):
-                name = _family(experiment, system, label, varied, getattr(system, fixed), parameter)
-                sweep = found.setdefault((parameter, name), Sweep(parameter, name))
+        if system.acoustic is None or system.prosody is None or system.acoustic == system.prosody:
+            continue
+        for parameter in PARAMETERS:
+            for label in (one for one in (system.acoustic, system.prosody) if one in experiment.adapters):
+                model = _but_for(experiment, label, parameter)
+                acoustic = model if label == system.acoustic else system.acoustic
+                family = f"{acoustic}+{model if label == system.prosody else system.prosody}"
+                sweep = found.setdefault((parameter, family), Sweep(parameter, family))
                 sweep.systems[float(sampling_of(experiment, label)[parameter])] = system.name
     return [sweep for sweep in found.values() if len(sweep.systems) >= LEAST]
 
 
-def _family(experiment: Experiment, system: System, label: str, varied: str, fixed: str | None, parameter: str) -> str:
-    """What stays the same, as a name that tells families apart."""
+def _but_for(experiment: Experiment, label: str, parameter: Parameter) -> str:
+    """What stays the same of a label's model where the parameter varies: a name that tells families apart."""
     config: AdapterConfig = experiment.adapters[label]
-    options = "".join(f" {key}={value}" for key, value in config.options.items())
-    trained = "" if config.trained_on == "oracle" else f" trained on {config.trained_on}"
-    others = {key: value for key, value in sampling_of(experiment, label).items() if key != parameter}
-    default = AdapterConfig()
-    kept = "" if others.get("temperature", default.temperature) == default.temperature else f" {others}"
-    name = f"{config.adapter}{options}{trained}{kept}"
-    return f"{name}+{fixed}" if varied == "acoustic" else f"{fixed}+{name}"
+    default = {"nfe": registry.load("adapters", config.adapter).info.nfe[0], "temperature": AdapterConfig().temperature}
+    sampling = {name: value for name, value in sampling_of(experiment, label).items() if value != default[name]}
+    told = {**config.options, **{name: value for name, value in sampling.items() if name != parameter}}
+    trained = [f"trained on {config.trained_on}"] if config.trained_on != ORACLE else []
+    return " ".join([config.adapter, *(f"{name}={value}" for name, value in told.items()), *trained])
 
 
 def sweep_frame(sweeps: Sequence[Sweep], summary: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``summary.csv`` that belong to a sweep: parameter, family, setting, metric, unit, value, low, high."""
+    """Rows of ``summary.csv`` that belong to a sweep, with ``COLUMNS``."""
     lines: list[Mapping[str, object]] = []
     for sweep in sweeps:
         for setting, system in sorted(sweep.systems.items()):
             for row in summary[summary["system"] == system].to_dict("records"):
                 kept = {name: row[name] for name in ("metric", "unit", "value", "low", "high")}
                 lines.append({"parameter": sweep.parameter, "family": sweep.family, "setting": setting, **kept})
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def moving(frame: pd.DataFrame, parameter: Parameter) -> pd.DataFrame:
+    """The rows of one parameter's sweeps, of metrics that change with it."""
+    rows = frame[frame["parameter"] == parameter]
+    different = rows.groupby("metric")["value"].transform("nunique") > 1
+    return rows[different]
