@@ -1,6 +1,6 @@
 """Energy-based models trained without negatives to classify: sliced score matching, the delta loss, and both.
 
-"Training energy-based models for text-to-speech", 2025, https://arxiv.org/abs/2505.13771, with sliced score matching of
+"Score-based training for energy-based TTS models", 2025, https://arxiv.org/abs/2505.13771, with sliced score matching of
 Song et al. 2019 (https://arxiv.org/abs/1905.07088). A score s(Y, x) = grad log p(Y | x) is learnt at targets
 Y' = Y + sigma e:
 

@@ -9,12 +9,12 @@ under it. A part becomes comparisons of two systems, signed so that a positive d
     inconclusive   otherwise
 
 A claim is supported where all comparisons are, refuted where one is, else inconclusive; not run where no run has the
-systems. Models whose validation loss still changed by more than a twentieth in the last quarter of their training
-refute nothing: the verdict is then inconclusive. That the least of several values is among some (``lowest``) is
-supported where every other value is above the least of those, and refuted where another one is below all of them. What
-two systems do not say, such as that one loses more by a change than another does, is a weighted sum that should be
-positive (``contrast``), tested by the bootstrap. A verdict holds for the corpus, the models and the seeds it was found
-with, and for nothing else.
+systems. Models whose validation loss did more than a twentieth of its whole fall in the last quarter of their
+training, or rose by as much, refute nothing: the verdict is then inconclusive. That the least of several values is
+among some (``lowest``) is supported where every other value is above the least of those, and refuted where another one
+is below all of them. What two systems do not say, such as that one loses more by a change than another does, is a
+weighted sum that should be positive (``contrast``), tested by the bootstrap. A verdict holds for the corpus, the
+models and the seeds it was found with, and for nothing else.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from ttsbench.store import read_json
 from ttsbench.tables import SIGNIFICANT
 from ttsbench.trainings import trainings
 
-CONVERGED = 0.05  # change of the validation loss in the last quarter of training, as a share of it
+CONVERGED = 0.05  # change of the validation loss in the last quarter of training, as a share of its whole fall
 Verdict = Literal["supported", "refuted", "inconclusive", "not run"]
 
 
@@ -298,7 +298,7 @@ def _evidence(judgement: Judgement) -> list[str]:
     lines += ["", *(f"- Not judged: {text}." for text in judgement.missing)]
     if judgement.converged:
         models = ", ".join(f"{name} {change:+.1%}" for name, change in judgement.converged.items())
-        lines.append(f"- Validation loss over the last quarter of training: {models}.")
+        lines.append(f"- Validation loss over the last quarter of training, of its whole fall: {models}.")
     if judgement.unconverged and any(finding.verdict == "refuted" for finding in judgement.findings):
         lines.append("- No refutation, for not all of these models had converged.")
     return lines

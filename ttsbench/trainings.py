@@ -22,8 +22,9 @@ def trainings(run: Path) -> pd.DataFrame:
     """One row per trained model of a run, by folder. Losses are the objective's own: not to be compared between two.
 
     ``loss`` and ``valid_loss`` are the generator's at the last steps they were taken (bits per dimension for a flow);
-    ``valid_change`` is by how much the latter changed over the last quarter of the steps, as a share of the loss at the
-    beginning of that quarter: near 0 where training had converged.
+    ``valid_change`` is what the latter did over the last quarter of the steps, as a share of its whole fall since it
+    was first taken: near 0 where training had converged, positive where it rises again. (Of the loss itself it would
+    be no share: that of a likelihood has no zero.)
     """
     rows = [_row(path.parent) for path in sorted((run / "train").glob("*/cost.json"))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -34,7 +35,7 @@ def training_lines(table: pd.DataFrame) -> list[str]:
     if table.empty:
         return []
     lines = [
-        "| model | role | seeds | parameters | training (s) | s/step | loss | valid loss | change in last quarter |",
+        "| model | role | seeds | parameters | training (s) | s/step | loss | valid loss | last quarter of its fall |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for (model, role), rows in table.groupby(["model", "role"], sort=False):
@@ -79,6 +80,7 @@ def _last(found: Sequence[tuple[int, float]]) -> float:
 
 
 def _change(valid: Sequence[tuple[int, float]], steps: int) -> float:
-    """Relative change from the last value of the first three quarters; NaN where there is none."""
+    """Last value minus that at three quarters, over the largest fall; NaN where there is none."""
     before = [value for step, value in valid if step <= (1 - LAST) * steps]
-    return (valid[-1][1] - before[-1]) / abs(before[-1]) if before and before[-1] else math.nan
+    fall = valid[0][1] - min(value for _, value in valid) if valid else 0.0
+    return (valid[-1][1] - before[-1]) / fall if before and fall > 0 else math.nan
