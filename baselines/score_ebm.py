@@ -1,7 +1,7 @@
 """Energy-based models trained without negatives to classify: sliced score matching, the delta loss, and both.
 
-"Score-based training for energy-based TTS models", 2025, https://arxiv.org/abs/2505.13771, with sliced score matching of
-Song et al. 2019 (https://arxiv.org/abs/1905.07088). A score s(Y, x) = grad log p(Y | x) is learnt at targets
+"Score-based training for energy-based TTS models", 2025, https://arxiv.org/abs/2505.13771, with sliced score matching
+of Song et al. 2019 (https://arxiv.org/abs/1905.07088). A score s(Y, x) = grad log p(Y | x) is learnt at targets
 Y' = Y + sigma e:
 
     SSM        v . grad(s . v) + (v . s)^2 / 2                  v of zero mean and unit variance
