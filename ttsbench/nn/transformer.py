@@ -1,0 +1,106 @@
+"""A causal Transformer as in LLaMA (Touvron et al. 2023, https://arxiv.org/abs/2302.13971), with a key-value cache.
+
+Root-mean-square normalisation before each part, rotary positions (Su et al. 2021, https://arxiv.org/abs/2104.09864), a
+feed-forward layer gated by SiLU. Position k sees positions up to k, so what comes after an utterance never changes it
+and padding needs no mask.
+
+With a ``Cache`` the keys and values of what was read before are kept, and a call reads only what is new: a step costs
+the same at any position, up to the attention itself.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BASE = 10_000.0  # of the rotary frequencies
+
+
+class Cache:
+    """Keys and values (layers, B, H, capacity, W) of the ``length`` positions that were read so far."""
+
+    def __init__(self, transformer: Transformer, batch: int, capacity: int) -> None:
+        like = transformer.norm.weight
+        heads, width = transformer.heads, transformer.dim // transformer.heads
+        shape = (len(transformer.blocks), batch, heads, capacity, width)
+        self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
+        self.length = 0
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Take new keys and values (B, H, K, W) of a layer, give all of it up to them."""
+        end = self.length + keys.shape[2]
+        self.keys[layer, :, :, self.length : end] = keys
+        self.values[layer, :, :, self.length : end] = values
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+class Transformer(nn.Module):
+    """(B, K, dim) -> (B, K, dim), causal. ``dim`` must be a multiple of twice ``heads``."""
+
+    def __init__(self, dim: int, layers: int, heads: int) -> None:
+        super().__init__()
+        if dim % (2 * heads):
+            raise ValueError(f"dim {dim} must be a multiple of twice the {heads} heads, for rotary positions.")
+        self.dim, self.heads = dim, heads
+        self.blocks = nn.ModuleList([Block(dim, heads) for _ in range(layers)])
+        self.norm = nn.RMSNorm(dim)
+
+    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        """X (B, K, dim): all of a sequence, or with a cache what follows on what it holds."""
+        start = cache.length if cache else 0
+        turn = rotation(start, x.shape[1], self.dim // self.heads, x.device)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, turn, cache, layer)
+        if cache:
+            cache.length += x.shape[1]
+        output: Tensor = self.norm(x)
+        return output
+
+
+class Block(nn.Module):
+    """Attention, then a gated feed-forward layer of 8/3 of the width."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        inner = 8 * (dim * 8 // 3 // 8)
+        self.attention_norm, self.feed_norm = nn.RMSNorm(dim), nn.RMSNorm(dim)
+        self.qkv, self.output = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim, bias=False)
+        self.gate, self.up = nn.Linear(dim, inner, bias=False), nn.Linear(dim, inner, bias=False)
+        self.down = nn.Linear(inner, dim, bias=False)
+
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], cache: Cache | None, layer: int) -> Tensor:
+        """X (B, K, dim) -> (B, K, dim)."""
+        batch, count, dim = x.shape
+        qkv = self.qkv(self.attention_norm(x)).view(batch, count, 3, self.heads, dim // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        query, key = rotated(query, turn), rotated(key, turn)
+        if cache is not None:
+            key, value = cache.extend(layer, key, value)
+        # A single new position sees everything; several, each up to its own.
+        seen = None if count == 1 else _seen(count, key.shape[2], x.device)
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        x = x + self.output(attended.transpose(1, 2).flatten(2))
+        hidden = self.feed_norm(x)
+        update: Tensor = self.down(functional.silu(self.gate(hidden)) * self.up(hidden))
+        return x + update
+
+
+def rotation(start: int, count: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (K, W / 2) of positions from ``start`` on."""
+    rates = BASE ** (-torch.arange(0, width, 2, device=device) / width)
+    angles = torch.arange(start, start + count, device=device).unsqueeze(1) * rates
+    return angles.cos(), angles.sin()
+
+
+def rotated(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """X (B, H, K, W), its pairs of channels turned by the angles of their positions."""
+    cosine, sine = turn
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+
+
+def _seen(new: int, known: int, device: torch.device) -> Tensor:
+    """What each of the last ``new`` of ``known`` positions may look at, (new, known)."""
+    return torch.ones(new, known, dtype=torch.bool, device=device).tril(known - new)
