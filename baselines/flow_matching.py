@@ -83,6 +83,28 @@ class FlowMatching:
         t = t.view(-1, 1, 1)
         return (1 - self.kept * t) * noise + t * target, target - self.kept * noise
 
+    # What a student distils, as of a diffusion model whose prior mean is 0
+
+    def mean(self, cond: Condition) -> Tensor:
+        """0 (B, T, C)."""
+        return cond.sequence.new_zeros(*cond.mask.shape, self.channels)
+
+    def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """T (B,) in [0, 1] -> shares of data and of noise, each (B, 1, 1)."""
+        t = t.view(-1, 1, 1)
+        return t, 1 - self.kept * t
+
+    def diffuse(self, data: Tensor, mean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """Data, mean (of no use here) and noise (B, T, C), t (B,) -> x_t (B, T, C)."""
+        return self.path(data, noise, t)[0]
+
+    def predict_data(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
+        """Expected data (B, T, C) given x_t (B, T, C) and t (B,) in [0, 1): one function evaluation."""
+        output: Tensor = self.network(x, cond.sequence, cond.mask, t)
+        if self.prediction == "data":
+            return output
+        return self.kept * x + (1 - self.kept * t.view(-1, 1, 1)) * output
+
     def velocity(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
         """The velocity (B, T, C) at x (B, T, C) and t (B,), 0 <= t < 1: one function evaluation."""
         output: Tensor = self.network(x, cond.sequence, cond.mask, t)

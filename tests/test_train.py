@@ -26,7 +26,8 @@ def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("train")
     with pytest.MonkeyPatch.context() as patch, installed(root / "plugins"):
         patch.setenv("TTSBENCH_CACHE", str(root / "cache"))
-        adapters = {"l1": {}, "two_groups": {}, "bad": {"adapter": "two_groups", "options": {"nan_at": 3}}}
+        adapters = {"l1": {}, "two_groups": {}, "bad": {"adapter": "two_groups", "options": {"nan_at": 3}},
+                    "dmd": {"options": {"fake_updates": 2}}}  # fmt: skip
         yield prepared(root, tiny_corpus(root / "corpus"), adapters=adapters, prosody=["same"])
 
 
@@ -73,12 +74,17 @@ def same(left, right):
 # Resuming
 
 
-def test_a_resumed_training_reaches_the_same_bits(fabric, run):
+@pytest.mark.parametrize("adapter", ["two_groups", "dmd"])
+def test_a_resumed_training_reaches_the_same_bits(fabric, run, adapter):
     run = with_train(run)
-    straight = trainer_of(fabric, run, job_of(run, "two_groups", name="straight"))
+    if adapter == "dmd":
+        teacher = trainer_of(fabric, run, job_of(run, "diffusion", name="diffusion-acoustic-seed0"))
+        step(teacher, 2)
+        teacher.save()
+    straight = trainer_of(fabric, run, job_of(run, adapter, name=f"straight-{adapter}"))
     step(straight, STEPS)
     straight.save()
-    job = job_of(run, "two_groups", name="resumed")
+    job = job_of(run, adapter, name=f"resumed-{adapter}")
     first = trainer_of(fabric, run, job)
     step(first, 3)
     first._checkpoint()
@@ -89,7 +95,7 @@ def test_a_resumed_training_reaches_the_same_bits(fabric, run):
     step(second, STEPS - 3)
     second.save()
     assert same(state(straight), state(second))
-    folders = [run.folder / "train" / name for name in ("straight", "resumed")]
+    folders = [run.folder / "train" / name for name in (f"straight-{adapter}", f"resumed-{adapter}")]
     weights, curves = ([(folder / file).read_bytes() for folder in folders]
                        for file in ("weights.safetensors", "curve.csv"))  # fmt: skip
     assert weights[0] == weights[1]

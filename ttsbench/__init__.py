@@ -6,7 +6,17 @@ what they are handed (``Batch``, ``Condition``, ``Clip``, ...), and the errors t
 
 from ttsbench.audio.usable import require_usable
 from ttsbench.errors import ClipError, ConfigError, CorpusError, MeasurementError, NotApplicable, TtsbenchError
-from ttsbench.interfaces import Adapter, Corpus, FlooredMetric, Metric, Refining, Transcriber, Vocoder, Watched
+from ttsbench.interfaces import (
+    Adapter,
+    Continuing,
+    Corpus,
+    FlooredMetric,
+    Metric,
+    Refining,
+    Transcriber,
+    Vocoder,
+    Watched,
+)
 from ttsbench.nn.blocks import masked_mean
 from ttsbench.types import (
     AdapterInfo,
@@ -33,6 +43,7 @@ __all__ = [
     "ClipError",
     "Condition",
     "ConfigError",
+    "Continuing",
     "Corpus",
     "CorpusError",
     "Cost",

@@ -57,6 +57,16 @@ class Refining(Protocol):
 
 
 @runtime_checkable
+class Continuing(Protocol):
+    """An adapter that goes on from a model it starts from: the encoder begins as that one's, whatever else does."""
+
+    @property
+    def continues(self) -> str:
+        """The adapter whose model it is."""
+        ...
+
+
+@runtime_checkable
 class Watched(Protocol):
     """An adapter that tells more of its training than its losses: a classifier's accuracy, the norm of a score."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ttsbench import registry
 from ttsbench.config import ModelSize
 from ttsbench.data.batching import RawBatch
-from ttsbench.interfaces import Adapter, Refining
+from ttsbench.interfaces import Adapter, Continuing, Refining
 from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.conditioner import Conditioner
 from ttsbench.store import content_hash, read_json, write_bytes, write_json
@@ -46,9 +46,16 @@ class SpeechModel(nn.Module):
         self.groups = nn.ModuleDict(dict(self.adapter.networks()))
         if "generator" not in self.groups:
             raise ValueError(f"The adapter '{adapter}' has no 'generator' among its networks: {list(self.groups)}.")
+        if isinstance(self.adapter, Continuing):
+            self.conditioner.load_state_dict(self._source(self.adapter.continues).conditioner.state_dict())
 
     def start_from(self, other: SpeechModel) -> None:
-        """Start where another model ended: its conditioner, and its backbone in every backbone of the same shape."""
+        """Start where another model ended: its conditioner, and its backbone in every backbone of the same shape.
+
+        What goes on from a model of its own has started already.
+        """
+        if isinstance(self.adapter, Continuing):
+            return
         self.conditioner.load_state_dict(other.conditioner.state_dict())
         learnt = [module for module in other.groups["generator"].modules() if isinstance(module, Backbone)]
         for module in self.groups.modules():
@@ -58,8 +65,7 @@ class SpeechModel(nn.Module):
     def forward(self, batch: RawBatch) -> Condition:
         """The condition of a batch, and what the models that the adapter starts from make of it."""
         condition: Condition = self.conditioner(batch)
-        with torch.no_grad():
-            return replace(condition, sources={name: source(batch) for name, source in self.sources.items()})
+        return replace(condition, sources=_Conditions(self.sources, batch))
 
     def train(self, mode: bool = True) -> SpeechModel:
         """Training or evaluation mode; the models that the adapter starts from stay in the latter."""
@@ -91,12 +97,36 @@ class SpeechModel(nn.Module):
         return [self.groups["generator"], *(one for source in self._refined() for one in source.generators())]
 
     def _refined(self) -> list[SpeechModel]:
-        refined = self.sources[self.adapter.refines] if isinstance(self.adapter, Refining) else None
-        return [refined] if isinstance(refined, SpeechModel) else []
+        return [self._source(self.adapter.refines)] if isinstance(self.adapter, Refining) else []
+
+    def _source(self, name: str) -> SpeechModel:
+        source = self.sources[name]
+        assert isinstance(source, SpeechModel)  # a ModuleDict does not say what it holds
+        return source
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float) -> Tensor:
         """The adapter's draw (B, T, C), set to 0 at padding."""
         return self.adapter.sample(cond, nfe, rng, temperature) * cond.mask.unsqueeze(-1)
+
+
+class _Conditions(Mapping[str, Condition]):
+    """What each source makes of a batch, computed when it is asked for: a teacher is not when its student speaks."""
+
+    def __init__(self, sources: nn.ModuleDict, batch: RawBatch) -> None:
+        self._sources, self._batch = sources, batch
+        self._made: dict[str, Condition] = {}
+
+    def __getitem__(self, name: str) -> Condition:
+        if name not in self._made:
+            with torch.no_grad():
+                self._made[name] = self._sources[name](self._batch)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
 
 
 def backbone_factory(size: ModelSize) -> Callable[..., nn.Module]:

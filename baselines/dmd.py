@@ -1,0 +1,304 @@
+"""Distribution matching distillation: a teacher of many steps becomes a student of few.
+
+"DMOSpeech", Li et al. 2024, https://arxiv.org/abs/2410.11097, after DMD2, Yin et al. 2024,
+https://arxiv.org/abs/2405.14867. A student G maps noise at one of N levels to speech; teacher r and fake f predict the
+data of what it made, made noisy again, and where they differ the student is pulled:
+
+    y_G = G(x_k, t_k, c),   x_t = y_G made noisy to t ~ U(.02, .98)
+    g   = (f(x_t, t) - r(x_t, t)) / mean |y_G - r(x_t, t)|          (per utterance)
+    L_G = |y_G - stop(y_G - g)|^2 / 2  +  adversarial (1 - D(y_G))^2  +  |y - mu|^2 / 2
+    L_f = the teacher's own loss, on y_G instead of recordings
+    L_D = (1 - D(y))^2 + D(y_G)^2                                    (least squares, Mao et al. 2017)
+
+f - r is the difference of two scores, of what the student makes and of what the teacher would, so L_G's gradient is
+that of a KL divergence. All three begin as the teacher. The fake follows at every step, the student moves at every
+``fake_updates``-th (two time scales). D reads the features of the fake's blocks, at y_G made noisy.
+
+    x_k   by the student's own first k steps from noise ("rollout", DMD2: it learns on what it will meet)
+          or by one of its steps from the recording at the level before ("one_step", DMOSpeech)
+    sample: x_0 = mu + temperature z;  y = G(x_k, t_k);  x_{k+1} = y made noisy to t_{k+1} by fresh noise,  t_k = k / N
+
+The last term of L_G is there where the teacher has a prior mean mu that is learnt with it (``diffusion``).
+
+Training stops with a sentence where the fake's loss explodes or the discriminator has told nothing for long: both mean
+that the student is no longer pulled anywhere.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, TtsbenchError, masked_mean
+from ttsbench.nn.blocks import ConvBlock
+
+EARLIEST, LATEST = 0.02, 0.98  # t at which teacher and fake are asked
+EXPLODED = 20.0  # times its usual level: the fake's loss
+CHANCE, FOR_LONG = 0.02, 300  # how near to a half the discriminator is right, and for how many of its steps
+MEMORY = 0.98  # of the running means that tell
+
+Simulation = Literal["rollout", "one_step"]
+
+
+class Dmd:
+    """A student of ``steps`` steps.
+
+    ``teacher``: ``diffusion`` or ``flow_matching``. ``simulation``: ``rollout`` or ``one_step``. ``adversarial``:
+    weight of the adversarial loss, 0 to leave it out. ``fake_updates``: steps of the fake per step of the student.
+    """
+
+    info = AdapterInfo(
+        name="dmd",
+        title="Distribution matching distillation",
+        paper="Li et al. 2024, https://arxiv.org/abs/2410.11097; Yin et al. 2024, https://arxiv.org/abs/2405.14867",
+        nfe=(4, 1, 2, 8),
+        stochastic=True,
+        starts_from=("diffusion",),
+        step_cost=2.5,
+    )
+
+    def __init__(
+        self,
+        context: ModelContext,
+        teacher: str = "diffusion",
+        steps: int = 4,
+        simulation: Simulation = "rollout",
+        adversarial: float = 1e-3,
+        fake_updates: int = 5,
+    ) -> None:
+        if simulation not in ("rollout", "one_step"):
+            raise ConfigError(f"dmd has no simulation '{simulation}'; choose one of rollout, one_step.")
+        if steps < 1 or fake_updates < 1 or not adversarial >= 0:
+            raise ConfigError(
+                f"dmd needs steps >= 1, fake_updates >= 1 and adversarial >= 0, got {steps}, {fake_updates} and "
+                f"{adversarial}."
+            )
+        self.continues, self.channels = teacher, context.channels
+        self.teacher: Any = context.sources[teacher].adapter
+        if not hasattr(self.teacher, "predict_data"):
+            raise ConfigError(f"dmd cannot distil '{teacher}'; choose one of diffusion, flow_matching.")
+        self.student, self.fake = _copy(self.teacher), _copy(self.teacher)
+        _freeze_mean(self.fake)
+        self.steps, self.simulation, self.fake_updates = steps, simulation, fake_updates
+        self.adversarial = adversarial
+        self.discriminator = Discriminator(_blocks(self._fake_network), context.cond_dim) if adversarial else None
+        self.health = Health()
+        self._watched: dict[str, float] = {}
+
+    @staticmethod
+    def starts_from(teacher: str = "diffusion", **_: object) -> tuple[str, ...]:
+        """The teacher."""
+        return (teacher,)
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Student, fake and discriminator, a group each."""
+        networks = {"generator": self._student_network, "fake": nn.ModuleList([self._fake_network, self.health])}
+        return {**networks, "discriminator": self.discriminator} if self.discriminator else networks
+
+    @property
+    def _student_network(self) -> nn.Module:
+        network: nn.Module = self.student.networks()["generator"]
+        return network
+
+    @property
+    def _fake_network(self) -> nn.Module:
+        network: nn.Module = self.fake.networks()["generator"]
+        return network
+
+    # Training
+
+    def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
+        """The fake's loss; at every ``fake_updates``-th step also the student's and the discriminator's."""
+        training = self._student_network.training
+        moves = step % self.fake_updates == self.fake_updates - 1 or not training  # all are wanted in validation
+        with torch.set_grad_enabled(moves and torch.is_grad_enabled()):
+            made = self._made(batch, rng)
+        given = batch.cond.sources[self.continues]
+        losses = {"fake": self.fake.losses(Batch(made.detach(), given), step, rng)["generator"]}
+        if moves:
+            pulled = self._matching(made, given, rng)
+            drift = 0.5 * masked_mean((batch.target - self.student.mean(batch.cond)).square(), batch.mask)
+            losses["generator"] = pulled + drift
+            self._watched = {"matching": float(pulled.detach())}
+            if self.discriminator is not None:
+                fooled, told = self._adversarial(made, batch.target, given, rng)
+                losses["generator"] = losses["generator"] + self.adversarial * fooled
+                losses["discriminator"] = told
+        if training:
+            self.health.look(losses["fake"], self._watched.get("accuracy") if moves else None)
+        return losses
+
+    def watched(self) -> Mapping[str, float]:
+        """Size of the pull, and how often the discriminator is right."""
+        return self._watched
+
+    def _made(self, batch: Batch, rng: Noise) -> Tensor:
+        """What the student makes at one of its levels, the same for the whole batch, (B, T, C)."""
+        cond, mean, steps = batch.cond, self.student.mean(batch.cond).detach(), self.steps
+        level = int(rng.time()[0] * steps)
+        with torch.no_grad():
+            if self.simulation == "rollout" or level == 0:
+                x = self._roll_out(cond, mean, level, steps, rng)
+            else:
+                before = self._noisy(batch.target, cond, mean, (level - 1) / steps, rng)
+                x = self._noisy(self._step(before, cond, level - 1, steps), cond, mean, level / steps, rng)
+        made: Tensor = self._step(x, cond, level, steps) * cond.mask.unsqueeze(-1)
+        return made
+
+    def _matching(self, made: Tensor, given: Condition, rng: Noise) -> Tensor:
+        """Half the squared distance to where teacher and fake say the student should go."""
+        with torch.no_grad():
+            mean, t = self.teacher.mean(given), self._time(rng, made.device)
+            x = self.teacher.diffuse(made, mean, rng.normal(given.mask, self.channels), t)
+            real, fake = (one.predict_data(x, given, t) for one in (self.teacher, self.fake))
+            mask = given.mask.unsqueeze(-1)
+            size = ((made - real).abs() * mask).sum(dim=(1, 2), keepdim=True)
+            size = size / (mask.sum(dim=(1, 2), keepdim=True) * self.channels)
+            pull = torch.nan_to_num((fake - real) / size.clamp_min(1e-6))
+            goal = made - pull
+        return 0.5 * masked_mean((made - goal).square(), given.mask)
+
+    def _adversarial(self, made: Tensor, real: Tensor, given: Condition, rng: Noise) -> tuple[Tensor, Tensor]:
+        """Least squares losses of the student and of the discriminator."""
+        assert self.discriminator is not None
+        t, noise = self._time(rng, made.device), rng.normal(given.mask, self.channels)
+        of_made, of_real = (self._features(one, given, noise, t) for one in (made, real))
+        fooled = masked_mean((1 - self.discriminator(of_made, given)).square(), given.mask)
+        on_made = self.discriminator([one.detach() for one in of_made], given)
+        on_real = self.discriminator([one.detach() for one in of_real], given)
+        told = masked_mean((1 - on_real).square() + on_made.square(), given.mask)
+        right = masked_mean(0.5 * ((on_real > 0.5).float() + (on_made < 0.5).float()), given.mask)
+        self._watched["accuracy"] = float(right)
+        return fooled, told
+
+    def _features(self, data: Tensor, given: Condition, noise: Tensor, t: Tensor) -> Sequence[Tensor]:
+        x = self.teacher.diffuse(data, self.teacher.mean(given), noise, t)
+        with _tapped(_blocks(self._fake_network)) as features:
+            self.fake.predict_data(x, given, t)
+        return features
+
+    @staticmethod
+    def _time(rng: Noise, device: torch.device) -> Tensor:
+        return EARLIEST + (LATEST - EARLIEST) * rng.time(device)
+
+    # Sampling
+
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
+        """Draw (B, T, C) with ``nfe`` calls of the student; temperature scales all noise."""
+        mean = self.student.mean(cond)
+        x = self._roll_out(cond, mean, nfe - 1, nfe, rng, temperature)
+        return self._step(x, cond, nfe - 1, nfe)
+
+    def _roll_out(
+        self, cond: Condition, mean: Tensor, level: int, steps: int, rng: Noise, temperature: float = 1.0
+    ) -> Tensor:
+        """Where the student, of ``steps`` steps, is after the first ``level`` of them: (B, T, C), noisy."""
+        x = mean + temperature * rng.normal(cond.mask, self.channels)
+        for step in range(level):
+            x = self._noisy(self._step(x, cond, step, steps), cond, mean, (step + 1) / steps, rng, temperature)
+        return x
+
+    def _step(self, x: Tensor, cond: Condition, level: int, steps: int) -> Tensor:
+        """The data that the student sees at a level, one function evaluation."""
+        data: Tensor = self.student.predict_data(x, cond, x.new_full((len(x),), level / steps))
+        return data
+
+    def _noisy(
+        self, data: Tensor, cond: Condition, mean: Tensor, t: float, rng: Noise, temperature: float = 1.0
+    ) -> Tensor:
+        """Data made noisy to t, with fresh noise."""
+        noise = temperature * rng.normal(cond.mask, self.channels)
+        x: Tensor = self.student.diffuse(data, mean, noise, data.new_full((len(data),), t))
+        return x
+
+
+class Discriminator(nn.Module):
+    """Features of several blocks (B, T, W) and a condition -> a number per frame (B, T, 1), 1 for recordings."""
+
+    def __init__(self, blocks: Sequence[ConvBlock], cond_dim: int) -> None:
+        super().__init__()
+        width = blocks[0].norm.normalized_shape[0]
+        self.inputs = nn.ModuleList([nn.Linear(width, width) for _ in blocks])
+        self.condition = nn.Linear(cond_dim, width)
+        self.block, self.norm, self.output = ConvBlock(width), nn.LayerNorm(width), nn.Linear(width, 1)
+
+    def forward(self, features: Sequence[Tensor], cond: Condition) -> Tensor:
+        """One judgement per frame."""
+        hidden = self.condition(cond.sequence)
+        for layer, one in zip(self.inputs, features, strict=True):
+            hidden = hidden + layer(one)
+        judged: Tensor = self.output(self.norm(self.block(functional.silu(hidden), cond.mask)))
+        return judged
+
+
+class Health(nn.Module):
+    """Running means by which a collapse is seen; buffers, so that a resumed training remembers them."""
+
+    fake: Tensor
+    accuracy: Tensor
+    at_chance: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, value in {"fake": 0.0, "accuracy": 1.0, "at_chance": 0.0}.items():
+            self.register_buffer(name, torch.tensor(value))
+
+    def look(self, fake: Tensor, accuracy: float | None) -> None:
+        """Take note of one step; raises ``TtsbenchError`` on a collapse."""
+        loss = float(fake.detach())
+        if self.fake > 0 and loss > EXPLODED * float(self.fake):
+            raise TtsbenchError(
+                f"dmd: the fake score's loss is {loss:.3g}, {loss / float(self.fake):.0f} times its usual level: it no "
+                "longer follows the student. Raise fake_updates, or lower learning_rate or adversarial."
+            )
+        self.fake.fill_(loss if self.fake == 0 else MEMORY * float(self.fake) + (1 - MEMORY) * loss)
+        if accuracy is None:
+            return
+        self.accuracy.fill_(MEMORY * float(self.accuracy) + (1 - MEMORY) * accuracy)
+        self.at_chance.fill_(float(self.at_chance) + 1 if abs(float(self.accuracy) - 0.5) < CHANCE else 0.0)
+        if self.at_chance > FOR_LONG:
+            raise TtsbenchError(
+                f"dmd: the discriminator has been right in half of all cases for {FOR_LONG} steps: it tells the "
+                "student nothing. Set adversarial to 0, or train longer before distilling."
+            )
+
+
+def _copy(adapter: Any) -> Any:
+    """An adapter with networks of its own, to be trained."""
+    made = copy.deepcopy(adapter)
+    for network in made.networks().values():
+        network.requires_grad_(True).train()
+    return made
+
+
+def _freeze_mean(adapter: Any) -> None:
+    """Teacher and fake are asked about the same noisy data, so their prior mean stays the same."""
+    for name, parameter in adapter.networks()["generator"].named_parameters():
+        if name.startswith("prior."):
+            parameter.requires_grad_(False)
+
+
+def _blocks(network: nn.Module) -> list[ConvBlock]:
+    """The blocks of a backbone whose features the discriminator reads."""
+    found = [module for module in network.modules() if isinstance(module, ConvBlock)]
+    if not found:
+        raise ConfigError("dmd: the discriminator reads features of the shared backbone; set adversarial to 0.")
+    return found
+
+
+@contextmanager
+def _tapped(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """Collects what the blocks put out."""
+    outputs: list[Tensor] = []
+    handles = [block.register_forward_hook(lambda *call: outputs.append(call[2])) for block in blocks]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
