@@ -7,8 +7,10 @@ import pytest
 import torch
 from tinycorpus import prepared, tiny_corpus
 
+from ttsbench.config import ModelSize
 from ttsbench.data.batching import Batches, Item, Prosody, collate, crop, item, regulate
 from ttsbench.data.corpus import Normalisation, PreparedCorpus
+from ttsbench.nn.conditioner import Conditioner
 
 PLAIN = Normalisation(0.0, 1.0, 0.0, 1.0, 0.0, 1.0)
 
@@ -92,7 +94,7 @@ def numbered(frames, phones=3):
 def test_a_crop_is_one_stretch_of_everything():
     starts = set()
     for seed in range(60):
-        found = crop(numbered(12), 8, np.random.default_rng(seed))
+        found = crop(numbered(12), 8, np.random.default_rng(seed), reach=3)
         start = int(found.target[0, 0])
         starts.add(start)
         expected = np.arange(start, start + 8)
@@ -105,8 +107,38 @@ def test_a_crop_is_one_stretch_of_everything():
 
 @pytest.mark.parametrize("frames", [5, 8])
 def test_a_short_clip_is_not_cropped(frames):
-    found = crop(numbered(frames), 8, np.random.default_rng(0))
+    found = crop(numbered(frames), 8, np.random.default_rng(0), reach=0)
     assert np.array_equal(found.target, numbered(frames).target)
+
+
+@pytest.mark.parametrize("reach", [0, 1, 4])
+def test_a_crop_keeps_its_phones_and_those_within_reach(reach):
+    whole = numbered(60, phones=20)
+    for seed in range(20):
+        found = crop(whole, 9, np.random.default_rng(seed), reach)
+        start = int(found.target[0, 0])
+        spoken = whole.alignment[start : start + 9]
+        kept = np.arange(max(0, spoken[0] - reach), min(20, spoken[-1] + reach + 1))
+        assert np.array_equal(found.phones, whole.phones[kept])
+        assert np.array_equal(found.durations, whole.durations[kept])
+        assert np.array_equal(found.phones[found.alignment], whole.phones[spoken])
+
+
+def test_within_the_encoder_s_reach_a_crop_is_conditioned_as_in_its_sentence():
+    size = ModelSize(dim=16, encoder_layers=2, kernel=3)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        conditioner = Conditioner("acoustic", 30, 1, size.dim, size.encoder_layers, size.kernel)
+    whole = numbered(60, phones=30)
+    complete = conditioner(collate([whole], "acoustic")).sequence[0]
+    for seed in range(10):
+        part = crop(whole, 9, np.random.default_rng(seed), size.encoder_reach)
+        start = int(part.target[0, 0])
+        found = conditioner(collate([part], "acoustic")).sequence[0]
+        torch.testing.assert_close(found, complete[start : start + 9])
+        short = crop(whole, 9, np.random.default_rng(seed), size.encoder_reach - 1)
+        if 6 < start < 45:
+            assert not torch.allclose(conditioner(collate([short], "acoustic")).sequence[0], found)
 
 
 # Collating
@@ -133,7 +165,7 @@ def test_parts_are_rows():
 
 
 def batches(corpus, seed=0, size=3, crop_frames=24, role="acoustic"):
-    return Batches(corpus, role, size, crop_frames, seed)
+    return Batches(corpus, role, size, crop_frames, seed, reach=9)
 
 
 def same(left, right):

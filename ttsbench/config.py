@@ -77,6 +77,11 @@ class ModelSize(Section):
     backbone_layers: int = Field(6, ge=1)
     kernel: int = Field(7, ge=3)
 
+    @property
+    def encoder_reach(self) -> int:
+        """Phones on either side that the state of a phone depends on."""
+        return self.encoder_layers * (self.kernel // 2)
+
     @field_validator("kernel")
     @classmethod
     def _odd(cls, kernel: int) -> int:

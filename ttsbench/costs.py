@@ -60,7 +60,7 @@ def train_s(experiment: Experiment, train: TrainConfig, role: Role, step_cost: f
     """Six operations per parameter and position of a batch, forward and backward."""
     size = experiment.model
     block = 8 * size.dim**2
-    phones = train.batch_size * 90
+    phones = train.batch_size * (90 if role == "prosody" else 40)  # of a crop, those within reach
     frames = train.batch_size * (train.crop_frames or 500) if role == "acoustic" else phones
     work = 6 * block * (size.encoder_layers * phones + step_cost * size.backbone_layers * frames)
     return float(train.steps * work / (MODEL_EFFICIENCY * machine_flops()) / experiment.compute.threads)

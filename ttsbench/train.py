@@ -119,7 +119,8 @@ class Trainer:
         self._checkpoint_s = run.experiment.compute.checkpoint_s
         corpus = _conditioned(PreparedCorpus(run.folder / "prepare"), run, job)
         config = self._config
-        self._batches = Batches(corpus, self._role, config.batch_size, config.crop_frames, self._seed)
+        reach = run.experiment.model.encoder_reach
+        self._batches = Batches(corpus, self._role, config.batch_size, config.crop_frames, self._seed, reach)
         self._valid = collate([item(corpus, one, self._role) for one in corpus.split("valid")], self._role)
         model, self._description = build_model(run, job, corpus)
         self._model: SpeechModel = fabric.to_device(model)

@@ -100,15 +100,22 @@ def item(corpus: PreparedCorpus, utterance: PreparedUtterance, role: Role, proso
     return Item(phones, speaker, given.durations, alignment, frame_features, target)
 
 
-def crop(whole: Item, frames: int, rng: np.random.Generator) -> Item:
-    """``frames`` consecutive frames of an acoustic item; the phones stay whole, so the encoder sees the sentence."""
+def crop(whole: Item, frames: int, rng: np.random.Generator, reach: int) -> Item:
+    """``frames`` consecutive frames of an acoustic item, with their phones and ``reach`` more on either side.
+
+    With the encoder's reach, frames are conditioned on exactly what they would be in the whole sentence, at a fraction
+    of the encoder's work.
+    """
     start = int(rng.integers(0, max(0, len(whole.alignment) - frames) + 1))
     part = slice(start, start + frames)
+    alignment = whole.alignment[part]
+    first = max(0, int(alignment[0]) - reach)
+    phones = slice(first, int(alignment[-1]) + reach + 1)
     return Item(
-        whole.phones,
+        whole.phones[phones],
         whole.speaker,
-        whole.durations,
-        whole.alignment[part],
+        whole.durations[phones],
+        alignment - first,
         whole.frame_features[part],
         whole.target[part],
     )
@@ -135,8 +142,11 @@ def collate(items: Sequence[Item], role: Role) -> RawBatch:
 class Batches:
     """The training batches of a role: batch(step) is a pure function of the seed and the step."""
 
-    def __init__(self, corpus: PreparedCorpus, role: Role, batch_size: int, crop_frames: int | None, seed: int) -> None:
-        self._corpus, self._role, self._crop, self._seed = corpus, role, crop_frames, seed
+    def __init__(
+        self, corpus: PreparedCorpus, role: Role, batch_size: int, crop_frames: int | None, seed: int, reach: int
+    ) -> None:
+        """``reach`` phones on either side of a crop stay with it."""
+        self._corpus, self._role, self._crop, self._seed, self._reach = corpus, role, crop_frames, seed, reach
         self._utterances = corpus.split("train")
         self._size = min(batch_size, len(self._utterances))
         self._cache: dict[str, Item] = {}
@@ -146,7 +156,7 @@ class Batches:
         rng = np.random.default_rng([self._seed, step, 1])
         items = [self._item(self._utterances[index]) for index in self._indices(step)]
         if self._role == "acoustic" and self._crop is not None:
-            items = [crop(one, self._crop, rng) for one in items]
+            items = [crop(one, self._crop, rng, self._reach) for one in items]
         return collate(items, self._role)
 
     def _indices(self, step: int) -> list[int]:
