@@ -62,7 +62,7 @@ class NceEbm:
         distortion: float = 0.275,
         noise_scale: float = 0.3,
         step: float = 0.01,
-        noise: float = 0.1,
+        noise: float = 0.03,
         energy_penalty: float = 0.1,
         network: EnergyTrack = "backbone",
     ) -> None:
