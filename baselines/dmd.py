@@ -7,6 +7,7 @@ data of what it made, made noisy again, and where they differ the student is pul
     y_G = G(x_k, t_k, c),   x_t = y_G made noisy to t ~ U(.02, .98)
     g   = (f(x_t, t) - r(x_t, t)) / mean |y_G - r(x_t, t)|          (per utterance)
     L_G = |y_G - stop(y_G - g)|^2 / 2  +  adversarial (1 - D(y_G))^2  +  |y - mu|^2 / 2
+          + ctc (-log p_CTC(phones | y_G)) + speaker (1 - cos(e(y_G), e(y)))         from step ``judged_after`` on
     L_f = the teacher's own loss, on y_G instead of recordings
     L_D = (1 - D(y))^2 + D(y_G)^2                                    (least squares, Mao et al. 2017)
 
@@ -18,7 +19,8 @@ that of a KL divergence. All three begin as the teacher. The fake follows at eve
           or by one of its steps from the recording at the level before ("one_step", DMOSpeech)
     sample: x_0 = mu + temperature z;  y = G(x_k, t_k);  x_{k+1} = y made noisy to t_{k+1} by fresh noise,  t_k = k / N
 
-The last term of L_G is there where the teacher has a prior mean mu that is learnt with it (``diffusion``).
+DMOSpeech's direct metric optimisation is the last line: judges (``baselines/judges.py``) trained on recordings before,
+and frozen. The term |y - mu|^2 is there where the teacher has a prior mean mu that is learnt with it (``diffusion``).
 
 Training stops with a sentence where the fake's loss explodes or the discriminator has told nothing for long: both mean
 that the student is no longer pulled anywhere.
@@ -51,6 +53,7 @@ class Dmd:
 
     ``teacher``: ``diffusion`` or ``flow_matching``. ``simulation``: ``rollout`` or ``one_step``. ``adversarial``:
     weight of the adversarial loss, 0 to leave it out. ``fake_updates``: steps of the fake per step of the student.
+    ``ctc``, ``speaker``: weights of the judges' losses, from step ``judged_after`` on.
     """
 
     info = AdapterInfo(
@@ -71,6 +74,9 @@ class Dmd:
         simulation: Simulation = "rollout",
         adversarial: float = 1e-3,
         fake_updates: int = 5,
+        ctc: float = 0.0,
+        speaker: float = 0.0,
+        judged_after: int = 100,
     ) -> None:
         if simulation not in ("rollout", "one_step"):
             raise ConfigError(f"dmd has no simulation '{simulation}'; choose one of rollout, one_step.")
@@ -88,13 +94,16 @@ class Dmd:
         self.steps, self.simulation, self.fake_updates = steps, simulation, fake_updates
         self.adversarial = adversarial
         self.discriminator = Discriminator(_blocks(self._fake_network), context.cond_dim) if adversarial else None
+        judges: dict[str, Any] = {name: context.sources[name].adapter for name in _judges(ctc, speaker)}
+        self.judges = {name: (weight, judges[name]) for name, weight in _judges(ctc, speaker).items()}
+        self.judged_after = judged_after
         self.health = Health()
         self._watched: dict[str, float] = {}
 
     @staticmethod
-    def starts_from(teacher: str = "diffusion", **_: object) -> tuple[str, ...]:
-        """The teacher."""
-        return (teacher,)
+    def starts_from(teacher: str = "diffusion", ctc: float = 0.0, speaker: float = 0.0, **_: object) -> tuple[str, ...]:
+        """The teacher, and the judges that have a weight."""
+        return (teacher, *_judges(ctc, speaker))
 
     def networks(self) -> Mapping[str, nn.Module]:
         """Student, fake and discriminator, a group each."""
@@ -130,6 +139,8 @@ class Dmd:
                 fooled, told = self._adversarial(made, batch.target, given, rng)
                 losses["generator"] = losses["generator"] + self.adversarial * fooled
                 losses["discriminator"] = told
+            if step >= self.judged_after or not training:
+                losses["generator"] = losses["generator"] + self._judged(made, batch)
         if training:
             self.health.look(losses["fake"], self._watched.get("accuracy") if moves else None)
         return losses
@@ -176,6 +187,16 @@ class Dmd:
         right = masked_mean(0.5 * ((on_real > 0.5).float() + (on_made < 0.5).float()), given.mask)
         self._watched["accuracy"] = float(right)
         return fooled, told
+
+    def _judged(self, made: Tensor, batch: Batch) -> Tensor:
+        """The judges' losses by weight; what each is, and how strongly it pulls at the speech, is watched."""
+        total = made.new_zeros(())
+        for name, (weight, judge) in self.judges.items():
+            loss = judge.judge(made, batch.target, batch.cond).mean()
+            (slope,) = torch.autograd.grad(loss, made, retain_graph=True)
+            self._watched |= {name: float(loss.detach()), f"{name}_slope": weight * float(slope.norm())}
+            total = total + weight * loss
+        return total
 
     def _features(self, data: Tensor, given: Condition, noise: Tensor, t: Tensor) -> Sequence[Tensor]:
         x = self.teacher.diffuse(data, self.teacher.mean(given), noise, t)
@@ -267,6 +288,11 @@ class Health(nn.Module):
                 f"dmd: the discriminator has been right in half of all cases for {FOR_LONG} steps: it tells the "
                 "student nothing. Set adversarial to 0, or train longer before distilling."
             )
+
+
+def _judges(ctc: float, speaker: float) -> dict[str, float]:
+    """The judges that have a weight."""
+    return {name: weight for name, weight in (("mel_ctc", ctc), ("mel_speaker", speaker)) if weight}
 
 
 def _copy(adapter: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from ttsbench import registry
 from ttsbench.errors import ConfigError, TtsbenchError
 
-LISTED = ("adapters", "metrics", "corpora", "vocoders", "transcribers", "experiments")
+LISTED = ("adapters", "judges", "metrics", "corpora", "vocoders", "transcribers", "experiments")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

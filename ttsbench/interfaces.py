@@ -46,6 +46,28 @@ class Adapter(Protocol):
         ...
 
 
+class Judge(Protocol):
+    """A model trained on recordings alone, by which an adapter may learn: a recogniser, a speaker encoder.
+
+    Registered under ``ttsbench.judges`` and built as an adapter is. Adapters name it as one they start from, and find
+    it frozen in ``context.sources``; it is no row of a table, and nothing is evaluated by it.
+    """
+
+    info: ClassVar[AdapterInfo]
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Optimizer group -> network; ``generator`` is what is saved."""
+        ...
+
+    def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
+        """What it learns by, from recorded targets."""
+        ...
+
+    def judge(self, y: Tensor, reference: Tensor, cond: Condition) -> Tensor:
+        """What is wrong with y (B, T, C), differentiable, (B,); ``reference`` (B, T, C) is the recorded target."""
+        ...
+
+
 @runtime_checkable
 class Refining(Protocol):
     """An adapter whose sampling begins with a draw of a model it starts from: that one's cost counts as its own."""

@@ -41,8 +41,9 @@ class SpeechModel(nn.Module):
         )
         backbone = backbone_factory(size)
         self.sources = nn.ModuleDict(dict(sources or {}))
-        context = ModelContext(role, shape["channels"], size.dim, backbone, dict(self.sources.items()))
-        self.adapter: Adapter = registry.load("adapters", adapter)(context, **options)
+        sizes = {"n_phones": shape["n_phones"], "n_speakers": shape["n_speakers"]}
+        context = ModelContext(role, shape["channels"], size.dim, backbone, dict(self.sources.items()), **sizes)
+        self.adapter: Adapter = registry.trainable(adapter)(context, **options)
         self.groups = nn.ModuleDict(dict(self.adapter.networks()))
         if "generator" not in self.groups:
             raise ValueError(f"The adapter '{adapter}' has no 'generator' among its networks: {list(self.groups)}.")

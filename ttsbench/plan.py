@@ -70,7 +70,7 @@ class _Training:
         return self._job(self._experiment.adapters[label], label, role, seed)
 
     def _job(self, config: AdapterConfig, label: str, role: Role, seed: int, beginning: bool = False) -> Job:
-        info = registry.load("adapters", config.adapter).info
+        info = registry.trainable(config.adapter).info
         needed_first = registry.starts_from(config.adapter, config.options)
         sources = {name: self._job(AdapterConfig(adapter=name), name, role, seed) for name in needed_first}
         predicted = role == "acoustic" and config.trained_on != ORACLE
@@ -84,7 +84,12 @@ class _Training:
         key = job_key(
             "train",
             self._prepare.key,
-            [config.adapter, config.options, info.version, registry.source_hash("adapters", config.adapter)],
+            [
+                config.adapter,
+                config.options,
+                info.version,
+                registry.source_hash(registry.kind_of(config.adapter), config.adapter),
+            ],
             [role, seed, train.model_dump(), self._experiment.model.model_dump(), self._experiment.compute.precision],
             {name: source.key for name, source in sources.items()},
             *([start.key] if start else []),

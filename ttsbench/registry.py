@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 from ttsbench.errors import ConfigError
 
-Kind = Literal["adapters", "metrics", "corpora", "vocoders", "transcribers"]
-KINDS: tuple[Kind, ...] = ("adapters", "metrics", "corpora", "vocoders", "transcribers")
+Kind = Literal["adapters", "judges", "metrics", "corpora", "vocoders", "transcribers"]
+KINDS: tuple[Kind, ...] = ("adapters", "judges", "metrics", "corpora", "vocoders", "transcribers")
 SINGULAR = {
     "adapters": "adapter",
+    "judges": "judge",
     "metrics": "metric",
     "corpora": "corpus",
     "vocoders": "vocoder",
@@ -75,13 +76,23 @@ def check_options(kind: Kind, name: str, options: Mapping[str, Any], reserved: t
             raise ConfigError(f"The {SINGULAR[kind]} '{name}' has no option '{option}'. {did_you_mean(option, known)}")
 
 
+def trainable(name: str) -> Any:
+    """The class of an adapter, or of a judge that adapters start from."""
+    return load(kind_of(name), name)
+
+
+def kind_of(name: str) -> Kind:
+    """Whether a name that is trained is that of a judge; any other is taken for an adapter's."""
+    return "judges" if name in registered("judges") else "adapters"
+
+
 def starts_from(name: str, options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Adapters that have to be trained before this one: those it always needs, or those that its options ask for."""
-    adapter = load("adapters", name)
+    """What has to be trained before this adapter: what it always needs, or what its options ask for."""
+    adapter = trainable(name)
     asked = getattr(adapter, "starts_from", None)
     found: tuple[str, ...] = tuple(asked(**options)) if asked else adapter.info.starts_from
     for source in found:
-        load("adapters", source)
+        trainable(source)
     return found
 
 

@@ -62,6 +62,7 @@ class Condition:
     sequence: Tensor  # (B, T, D)
     mask: Tensor  # (B, T) bool
     durations: Tensor | None = None  # (B, P) int64, frames; None for a prosody model
+    alignment: Tensor | None = None  # (B, T) int64, the phone of each frame; None for a prosody model
     sources: Mapping[str, Condition] = field(default_factory=dict)  # the same, as each of ``context.sources`` takes it
 
     @property
@@ -99,6 +100,8 @@ class ModelContext:
     cond_dim: int
     backbone: Callable[..., nn.Module]
     sources: Mapping[str, nn.Module] = field(default_factory=dict)
+    n_phones: int = 0  # kinds of phones; they are numbered from 1
+    n_speakers: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class Tiny:
     @cached_property
     def info(self) -> AdapterInfo:
         """What the adapter says of itself."""
-        info: AdapterInfo = registry.load("adapters", self.name).info
+        info: AdapterInfo = registry.trainable(self.name).info
         return info
 
     @cached_property
@@ -74,12 +75,13 @@ class Tiny:
         labels = rng.integers(1, N_PHONES + 1, phones)
         return Item(labels, int(rng.integers(N_SPEAKERS)), durations, alignment, features, target)
 
-    def model(self, seed: int = 0) -> SpeechModel:
+    def model(self, seed: int = 0, options: Mapping[str, Any] | None = None) -> SpeechModel:
         """An untrained model: the same weights for the same seed, sources included whatever the seed."""
-        sources = {name: freeze(Tiny(name, self.role).model(999)) for name in registry.starts_from(self.name, {})}
+        options = options or {}
+        sources = {name: freeze(Tiny(name, self.role).model(999)) for name in registry.starts_from(self.name, options)}
         shape = {"n_phones": N_PHONES, "n_speakers": N_SPEAKERS, "channels": self.channels}
         with global_seed(seed):
-            model = SpeechModel(self.name, {}, self.role, SIZE, shape, sources)
+            model = SpeechModel(self.name, options, self.role, SIZE, shape, sources)
             _wake(model)
         return model
 

@@ -52,4 +52,7 @@ class Conditioner(nn.Module):
         index = batch.alignment.unsqueeze(-1).expand(-1, -1, states.shape[-1])
         sequence = torch.gather(states, 1, index) + self.frames(batch.frame_features)
         sequence = sequence * batch.mask.unsqueeze(-1)
-        return Condition(batch.phones, batch.phone_mask, batch.speaker, states, sequence, batch.mask, batch.durations)
+        return Condition(
+            batch.phones, batch.phone_mask, batch.speaker, states, sequence, batch.mask, batch.durations,
+            batch.alignment,
+        )  # fmt: skip

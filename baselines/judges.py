@@ -1,0 +1,139 @@
+"""Judges of mel spectrograms: a phone recogniser and a speaker encoder that an objective may be trained by.
+
+"DMOSpeech", Li et al. 2024, https://arxiv.org/abs/2410.11097, optimises what is measured through frozen, differentiable
+models of the latent it generates; here they read the normalised target, are trained on the training split alone, and
+are small. What evaluates is always another model, on the waveform.
+
+    mel_ctc       -log p_CTC(phones | y) / number of phones          (Graves et al. 2006)
+    mel_speaker   1 - cos(e(y), e(recording)); e learns by telling the speakers of the corpus apart
+
+The phones of a crop are those of its frames, first and last included however little of them is heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
+from ttsbench.nn.blocks import ConvBlock
+
+WIDTH, BLOCKS, KERNEL = 128, 3, 7
+EMBEDDING = 64
+SHARPNESS = 10.0  # of the cosines to the speakers' own directions, in training
+PAPER = "Li et al. 2024, https://arxiv.org/abs/2410.11097 (smaller, and on the target itself)"
+
+
+class Reader(nn.Module):
+    """A target (B, T, C) to features (B, T, WIDTH)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(channels, WIDTH)
+        self.blocks = nn.ModuleList([ConvBlock(WIDTH, KERNEL) for _ in range(BLOCKS)])
+        self.norm = nn.LayerNorm(WIDTH)
+
+    def forward(self, y: Tensor, mask: Tensor) -> Tensor:
+        """Y (B, T, C), mask (B, T)."""
+        hidden = self.input(torch.where(mask.unsqueeze(-1), y, 0.0))
+        for block in self.blocks:
+            hidden = block(hidden, mask)
+        features: Tensor = self.norm(hidden)
+        return features
+
+
+class Recogniser(nn.Module):
+    """A target to log-probabilities of the blank (0) and of phones, (B, T, 1 + n_phones)."""
+
+    def __init__(self, channels: int, n_phones: int) -> None:
+        super().__init__()
+        self.reader, self.output = Reader(channels), nn.Linear(WIDTH, 1 + n_phones)
+
+    def forward(self, y: Tensor, mask: Tensor) -> Tensor:
+        """Y (B, T, C), mask (B, T)."""
+        log_probabilities: Tensor = functional.log_softmax(self.output(self.reader(y, mask)), dim=-1)
+        return log_probabilities
+
+
+class MelCtc:
+    """A phone recogniser, connectionist temporal classification."""
+
+    info = AdapterInfo(name="mel_ctc", title="Phone recogniser on the target", paper=PAPER, step_cost=0.6)
+
+    def __init__(self, context: ModelContext) -> None:
+        if context.role != "acoustic":
+            raise ConfigError("mel_ctc judges acoustic models: a prosody target has nothing to recognise.")
+        self.network = Recogniser(context.channels, context.n_phones)
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """One network, one group."""
+        return {"generator": self.network}
+
+    def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
+        """CTC loss of the recording, a mean over utterances."""
+        return {"generator": self.judge(batch.target, batch.target, batch.cond).mean()}
+
+    def judge(self, y: Tensor, reference: Tensor, cond: Condition) -> Tensor:
+        """CTC loss per phone, (B,)."""
+        phones, counts = spoken(cond)
+        log_probabilities = self.network(y, cond.mask).transpose(0, 1)
+        losses = functional.ctc_loss(
+            log_probabilities, phones, cond.lengths, counts, reduction="none", zero_infinity=True
+        )
+        return losses / counts.clamp_min(1)
+
+
+class SpeakerEncoder(nn.Module):
+    """A target to a vector of length 1, (B, EMBEDDING), from mean and deviation over time."""
+
+    def __init__(self, channels: int, n_speakers: int) -> None:
+        super().__init__()
+        self.reader, self.output = Reader(channels), nn.Linear(2 * WIDTH, EMBEDDING)
+        self.speakers = nn.Parameter(torch.randn(n_speakers, EMBEDDING))
+
+    def forward(self, y: Tensor, mask: Tensor) -> Tensor:
+        """Y (B, T, C), mask (B, T)."""
+        features, real = self.reader(y, mask), mask.unsqueeze(-1)
+        count = real.sum(dim=1).clamp_min(1)
+        mean = (features * real).sum(dim=1) / count
+        variance = ((features - mean.unsqueeze(1)).square() * real).sum(dim=1) / count
+        return functional.normalize(self.output(torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1)), dim=1)
+
+
+class MelSpeaker:
+    """A speaker encoder, trained as a classifier of the corpus' speakers by cosine."""
+
+    info = AdapterInfo(name="mel_speaker", title="Speaker encoder on the target", paper=PAPER, step_cost=0.6)
+
+    def __init__(self, context: ModelContext) -> None:
+        if context.role != "acoustic":
+            raise ConfigError("mel_speaker judges acoustic models: a prosody target has little of a speaker.")
+        self.network = SpeakerEncoder(context.channels, context.n_speakers)
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """One network, one group."""
+        return {"generator": self.network}
+
+    def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
+        """Cross-entropy of the speaker."""
+        cosines = self.network(batch.target, batch.mask) @ functional.normalize(self.network.speakers, dim=1).T
+        return {"generator": functional.cross_entropy(SHARPNESS * cosines, batch.cond.speaker)}
+
+    def judge(self, y: Tensor, reference: Tensor, cond: Condition) -> Tensor:
+        """1 minus the cosine to the recording, (B,)."""
+        one: Tensor = self.network(y, cond.mask)
+        other: Tensor = self.network(reference, cond.mask)
+        return 1 - (one * other).sum(dim=1)
+
+
+def spoken(cond: Condition) -> tuple[Tensor, Tensor]:
+    """The phones that the frames belong to, in order: (B, N) filled up with 0, and their numbers (B,)."""
+    assert cond.alignment is not None  # acoustic models have one
+    rows = []
+    for alignment, mask, phones in zip(cond.alignment, cond.mask, cond.phones, strict=True):
+        rows.append(phones[torch.unique_consecutive(alignment[mask])])
+    counts = torch.tensor([len(row) for row in rows], device=cond.phones.device)
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True), counts
