@@ -284,6 +284,8 @@ def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_
     values = {(row["system"], row["metric"]): row for row in rows(run / "summary.csv")}
     assert float(values["nce_ebm+oracle", "nfe"]["value"]) == 3  # two steps, and the hypothesis
     assert values["wild+oracle", "mcd"]["value"] == ""
+    told = "- Start from other models, whose training is not in their own budget: wild (l2), nce_ebm (l2)."
+    assert told in (run / "table.md").read_text(encoding="utf-8")
     curve = rows(run / "train" / "nce_ebm-acoustic-seed0" / "curve.csv")
     assert 0 <= float(curve[-1]["watched_accuracy"]) <= 1
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ttsbench import registry
 from ttsbench.clips import read_record
+from ttsbench.config import Experiment
 from ttsbench.errors import ClipError
 from ttsbench.evaluated import evaluated_utterances
 from ttsbench.figures import save_figure, spectrograms, sweep_figure, training_curves
@@ -129,8 +130,23 @@ def _notes(run: Run) -> list[str]:
         f"Corpus {experiment.corpus.name}; vocoder {experiment.vocoder.name}; training seeds {seeds}; "
         f"{experiment.synthesis.samples} draw(s) per utterance.",
         f"{level} {best} `a+b`: acoustic model a with prosody b.",
+        *_start_notes(experiment),
         *read_json(run.folder / "prepare" / "notes.json"),
     ]
+
+
+def _start_notes(experiment: Experiment) -> list[str]:
+    """Who starts from other models, and who was optimised by judges."""
+    told: dict[registry.Kind, list[str]] = {"adapters": [], "judges": []}
+    for label, config in experiment.adapters.items():
+        sources = registry.starts_from(config.adapter, config.options)
+        for kind, lines in told.items():
+            names = [name for name in sources if registry.kind_of(name) == kind]
+            lines += [f"{label} ({', '.join(names)})"] if names else []
+    budget = "Start from other models, whose training is not in their own budget: "
+    judged = "Optimised by judges of the mel, which evaluate nothing here: "
+    notes = {budget: told["adapters"], judged: told["judges"]}
+    return [f"{what}{', '.join(lines)}." for what, lines in notes.items() if lines]
 
 
 def _failures(metrics: Sequence[MetricRows]) -> str:
