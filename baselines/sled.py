@@ -10,15 +10,12 @@ constant (Szekely and Rizzo 2013, https://doi.org/10.1016/j.jspi.2013.03.018). I
 least where draws have the distribution of y. At beta 2 it sees the mean alone; without repulsion the draws collapse.
 
 The network is LLaMA's (``ttsbench/nn/transformer.py``) over patches of ``patch`` steps of the target, each with its
-condition; g is a stack of residual blocks on z that the noise modulates, zero at first, as in the paper:
+condition; g is the paper's (``ttsbench/nn/drawing.py``).
 
-    x = A z,   u = B e;   x <- x + gate MLP(LN(x) (1 + scale) + shift), each of (shift, scale, gate) from SiLU(LN(u))
-
-Chosen here: distances are root mean squares over the real elements of a patch, with 1e-6 inside the root, since below
-beta 1 the slope at 0 has no bound; targets that the network reads in training carry Gaussian noise of ``input_noise``,
-against what its own errors do to it later. The width of g is the one at which everything has as many parameters as the
-shared backbone. Guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598) mixes what the network makes of the
-sequence with and without its condition, z = z_u + guidance (z_c - z_u).
+Chosen here: targets that the network reads in training carry Gaussian noise of ``input_noise``, against what its own
+errors do to it later. The width of g is the one at which everything has as many parameters as the shared backbone.
+Guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598) mixes what the network makes of the sequence with and
+without its condition, z = z_u + guidance (z_c - z_u).
 """
 
 from __future__ import annotations
@@ -31,52 +28,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
+from ttsbench.nn.drawing import NOISE, NoiseHead, energy_distance
 from ttsbench.nn.transformer import Cache, Transformer
 
-NOISE = 64  # channels of e
 HEAD_DIM = 32  # of an attention head
 HEAD_WIDTHS = range(8, 1025, 8)
-TINY = 1e-6
-
-
-class NoiseBlock(nn.Module):
-    """A residual block that noise modulates."""
-
-    def __init__(self, width: int, noise_width: int) -> None:
-        super().__init__()
-        self.modulation = nn.Sequential(nn.LayerNorm(noise_width), nn.SiLU(), nn.Linear(noise_width, 3 * width))
-        self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        _zero(self.modulation[-1])
-
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        """X (..., width), noise (..., noise_width) -> (..., width)."""
-        shift, scale, gate = self.modulation(noise).chunk(3, dim=-1)
-        update: Tensor = gate * self.mlp(self.norm(x) * (1 + scale) + shift)
-        return x + update
-
-
-class NoiseHead(nn.Module):
-    """G: a state and noise -> one patch."""
-
-    def __init__(self, dim: int, out: int, width: int, blocks: int) -> None:
-        super().__init__()
-        self.state, self.noise = nn.Linear(dim, width), nn.Linear(NOISE, width)
-        self.blocks = nn.ModuleList([NoiseBlock(width, width) for _ in range(blocks)])
-        self.last = nn.Sequential(nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, 2 * width))
-        self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.output = nn.Linear(width, out)
-        _zero(self.last[-1])
-        _zero(self.output)
-
-    def forward(self, z: Tensor, noise: Tensor) -> Tensor:
-        """Z (..., dim), noise (..., NOISE) -> (..., out)."""
-        x, noise = self.state(z), self.noise(noise)
-        for block in self.blocks:
-            x = block(x, noise)
-        shift, scale = self.last(noise).chunk(2, dim=-1)
-        patch: Tensor = self.output(self.norm(x) * (1 + scale) + shift)
-        return patch
 
 
 class SledNetwork(nn.Module):
@@ -202,18 +158,6 @@ class Sled:
         )
 
 
-def energy_distance(
-    one: Tensor, other: Tensor, target: Tensor, real: Tensor, beta: float = 1.0, repulsion: float = 1.0
-) -> Tensor:
-    """Draws, target and real elements (..., P) -> loss (...): the generalised energy distance up to a constant."""
-
-    def distance(a: Tensor, b: Tensor) -> Tensor:
-        squares = ((a - b).square() * real).sum(dim=-1) / real.sum(dim=-1).clamp_min(1)
-        return (squares + TINY).pow(beta / 2)
-
-    return distance(one, target) + distance(other, target) - repulsion * distance(one, other)
-
-
 def _patched(x: Tensor, patch: int) -> Tensor:
     """X (B, T, C) -> (B, K, patch C), the last one filled up with zeros."""
     x = functional.pad(x, (0, 0, 0, -x.shape[1] % patch))
@@ -229,8 +173,3 @@ def _matching_width(network: Callable[[int], nn.Module], context: ModelContext) 
 
 def _count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _zero(layer: nn.Module) -> None:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)

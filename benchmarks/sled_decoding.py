@@ -12,9 +12,10 @@ import time
 import torch
 from torch import Tensor
 
-from baselines.sled import NOISE, Sled
+from baselines.sled import Sled
 from ttsbench.config import ModelSize
 from ttsbench.model import backbone_factory
+from ttsbench.nn.drawing import NOISE
 from ttsbench.nn.transformer import Cache
 from ttsbench.types import ModelContext
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from toytargets import bimodal, condition, fit, noise, randn, restored, with_backbone
 
-from baselines.sled import TINY, NoiseHead, Sled, energy_distance
+from baselines.sled import Sled
 from ttsbench import Batch, ConfigError
 from ttsbench.model import CallCounter
+from ttsbench.nn.drawing import TINY, NoiseHead, energy_distance
 from ttsbench.nn.transformer import Cache
 
 MANY = 200_000

@@ -37,11 +37,21 @@ def test_turned_vectors_know_their_distance_alone():
     query, key = randn(1, 1, 1, 8), randn(1, 1, 1, 8, seed=1)
 
     def product(i, j):
-        places = [rotation(place, 1, 8, query.device) for place in (i, j)]
+        places = [rotation(torch.tensor([[float(place)]]), 8) for place in (i, j)]
         return float((rotated(query, places[0]) * rotated(key, places[1])).sum())
 
     assert product(3, 5) == pytest.approx(product(103, 105), rel=1e-4)
     assert product(3, 5) != pytest.approx(product(3, 6), rel=1e-2)
+
+
+def test_padding_between_changes_nothing():
+    """Two things in front of what counts, one of them padding; the places leave it out."""
+    model, x = transformer(), randn(1, 8, 32)
+    padded = torch.cat([x[:, :3], 100 * randn(1, 2, 32, seed=1), x[:, 3:]], dim=1)
+    places = torch.tensor([[0, 1, 2, 0, 0, 3, 4, 5, 6, 7]], dtype=torch.float32)
+    real = torch.tensor([[True] * 3 + [False] * 2 + [True] * 5])
+    found = model(padded, None, places, real)
+    torch.testing.assert_close(found[:, real[0]], model(x), rtol=0, atol=1e-5)
 
 
 def test_heads_that_do_not_fit_are_refused():

@@ -30,6 +30,7 @@ from ttsbench.types import (
     ModelContext,
     Noise,
     Phone,
+    Spoken,
     Utterance,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "NotApplicable",
     "Phone",
     "Refining",
+    "Spoken",
     "Transcriber",
     "TtsbenchError",
     "Utterance",

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 ORACLE = "oracle"
 SAME = "same"
+TEXT = "text"  # the place of the prosody of a model that is given none
 LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]*"  # no separator and no '+', which joins the two models of a system
 
 

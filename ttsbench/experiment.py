@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from ttsbench import registry
-from ttsbench.config import ORACLE, SAME, AdapterConfig, Experiment, Section, pair
+from ttsbench.config import ORACLE, SAME, TEXT, AdapterConfig, Experiment, Section, pair
 from ttsbench.errors import ConfigError
 from ttsbench.types import MetricInfo
 
@@ -136,18 +136,26 @@ def check_plugins(experiment: Experiment) -> None:
     check_scoring(experiment)
     for label in experiment.acoustic:
         _check_label("acoustic", label, experiment.adapters)
+    speaks_prosody = {label: config for label, config in experiment.adapters.items() if not _free_running(config)}
     for label in experiment.prosody:
-        _check_label("prosody", label, {**experiment.adapters, ORACLE: None, SAME: None})
+        _check_label("prosody", label, {**speaks_prosody, ORACLE: None, SAME: None})
     for system in experiment.systems:
         acoustic, prosody = pair(system)
         _check_label(f"systems: {system}", acoustic, experiment.adapters)
-        _check_label(f"systems: {system}", prosody, {**experiment.adapters, ORACLE: None, SAME: None})
+        free = acoustic in experiment.adapters and _free_running(experiment.adapters[acoustic])
+        known: dict[str, Any] = {TEXT: None} if free else {**speaks_prosody, ORACLE: None, SAME: None}
+        _check_label(f"systems: {system}", prosody, known)
     for train in (experiment.train.acoustic, experiment.train.prosody):
         if train.start_from and registry.starts_from(train.start_from, {}):
             raise ConfigError(f"start_from: '{train.start_from}' itself starts from another adapter; l2 does not.")
     for label, config in experiment.adapters.items():
         _check_label(f"adapters.{label}.trained_on", config.trained_on, {**experiment.adapters, ORACLE: None})
     _check_values(experiment)
+
+
+def _free_running(config: AdapterConfig) -> bool:
+    free: bool = registry.load("adapters", config.adapter).info.free_running
+    return free
 
 
 def check_scoring(experiment: Experiment) -> None:

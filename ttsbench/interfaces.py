@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ttsbench.types import AdapterInfo, Batch, Clip, Condition, MetricInfo, Noise, Samples, Utterance
+from ttsbench.types import AdapterInfo, Batch, Clip, Condition, MetricInfo, Noise, Samples, Spoken, Utterance
 
 
 @runtime_checkable
@@ -38,10 +38,12 @@ class Adapter(Protocol):
         """Optimizer group -> scalar loss, averaged over valid elements. A group left out rests at this step."""
         ...
 
-    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor | Spoken:
         """Draw a target (B, T, C) with ``nfe`` calls of the generator; padding is ignored by the caller.
 
-        Raises ``ClipError`` where what is sampled has diverged: the clip then counts as failed, for that reason.
+        Raises ``ClipError`` where what is sampled has diverged: the clip then counts as failed, for that reason. Where
+        ``info.free_running`` it is acoustic only, learns from whole utterances, reads nothing of ``cond`` but phones,
+        their states and the speaker when it samples, and returns ``Spoken``.
         """
         ...
 

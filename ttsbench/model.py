@@ -18,7 +18,7 @@ from ttsbench.interfaces import Adapter, Continuing, Refining
 from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.conditioner import Conditioner
 from ttsbench.store import content_hash, read_json, write_bytes, write_json
-from ttsbench.types import Condition, ModelContext, Noise, Role
+from ttsbench.types import Condition, ModelContext, Noise, Role, Spoken
 
 
 class SpeechModel(nn.Module):
@@ -105,9 +105,17 @@ class SpeechModel(nn.Module):
         assert isinstance(source, SpeechModel)  # a ModuleDict does not say what it holds
         return source
 
+    def speak(self, cond: Condition, nfe: int, rng: Noise, temperature: float) -> Spoken:
+        """The adapter's draw, as long as the condition or as it has decided itself, set to 0 at padding."""
+        drawn = self.adapter.sample(cond, nfe, rng, temperature)
+        if isinstance(drawn, Tensor):
+            drawn = Spoken(drawn, cond.lengths, torch.ones_like(cond.lengths, dtype=torch.bool))
+        real = torch.arange(drawn.values.shape[1], device=drawn.values.device) < drawn.lengths.unsqueeze(1)
+        return drawn._replace(values=drawn.values * real.unsqueeze(-1))
+
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float) -> Tensor:
-        """The adapter's draw (B, T, C), set to 0 at padding."""
-        return self.adapter.sample(cond, nfe, rng, temperature) * cond.mask.unsqueeze(-1)
+        """The values (B, T, C) of ``speak``."""
+        return self.speak(cond, nfe, rng, temperature).values
 
 
 class _Conditions(Mapping[str, Condition]):

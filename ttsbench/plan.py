@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import costs, registry
-from ttsbench.config import ORACLE, SAME, AdapterConfig, CorpusConfig, Experiment, TrainConfig, pair
+from ttsbench.config import ORACLE, SAME, TEXT, AdapterConfig, CorpusConfig, Experiment, TrainConfig, pair
 from ttsbench.errors import CorpusError
 from ttsbench.jobs import Job
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH, job_key, plugin_key, scoring_jobs
@@ -28,7 +28,7 @@ class System:
 
     name: str
     acoustic: str | None = None  # label; None for the reference rows
-    prosody: str | None = None  # label, or "oracle"
+    prosody: str | None = None  # label, or "oracle"; "text" where the acoustic model is free-running
 
 
 def systems(experiment: Experiment) -> list[System]:
@@ -37,6 +37,8 @@ def systems(experiment: Experiment) -> list[System]:
     rows = [System(GROUND_TRUTH), System(COPY_SYNTHESIS)]
     for acoustic, source in [pair(name) for name in experiment.systems] or product:
         prosody = acoustic if source == SAME else source
+        if registry.load("adapters", experiment.adapters[acoustic].adapter).info.free_running:
+            prosody = TEXT
         rows.append(System(f"{acoustic}+{prosody}", acoustic, prosody))
     return list(dict.fromkeys(rows))
 
@@ -132,7 +134,7 @@ def _synthesize(experiment: Experiment, system: System, prepare: Job, trained: _
         sampling: dict[str, Any] = {}
         if system.acoustic and system.prosody:
             labels: dict[Role, str] = {"acoustic": system.acoustic}
-            if system.prosody != ORACLE:
+            if system.prosody not in (ORACLE, TEXT):
                 labels["prosody"] = system.prosody
             for role, label in labels.items():
                 models[role] = trained.model(label, role, seed)

@@ -34,7 +34,7 @@ from ttsbench.metering import Metered, metered
 from ttsbench.model import CallCounter, SpeechModel, load_model, utterance_seed
 from ttsbench.predicted import denormalised
 from ttsbench.scoring import GROUND_TRUTH
-from ttsbench.types import Cost, Noise, Phone, Role
+from ttsbench.types import Cost, Noise, Phone, Role, Spoken
 
 CHUNK = 8  # clips per task
 METER_EVERY = 8  # utterances: operations are counted on one in so many
@@ -88,7 +88,7 @@ class Sampled:
     """A log-mel (T, M) with the durations it was given in frames (P,), and what sampling it took."""
 
     log_mel: Tensor
-    durations: NDArray[np.int64]
+    durations: NDArray[np.int64] | None  # None for a free-running model: nobody knows
     seconds: float = 0.0
     nfe: int = 0  # calls of the acoustic generator
     parameters: int = 0
@@ -129,28 +129,35 @@ def _sample(
     began = time.perf_counter()
     prosodies: list[Prosody] = []
     if "prosody" in models:
-        drawn, _ = _draw(models["prosody"], corpus, group, None, job)
+        drawn = _draw(models["prosody"], corpus, group, None, job)[0].values
         if not bool(torch.isfinite(drawn).all()):
             return [ClipError("the prosody model gave NaN or infinite values") for _ in group]
         longest = LONGEST_PHONE_S * mel_config.sample_rate / mel_config.hop_length
         for row, (utterance, _) in zip(drawn, group, strict=True):
             prosodies.append(denormalised(row[: len(utterance.phones)], corpus.norm, longest))
+    elif models["acoustic"].adapter.info.free_running:  # phones alone: a frame each, of no F0, says nothing
+        for utterance, _ in group:
+            count = len(utterance.phones)
+            prosodies.append(Prosody(np.ones(count, dtype=np.int64), np.zeros(count, dtype=np.float32)))
     else:
         for utterance, _ in group:
             features = corpus.features(utterance)
             prosodies.append(Prosody(features.durations, features.phone_log_f0))
-    mels, nfe = _draw(models["acoustic"], corpus, group, prosodies, job)
-    mels = mels.cpu()
+    spoken, nfe = _draw(models["acoustic"], corpus, group, prosodies, job)
     seconds = time.perf_counter() - began
-    lengths = [int(prosody.durations.sum()) for prosody in prosodies]
     parameters = sum(model.parameter_count() for model in models.values())
+    free, total = models["acoustic"].adapter.info.free_running, int(spoken.lengths.sum())
     results: list[Sampled | ClipError | None] = []
-    for row, length, prosody in zip(mels, lengths, prosodies, strict=True):
+    for row, length, stopped, prosody in zip(spoken.values.cpu(), spoken.lengths.tolist(), spoken.stopped, prosodies,
+                                             strict=True):  # fmt: skip
         mel = row[:length] * corpus.norm.mel_std + corpus.norm.mel_mean
         if not bool(torch.isfinite(mel).all()):
             results.append(ClipError("the acoustic model gave NaN or infinite values"))
+        elif not stopped:
+            results.append(ClipError(f"the acoustic model did not stop by itself; it was cut after {length} frames"))
         else:
-            results.append(Sampled(mel, prosody.durations, seconds * length / sum(lengths), nfe, parameters))
+            durations = None if free else prosody.durations
+            results.append(Sampled(mel, durations, seconds * length / total, nfe, parameters))
     return results
 
 
@@ -160,8 +167,8 @@ def _draw(
     group: Group,
     prosodies: Sequence[Prosody] | None,
     job: Job,
-) -> tuple[Tensor, int]:
-    """One draw of a model for each clip of the group: (B, T, C), and the calls of its generator."""
+) -> tuple[Spoken, int]:
+    """One draw of a model for each clip of the group, and the calls of its generators."""
     role = model.role
     given: Sequence[Prosody | None] = prosodies or [None] * len(group)
     items = [item(corpus, one, role, prosody) for (one, _), prosody in zip(group, given, strict=True)]
@@ -174,8 +181,8 @@ def _draw(
     # Not inference_mode: energy models differentiate with respect to what they sample.
     with torch.no_grad(), CallCounter(*model.generators()) as counter:
         cond = model(collate(items, role).to(device))
-        drawn = model.sample(cond, sampling["nfe"], Noise(seeds), sampling["temperature"])
-    return drawn, counter.calls
+        spoken = model.speak(cond, sampling["nfe"], Noise(seeds), sampling["temperature"])
+    return spoken, counter.calls
 
 
 def _finish_clip(
@@ -187,6 +194,7 @@ def _finish_clip(
     path = wav_path(folder, utterance.id, sample)
     path.parent.mkdir(parents=True, exist_ok=True)
     cost: Cost | None = None
+    durations: NDArray[np.int64] | None
     try:
         if isinstance(result, ClipError):
             raise result
@@ -205,7 +213,7 @@ def _finish_clip(
     except ClipError as error:
         write_failure(folder, utterance.id, sample, str(error))
         return
-    phones = _phones(utterance.phones, durations, mel)
+    phones = None if durations is None else _phones(utterance.phones, durations, mel)
     write_record(folder, utterance.id, sample, Record(path, cost, phones))
 
 

@@ -26,6 +26,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from ttsbench import registry
 from ttsbench.config import TrainConfig
 from ttsbench.data.batching import Batches, RawBatch, collate, item
 from ttsbench.data.corpus import PreparedCorpus
@@ -120,7 +121,8 @@ class Trainer:
         corpus = _conditioned(PreparedCorpus(run.folder / "prepare"), run, job)
         config = self._config
         reach = run.experiment.model.encoder_reach
-        self._batches = Batches(corpus, self._role, config.batch_size, config.crop_frames, self._seed, reach)
+        crop_frames = None if registry.trainable(job.spec["adapter"]).info.free_running else config.crop_frames
+        self._batches = Batches(corpus, self._role, config.batch_size, crop_frames, self._seed, reach)
         self._valid = collate([item(corpus, one, self._role) for one in corpus.split("valid")], self._role)
         model, self._description = build_model(run, job, corpus)
         self._model: SpeechModel = fabric.to_device(model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -114,8 +114,17 @@ class AdapterInfo:
     nfe: tuple[int, ...] = (1,)  # function evaluations it can sample with; the first is the default
     stochastic: bool = False  # whether two samples of one input may differ
     starts_from: tuple[str, ...] = ()  # adapters that must be trained first (a teacher, an initial hypothesis)
+    free_running: bool = False  # reads phones and decides itself how long what it speaks is: see ``Spoken``
     step_cost: float = 1.0  # forward and backward passes of the backbone in one training step, relative to `l1`
     version: int = 1
+
+
+class Spoken(NamedTuple):
+    """What a free-running model drew. Who has not stopped by itself was cut, and counts as failed."""
+
+    values: Tensor  # (B, T, C), T of its own
+    lengths: Tensor  # (B,) int64, real steps of each
+    stopped: Tensor  # (B,) bool
 
 
 Degradation = Literal["noise", "low_pass", "flat_f0", "stretch", "smoothing"]

@@ -24,7 +24,8 @@ def check_adapter(name: str) -> Iterator[Finding]:
     yield info
     if not isinstance(getattr(registry.load("adapters", name), "info", None), AdapterInfo):
         return
-    for role in ROLES:
+    free = registry.load("adapters", name).info.free_running
+    for role in ROLES[:1] if free else ROLES:
         tiny = Tiny(name, role)
         built = judge(f"{role}: can be built", partial(_built, tiny))
         yield built

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from ttsbench.conformance.randomness import REMEDY, global_fault, global_seed
 from ttsbench.conformance.tiny import PHONES, SEEDS, Tiny, close, lengthened, scribbled, tensors_of
 from ttsbench.model import CallCounter
-from ttsbench.types import Batch, Condition, Noise
+from ttsbench.types import Batch, Condition, Noise, Spoken
 
 OTHER_SEEDS = (201, 202, 203)
 TEMPERATURES = (0.0, 0.5)
@@ -30,6 +31,8 @@ def checks(tiny: Tiny) -> dict[str, Callable[[], str]]:
         "sampling leaves the global generators alone": _globals,
         "sampling leaves its condition as it was": _condition,
     }
+    if tiny.info.free_running:
+        found["a free-running model reads nothing but phones and speaker"] = _text_alone
     return {what: partial(fault, tiny) for what, fault in found.items()}
 
 
@@ -38,10 +41,17 @@ def _shapes(tiny: Tiny) -> str:
     expected = tuple(batch.target.shape)
     for nfe in tiny.nfe:
         with torch.no_grad():
-            drawn = model.adapter.sample(batch.cond, nfe, Noise(list(SEEDS)))
+            spoken = model.adapter.sample(batch.cond, nfe, Noise(list(SEEDS)))
+        if isinstance(spoken, Spoken) != tiny.info.free_running:
+            return f"it returns {type(spoken).__name__}, and info.free_running is {tiny.info.free_running}"
+        if isinstance(spoken, Spoken):
+            drawn, expected = spoken.values, (expected[0], spoken.values.shape[1], expected[2])
+            real = torch.arange(expected[1]) < spoken.lengths.unsqueeze(1)
+        else:
+            drawn, real = spoken, batch.mask
         if tuple(drawn.shape) != expected:
             return f"nfe {nfe} gives the shape {tuple(drawn.shape)}, not (B, T, C) = {expected}"
-        if not bool(torch.isfinite(drawn[batch.mask]).all()):
+        if not bool(torch.isfinite(drawn[real]).all()):
             return f"nfe {nfe} gives NaN or infinite values at real steps of an untrained model"
     return ""
 
@@ -74,7 +84,7 @@ def _padding(tiny: Tiny) -> str:
     plain = tiny.sample(model, batch, tiny.nfe[0])
     for change, other in (("other content of the padding", scribbled(batch)), ("more padding", lengthened(batch))):
         drawn = tiny.sample(model, other, tiny.nfe[0])[:, : plain.shape[1]]
-        fault = close(plain, drawn * batch.mask.unsqueeze(-1))
+        fault = close(plain, drawn if tiny.info.free_running else drawn * batch.mask.unsqueeze(-1))
         if fault:
             return f"{change} changes real steps {fault}; give the mask to every layer that looks at neighbours"
     return ""
@@ -122,6 +132,22 @@ def _condition(tiny: Tiny) -> str:
     tiny.sample(model, batch, tiny.nfe[0])
     changed = [name for name, values in _copies(batch.cond).items() if not torch.equal(values, before[name])]
     return f"it writes into cond.{', cond.'.join(changed)}" if changed else ""
+
+
+def _text_alone(tiny: Tiny) -> str:
+    """Other frames altogether, and the same phones."""
+    model, batch = tiny.sampler()
+    cond, generator = batch.cond, torch.Generator().manual_seed(5)
+    other = replace(
+        cond,
+        sequence=torch.randn(len(PHONES), 7, cond.sequence.shape[2], generator=generator),
+        mask=torch.ones(len(PHONES), 7, dtype=torch.bool),
+        durations=torch.ones_like(cond.phones),
+        alignment=torch.zeros(len(PHONES), 7, dtype=torch.long),
+    )
+    draws = [tiny.sample(model, Batch(batch.target, one), tiny.nfe[0]) for one in (cond, other)]
+    fault = close(*draws)
+    return f"with other frames and durations its sample differs {fault}" if fault else ""
 
 
 def _copies(cond: Condition) -> dict[str, Tensor]:

@@ -46,16 +46,33 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList([Block(dim, heads) for _ in range(layers)])
         self.norm = nn.RMSNorm(dim)
 
-    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
-        """X (B, K, dim): all of a sequence, or with a cache what follows on what it holds."""
+    def forward(
+        self, x: Tensor, cache: Cache | None = None, places: Tensor | None = None, real: Tensor | None = None
+    ) -> Tensor:
+        """X (B, K, dim): all of a sequence, or with a cache what follows on what it holds.
+
+        ``places`` (B, K) are the positions, counted where left out. ``real`` (B, known) says which of everything known,
+        x included, may be looked at: where padding lies before what counts.
+        """
         start = cache.length if cache else 0
-        turn = rotation(start, x.shape[1], self.dim // self.heads, x.device)
+        if places is None:
+            places = torch.arange(start, start + x.shape[1], device=x.device, dtype=x.dtype).unsqueeze(0)
+        turn = rotation(places, self.dim // self.heads)
+        seen = self._seen(x.shape[1], start + x.shape[1], real, x.device)
         for layer, block in enumerate(self.blocks):
-            x = block(x, turn, cache, layer)
+            x = block(x, turn, seen, cache, layer)
         if cache:
             cache.length += x.shape[1]
         output: Tensor = self.norm(x)
         return output
+
+    @staticmethod
+    def _seen(new: int, known: int, real: Tensor | None, device: torch.device) -> Tensor | None:
+        """What each of the last ``new`` of ``known`` positions may look at, (B or 1, 1, new, known)."""
+        if real is None and new == 1:
+            return None  # a single new position sees everything
+        seen = torch.ones(new, known, dtype=torch.bool, device=device).tril(known - new)
+        return seen if real is None else (seen & real.unsqueeze(1)).unsqueeze(1)
 
 
 class Block(nn.Module):
@@ -70,7 +87,9 @@ class Block(nn.Module):
         self.gate, self.up = nn.Linear(dim, inner, bias=False), nn.Linear(dim, inner, bias=False)
         self.down = nn.Linear(inner, dim, bias=False)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], cache: Cache | None, layer: int) -> Tensor:
+    def forward(
+        self, x: Tensor, turn: tuple[Tensor, Tensor], seen: Tensor | None, cache: Cache | None, layer: int
+    ) -> Tensor:
         """X (B, K, dim) -> (B, K, dim)."""
         batch, count, dim = x.shape
         qkv = self.qkv(self.attention_norm(x)).view(batch, count, 3, self.heads, dim // self.heads)
@@ -78,8 +97,6 @@ class Block(nn.Module):
         query, key = rotated(query, turn), rotated(key, turn)
         if cache is not None:
             key, value = cache.extend(layer, key, value)
-        # A single new position sees everything; several, each up to its own.
-        seen = None if count == 1 else _seen(count, key.shape[2], x.device)
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         x = x + self.output(attended.transpose(1, 2).flatten(2))
         hidden = self.feed_norm(x)
@@ -87,10 +104,10 @@ class Block(nn.Module):
         return x + update
 
 
-def rotation(start: int, count: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (K, W / 2) of positions from ``start`` on."""
-    rates = BASE ** (-torch.arange(0, width, 2, device=device) / width)
-    angles = torch.arange(start, start + count, device=device).unsqueeze(1) * rates
+def rotation(places: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (B, 1, K, W / 2) of places (B, K)."""
+    rates = BASE ** (-torch.arange(0, width, 2, device=places.device) / width)
+    angles = (places.unsqueeze(-1) * rates).unsqueeze(1)
     return angles.cos(), angles.sin()
 
 
@@ -99,8 +116,3 @@ def rotated(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     cosine, sine = turn
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
-
-
-def _seen(new: int, known: int, device: torch.device) -> Tensor:
-    """What each of the last ``new`` of ``known`` positions may look at, (new, known)."""
-    return torch.ones(new, known, dtype=torch.bool, device=device).tril(known - new)
