@@ -275,8 +275,8 @@ def test_a_failing_objective_keeps_the_others(site, tmp_path):
 def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_path):
     run = site.copy(tmp_path / "run")
     wild = "adapters.wild={adapter: nce_ebm, nfe: 30, options: {step: 1.0, noise: 20.0}}"
-    tame = "adapters.nce_ebm={nfe: 2}"
-    found = compare(site.experiment, "--output", run, "--set", wild, tame, "prosody=[oracle]")
+    more = ("adapters.nce_ebm={nfe: 2}", "adapters.sled_text={}")
+    found = compare(site.experiment, "--output", run, "--set", wild, *more, "prosody=[oracle]")
     failed = [row for row in rows(run / "failures.csv") if row["system"] == "wild+oracle"]
     assert failed, found.err
     assert all("Langevin dynamics diverged at step" in row["error"] and "of 30" in row["error"] for row in failed)
@@ -284,6 +284,11 @@ def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_
     values = {(row["system"], row["metric"]): row for row in rows(run / "summary.csv")}
     assert float(values["nce_ebm+oracle", "nfe"]["value"]) == 3  # two steps, and the hypothesis
     assert values["wild+oracle", "mcd"]["value"] == ""
+    # Trained for no time, the free-running model either stops somewhere or is cut, and is asked for no prosody.
+    cut = [row["error"] for row in rows(run / "failures.csv") if row["system"] == "sled_text+text"]
+    assert all("did not stop by itself; it was cut after" in error for error in cut)
+    assert len(list((run / "wavs" / "sled_text+text").rglob("*.wav"))) + len({*cut}) >= 1
+    assert "sled_text+oracle" not in {system for system, _ in values}
     told = "- Start from other models, whose training is not in their own budget: wild (l2), nce_ebm (l2)."
     assert told in (run / "table.md").read_text(encoding="utf-8")
     curve = rows(run / "train" / "nce_ebm-acoustic-seed0" / "curve.csv")
@@ -399,6 +404,7 @@ def test_a_second_run_in_the_same_folder_is_refused(site):
         ("seeds=[1, 1]", "seeds must differ, got [1, 1]"),
         ("seeds=[1", "'[1' is not YAML"),
         ("prosody=[oracel]", "prosody: 'oracel' is no label under adapters. Did you mean 'oracle'?"),
+        ("systems=[l1+text]", "systems: l1+text: 'text' is no label under adapters."),
         ("corpus.path=/nowhere/at/all", "The corpus path /nowhere/at/all does not exist."),
         ("corpus.test=9", "12 usable utterances are too few"),
         ("metrics.speechbertscore_f1.model=side/ways/on", "side/ways/on"),

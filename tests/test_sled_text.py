@@ -1,0 +1,141 @@
+"""Speech from text alone: what it reads, that it stops, and that it says what it was told."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from toytargets import DIM, condition, noise, randn
+
+from baselines.sled_text import LONGEST, SledText
+from ttsbench import Batch, ConfigError, ModelContext
+from ttsbench.model import CallCounter
+from ttsbench.nn.backbone import Backbone
+from ttsbench.nn.drawing import NOISE
+
+KINDS, CHANNELS = 4, 3
+
+
+def make(in_channels, out_channels, time=False):
+    return Backbone(in_channels, out_channels, DIM, 48, 3, 3, time)
+
+
+def built(**options):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return SledText(
+            ModelContext("acoustic", CHANNELS, DIM, make), **{"dim": 32, "layers": 2, "patch": 2, **options}
+        )
+
+
+def speech(batch=32, seed=0):
+    """Sentences of 2 to 5 phones; each kind of phone is a spectrum, held for 4 frames."""
+    generator = torch.Generator().manual_seed(seed)
+    counts = torch.randint(2, 6, (batch,), generator=generator)
+    phones = torch.randint(1, KINDS + 1, (batch, 5), generator=generator)
+    phone_mask = torch.arange(5) < counts.unsqueeze(1)
+    states, spectra = randn(KINDS + 1, DIM, seed=100), randn(KINDS + 1, CHANNELS, seed=101)
+    alignment = torch.arange(5).repeat_interleave(4).expand(batch, -1)
+    cond = condition(torch.zeros(batch, 20, DIM), (4 * counts).tolist())
+    cond = replace(cond, phones=phones * phone_mask, phone_mask=phone_mask, alignment=alignment,
+                   states=states[phones] * phone_mask.unsqueeze(-1))  # fmt: skip
+    target = spectra[phones].repeat_interleave(4, dim=1)
+    target = target + 0.05 * torch.randn(target.shape, generator=generator)
+    return Batch(target * cond.mask.unsqueeze(-1), cond)
+
+
+def fit(adapter, steps=300):
+    optimizer = torch.optim.Adam(adapter.network.parameters(), 3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for step in range(steps):
+        loss = adapter.losses(speech(seed=step + 1), step, noise(32, step + 1))["generator"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    adapter.network.eval()
+    return adapter
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return fit(built())
+
+
+def test_it_says_what_it_is_told_and_stops(trained):
+    batch = speech(64, seed=999)
+    with torch.no_grad():
+        spoken = trained.sample(batch.cond, 1, noise(64))
+    assert spoken.stopped.float().mean() > 0.95
+    right = spoken.lengths == batch.cond.lengths
+    assert right.float().mean() > 0.8
+    shortest = min(spoken.values.shape[1], batch.target.shape[1])
+    real = (right.unsqueeze(1) & batch.cond.mask)[:, :shortest]
+    error = (spoken.values[:, :shortest] - batch.target[:, :shortest])[real]
+    assert float(error.square().mean().sqrt()) < 0.4 * float(batch.target[batch.cond.mask].std())
+
+
+def test_patches_per_phone_are_those_of_the_corpus(trained):
+    assert float(trained.network.rate) == pytest.approx(2.0, abs=0.01)  # of 2 frames each
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_sampling_reads_what_training_reads(guidance):
+    """Step by step with a cache, and all at once."""
+    adapter, batch = built(text_dropout=0.5, guidance=guidance), speech(4)
+    adapter.network.eval()
+    for parameter in adapter.network.head.parameters():
+        torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(2))
+    patches = randn(4, 6, 2 * CHANNELS)
+    previous = torch.cat([torch.zeros(4, 1, 2 * CHANNELS), patches[:, :-1]], dim=1)
+    draws = randn(4, 6, NOISE, seed=3)
+    network, none = adapter.network, torch.zeros(4, dtype=torch.bool)
+    with torch.no_grad():
+        with_text = network.states(network.prefix(batch.cond, none), previous)
+        without = network.states(network.prefix(batch.cond, ~none), previous)
+        z = without + guidance * (with_text - without)
+        expected = torch.cat([network.head(z, draws), network.stop(with_text)], dim=-1)
+        cache, real = adapter._read(batch.cond, 6)
+        steps = [network(previous[:, k], draws[:, k], k, cache, real, guidance) for k in range(6)]
+    torch.testing.assert_close(torch.stack(steps, dim=1), expected, rtol=0, atol=1e-5)
+
+
+def test_what_never_stops_is_cut_and_says_so():
+    adapter, batch = built(), speech(8)
+    with torch.no_grad():
+        adapter.network.stop.bias.fill_(-100.0)
+        with CallCounter(adapter.network) as counter:
+            spoken = adapter.sample(batch.cond, 1, noise(8))
+    expected = (LONGEST * float(adapter.network.rate) * batch.cond.phone_mask.sum(dim=1)).ceil()
+    assert not spoken.stopped.any()
+    assert spoken.lengths.tolist() == (2 * expected).tolist()
+    assert counter.calls == int(expected.max())
+
+
+def test_an_eager_stop_still_says_something():
+    adapter, batch = built(), speech(8)
+    with torch.no_grad():
+        adapter.network.stop.bias.fill_(100.0)
+        spoken = adapter.sample(batch.cond, 1, noise(8))
+    assert spoken.stopped.all()
+    assert spoken.lengths.tolist() == [2] * 8
+
+
+def test_text_that_is_left_out_is_not_read():
+    adapter, batch = built(text_dropout=0.5), speech(4)
+    left_out = torch.tensor([True, False, True, False])
+    previous = randn(4, 3, 2 * CHANNELS)
+    other = replace(batch.cond, states=batch.cond.states + 1)
+    some, others = (
+        adapter.network.states(adapter.network.prefix(one, left_out), previous) for one in (batch.cond, other)
+    )
+    assert torch.equal(some[left_out], others[left_out])
+    assert not torch.equal(some[~left_out], others[~left_out])
+
+
+def test_wrong_options_get_a_sentence():
+    with pytest.raises(ConfigError, match="set text_dropout"):
+        built(guidance=2.0)
+    with pytest.raises(ConfigError, match="0 < beta <= 2"):
+        built(beta=0.0)
+    with pytest.raises(ConfigError, match="is an acoustic model"):
+        SledText(ModelContext("prosody", 2, DIM, make))
