@@ -25,8 +25,8 @@ gap to the next whole number, log((d + 1) / d) over the deviation of log-duratio
 from __future__ import annotations
 
 import math
-from bisect import bisect
 from collections.abc import Mapping
+from functools import partial
 from typing import Literal
 
 import torch
@@ -46,6 +46,7 @@ from ttsbench.nn.invertible import (
     squeeze,
     unsqueeze,
 )
+from ttsbench.nn.matching import matching_width
 
 Kind = Literal["affine", "spline"]
 Track = Literal["backbone", "wavenet"]
@@ -164,8 +165,9 @@ class Flow:
         if dither is not None and dither < 0:
             raise ConfigError(f"flow needs a dither of at least 0, got {dither}.")
         steps = steps or STEPS[network]
-        width = matching_width(context, steps, coupling) if network == "backbone" else WaveNet.WIDTH
-        self.network = Glow(context.channels, context.cond_dim, steps, coupling, network, width)
+        glow = partial(Glow, context.channels, context.cond_dim, steps, coupling, network)
+        peer = partial(context.backbone, context.channels, context.channels)
+        self.network = glow(matching_width(glow, peer, WIDTHS) if network == "backbone" else WaveNet.WIDTH)
         self.channels, self.prosody = context.channels, context.role == "prosody"
         self.dither = DITHER[context.role] if dither is None else dither
 
@@ -185,22 +187,6 @@ class Flow:
         sequence, mask = (cond.sequence, cond.mask) if self.prosody else _even(cond.sequence, cond.mask)
         drawn: Tensor = self.network(temperature * rng.normal(mask, self.channels), sequence, mask)
         return drawn[:, : cond.mask.shape[1]]
-
-
-def matching_width(context: ModelContext, steps: int, coupling: Kind) -> int:
-    """The even width at which the flow has most nearly as many parameters as the shared backbone has."""
-
-    def parameters(width: int) -> int:
-        return _parameters(Glow(context.channels, context.cond_dim, steps, coupling, "backbone", width))
-
-    with torch.device("meta"):  # counted without being made
-        wanted = _parameters(context.backbone(context.channels, context.channels))
-        above = min(bisect(WIDTHS, wanted, key=parameters), len(WIDTHS) - 1)
-        return min(WIDTHS[max(0, above - 1) : above + 1], key=lambda width: abs(parameters(width) - wanted))
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _paired(cond: Tensor, x: Tensor, mask: Tensor, offset: int) -> tuple[Tensor, Tensor]:

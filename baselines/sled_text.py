@@ -19,7 +19,7 @@ expected length is cut, and counts as failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Spoken
 from ttsbench.nn.drawing import NOISE, NoiseHead, energy_distance
+from ttsbench.nn.matching import matching_width
 from ttsbench.nn.transformer import Cache, Transformer
 
 HEAD_DIM = 32  # of an attention head
@@ -152,7 +153,8 @@ class SledText:
         network = partial(
             TextNetwork, patch * context.channels, context.cond_dim, dim or context.cond_dim, layers, blocks
         )
-        self.network = network(_matching_width(network, context))
+        peer = partial(context.backbone, 0, context.channels)
+        self.network = network(matching_width(network, peer, HEAD_WIDTHS))
         if not text_dropout:
             self.network.no_text.requires_grad_(False)
 
@@ -223,14 +225,3 @@ class SledText:
         """X (B, T, C) -> (B, K, patch C), the last one filled up with zeros."""
         x = functional.pad(x, (0, 0, 0, -x.shape[1] % self.patch))
         return x.reshape(len(x), x.shape[1] // self.patch, self.patch * x.shape[2])
-
-
-def _matching_width(network: Callable[[int], nn.Module], context: ModelContext) -> int:
-    """The width of the head at which the network is nearest to the shared backbone in parameters."""
-    budget = _count(context.backbone(0, context.channels))
-    with torch.device("meta"):
-        return min(HEAD_WIDTHS, key=lambda width: abs(_count(network(width)) - budget))
-
-
-def _count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
