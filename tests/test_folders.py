@@ -93,7 +93,9 @@ def test_every_other_cell_is_what_it_would_have_been(scored, folders):
         for id_ in ids:
             path = find_clips(folders / system)[id_]
             clips = [Clip(id_, *read(one)).at(RATE) for one in (path, folders / "ref" / f"{id_}.wav")]
-            assert float(mcd[system, id_]["distortion_db"]) == metric.measure(*clips)[0]
+            # Workers have one thread, this process has more: a matrix product may end in another last bit.
+            expected = pytest.approx(metric.measure(*clips)[0], rel=1e-12)
+            assert float(mcd[system, id_]["distortion_db"]) == expected
     for name in ("level", "mortal_level"):
         for (system, id_), row in cells(scored[0] / "run", name).items():
             assert (row["error"] == "") == (system != "faulty" or id_ in IDS[5:] or id_ == "u3")

@@ -46,7 +46,18 @@ class Child:
         self._pool.shutdown()
 
     def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=die_with_parent)
+        import torch
+
+        context, threads = multiprocessing.get_context("spawn"), torch.get_num_threads()
+        return ProcessPoolExecutor(1, context, initializer=_begin, initargs=(threads,))
+
+
+def _begin(threads: int) -> None:
+    """As many threads as the worker has: with another number a sum may end in another bit."""
+    import torch
+
+    die_with_parent()
+    torch.set_num_threads(threads)
 
 
 def die_with_parent() -> None:
