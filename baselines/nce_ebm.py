@@ -1,6 +1,6 @@
 """Energy-based model by noise-contrastive estimation: told what is speech from what is nearly speech.
 
-"Energy-based models for speech synthesis", 2023, https://arxiv.org/abs/2310.12765:
+"Energy-based models for speech synthesis", Sun, Tu and Ragni 2023, https://arxiv.org/abs/2310.12765:
 
     p(Y | x) = exp(-E(x, Y)) / Z(x)
     Y <- Y - step grad E(x, Y) + noise sqrt(2 step) Z        (Langevin dynamics from another model's hypothesis)
@@ -46,7 +46,7 @@ class NceEbm:
     info = AdapterInfo(
         name="nce_ebm",
         title="Energy, noise-contrastive",
-        paper="2023, https://arxiv.org/abs/2310.12765 (loss and sampling are reconstructions)",
+        paper="Sun, Tu and Ragni 2023, https://arxiv.org/abs/2310.12765 (loss and sampling are reconstructions)",
         nfe=(50, 1, 10, 100, 300),
         stochastic=True,
         starts_from=("l2",),

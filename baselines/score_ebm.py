@@ -1,8 +1,8 @@
 """Energy-based models trained without negatives to classify: sliced score matching, the delta loss, and both.
 
-"Score-based training for energy-based TTS models", 2025, https://arxiv.org/abs/2505.13771, with sliced score matching
-of Song et al. 2019 (https://arxiv.org/abs/1905.07088). A score s(Y, x) = grad log p(Y | x) is learnt at targets
-Y' = Y + sigma e:
+"Score-based training for energy-based TTS models", Sun and Ragni 2025, https://arxiv.org/abs/2505.13771, with sliced
+score matching of Song et al. 2019 (https://arxiv.org/abs/1905.07088). A score s(Y, x) = grad log p(Y | x) is learnt at
+targets Y' = Y + sigma e:
 
     SSM        v . grad(s . v) + (v . s)^2 / 2                  v of zero mean and unit variance
     SSM-VR     v . grad(s . v) + |s|^2 / 2                      less variance, where E[v v^T] = I
@@ -40,7 +40,9 @@ from ttsbench.energy.langevin import Step, langevin_steps, walk
 from ttsbench.energy.network import Energy, EnergyTrack
 from ttsbench.nn.unet import Track, make_network
 
-PAPER = "2025, https://arxiv.org/abs/2505.13771 (hypotheses, perturbation and sampling are reconstructions)"
+PAPER = (
+    "Sun and Ragni 2025, https://arxiv.org/abs/2505.13771 (hypotheses, perturbation and sampling are reconstructions)"
+)
 HYPOTHESES = ("l2", "l2+noise", "noise")
 FINITE = 0.01  # h, in standard deviations of the target: rounding and curvature err by as much
 Prediction = Literal["data", "displacement"]

@@ -1,6 +1,6 @@
 """SLED: autoregressive speech, each step drawn by a network that an energy distance trains.
 
-"Efficient speech language modeling via energy distance in continuous latent space", 2025,
+"Efficient speech language modeling via energy distance in continuous latent space", Ma et al. 2025,
 https://arxiv.org/abs/2505.13181. With h = g(z, e), e ~ N(0, I), a draw from what came before and the text (z):
 
     L = d(h, y) + d(h', y) - repulsion d(h, h'),   d(a, b) = |a - b|^beta,   h and h' two draws for the same z
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
-from ttsbench.nn.drawing import NOISE, NoiseHead, energy_distance
+from ttsbench.nn.drawing import NOISE, NoiseHead, energy_distance, patches
 from ttsbench.nn.matching import matching_width
 from ttsbench.nn.transformer import Cache, Transformer
 
@@ -85,7 +85,7 @@ class Sled:
     info = AdapterInfo(
         name="sled",
         title="Energy distance, autoregressive",
-        paper="2025, https://arxiv.org/abs/2505.13181 (aligned conditioning and patches of mel frames are ours)",
+        paper="Ma et al. 2025, https://arxiv.org/abs/2505.13181 (alignment and patches of mel frames are ours)",
         stochastic=True,
         step_cost=1.2,
     )
@@ -135,10 +135,10 @@ class Sled:
         previous = functional.pad(self._patches(read * batch.mask.unsqueeze(-1), batch.cond)[0], (0, 0, 1, -1))
         left_out = rng.time(target.device) < self.condition_dropout if self.condition_dropout else None
         z = self.network.states(previous, cond, left_out)
-        patches = real.any(dim=-1)
-        draws = [self.network.head(z, rng.normal(patches, NOISE)) for _ in range(2)]
+        drawn = real.any(dim=-1)
+        draws = [self.network.head(z, rng.normal(drawn, NOISE)) for _ in range(2)]
         distances = energy_distance(draws[0], draws[1], target, real, self.beta, self.repulsion)
-        return {"generator": (distances * patches).sum() / patches.sum().clamp_min(1)}
+        return {"generator": (distances * drawn).sum() / drawn.sum().clamp_min(1)}
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
         """Draw (B, T, C), one call of the network for each patch; temperature scales the noise. ``nfe`` is 1."""
@@ -156,11 +156,5 @@ class Sled:
         """Values (B, T, C), their condition and which elements are real, by patch: (B, K, ...)."""
         mask = cond.mask.unsqueeze(-1)
         return tuple(  # type: ignore[return-value]
-            _patched(one, self.patch) for one in (values, cond.sequence * mask, mask.expand_as(values))
+            patches(one, self.patch) for one in (values, cond.sequence * mask, mask.expand_as(values))
         )
-
-
-def _patched(x: Tensor, patch: int) -> Tensor:
-    """X (B, T, C) -> (B, K, patch C), the last one filled up with zeros."""
-    x = functional.pad(x, (0, 0, 0, -x.shape[1] % patch))
-    return x.reshape(len(x), x.shape[1] // patch, patch * x.shape[2])

@@ -1,6 +1,6 @@
 """SLED as its paper has it: free-running speech from text, which stops by itself.
 
-"Efficient speech language modeling via energy distance in continuous latent space", 2025,
+"Efficient speech language modeling via energy distance in continuous latent space", Ma et al. 2025,
 https://arxiv.org/abs/2505.13181. One causal Transformer reads the text and then the speech, patch by patch; at each
 place a head draws the next patch and another says whether speech is over:
 
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Spoken
-from ttsbench.nn.drawing import NOISE, NoiseHead, energy_distance
+from ttsbench.nn.drawing import NOISE, NoiseHead, energy_distance, patches
 from ttsbench.nn.matching import matching_width
 from ttsbench.nn.transformer import Cache, Transformer
 
@@ -118,7 +118,7 @@ class SledText:
     info = AdapterInfo(
         name="sled_text",
         title="Energy distance, from text alone",
-        paper="2025, https://arxiv.org/abs/2505.13181 (places of phones and patches of mel frames are ours)",
+        paper="Ma et al. 2025, https://arxiv.org/abs/2505.13181 (places of phones and patches of mel frames are ours)",
         stochastic=True,
         free_running=True,
         step_cost=1.5,
@@ -164,20 +164,20 @@ class SledText:
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
         """The energy distance at every patch and the cross-entropy of the stop, means over places."""
-        mask = batch.mask.unsqueeze(-1)
-        target, real = self._patched(batch.target * mask), self._patched(mask.expand_as(batch.target))
-        read = self._patched((batch.target + self.input_noise * rng.normal(batch.mask, self.channels)) * mask)
-        patches = real.any(dim=-1)
+        mask, size = batch.mask.unsqueeze(-1), self.patch
+        target, real = patches(batch.target * mask, size), patches(mask.expand_as(batch.target), size)
+        read = patches((batch.target + self.input_noise * rng.normal(batch.mask, self.channels)) * mask, size)
+        spoken = real.any(dim=-1)
         if self.network.training:
-            self.network.seen += torch.stack([patches.sum(), batch.cond.phone_mask.sum()])
+            self.network.seen += torch.stack([spoken.sum(), batch.cond.phone_mask.sum()])
         z = self.network.states(
             self.network.prefix(batch.cond, rng.time(target.device) < self.text_dropout),
             functional.pad(read, (0, 0, 1, 0)),
         )
-        draws = [self.network.head(z[:, :-1], rng.normal(patches, NOISE)) for _ in range(2)]
+        draws = [self.network.head(z[:, :-1], rng.normal(spoken, NOISE)) for _ in range(2)]
         distances = energy_distance(draws[0], draws[1], target, real, self.beta, self.repulsion)
-        spoken = (distances * patches).sum() / patches.sum().clamp_min(1)
-        return {"generator": spoken + self._stopping(self.network.stop(z).squeeze(-1), patches.sum(dim=1))}
+        distance = (distances * spoken).sum() / spoken.sum().clamp_min(1)
+        return {"generator": distance + self._stopping(self.network.stop(z).squeeze(-1), spoken.sum(dim=1))}
 
     def _stopping(self, logits: Tensor, counts: Tensor) -> Tensor:
         """Logits (B, K + 1) of the stop after k patches; right is the stop after all ``counts`` (B,)."""
@@ -220,8 +220,3 @@ class SledText:
         cache = Cache(self.network.transformer, len(inputs), inputs.shape[1] + capacity)
         self.network.transformer(inputs, cache, places, real)
         return cache, real
-
-    def _patched(self, x: Tensor) -> Tensor:
-        """X (B, T, C) -> (B, K, patch C), the last one filled up with zeros."""
-        x = functional.pad(x, (0, 0, 0, -x.shape[1] % self.patch))
-        return x.reshape(len(x), x.shape[1] // self.patch, self.patch * x.shape[2])

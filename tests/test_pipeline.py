@@ -404,6 +404,7 @@ def test_a_second_run_in_the_same_folder_is_refused(site):
         ("seeds=[1, 1]", "seeds must differ, got [1, 1]"),
         ("seeds=[1", "'[1' is not YAML"),
         ("prosody=[oracel]", "prosody: 'oracel' is no label under adapters. Did you mean 'oracle'?"),
+        ("adapters.dmd.options.ctc=1", "mel_ctc judges acoustic models"),
         ("systems=[l1+text]", "systems: l1+text: 'text' is no label under adapters."),
         ("corpus.path=/nowhere/at/all", "The corpus path /nowhere/at/all does not exist."),
         ("corpus.test=9", "12 usable utterances are too few"),

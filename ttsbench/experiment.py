@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from ttsbench import registry
 from ttsbench.config import ORACLE, SAME, TEXT, AdapterConfig, Experiment, Section, pair
 from ttsbench.errors import ConfigError
-from ttsbench.types import MetricInfo
+from ttsbench.types import MetricInfo, Role
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] = ()) -> Experiment:
@@ -188,19 +188,24 @@ def _require(plugin: object) -> None:
 def _check_values(experiment: Experiment) -> None:
     """Build every plug-in once: a value that one refuses must be known before anything long starts."""
     from ttsbench.model import SpeechModel
+    from ttsbench.plan import systems
 
     vocoder = experiment.vocoder
     with _refusal(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}"):
         registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options)
-    shape = {"n_phones": 1, "n_speakers": 1, "channels": experiment.mel.n_mels}
+    channels: dict[Role, int] = {"acoustic": experiment.mel.n_mels, "prosody": 2}
 
-    def built(adapter: str, options: Mapping[str, Any]) -> SpeechModel:
-        sources = {name: built(name, {}) for name in registry.starts_from(adapter, options)}
-        return SpeechModel(adapter, options, "acoustic", experiment.model, shape, sources)
+    def built(adapter: str, options: Mapping[str, Any], role: Role) -> SpeechModel:
+        sources = {name: built(name, {}, role) for name in registry.starts_from(adapter, options)}
+        shape = {"n_phones": 1, "n_speakers": 1, "channels": channels[role]}
+        return SpeechModel(adapter, options, role, experiment.model, shape, sources)
 
+    speaks_prosody = {system.prosody for system in systems(experiment)}
     for label, config in experiment.adapters.items():
         with _refusal(f"adapters.{label}: '{config.adapter}' does not take {config.options}"):
-            built(config.adapter, config.options)
+            built(config.adapter, config.options, "acoustic")
+            if label in speaks_prosody:
+                built(config.adapter, config.options, "prosody")
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Wrong answers, made on purpose: negatives to tell from speech, hypotheses to mend.
 
-"Energy-based models for speech synthesis", 2023, https://arxiv.org/abs/2310.12765, compares negatives by random
-masking, by SpecAugment (Park et al. 2019, https://arxiv.org/abs/1904.08779) and by the predictions of a trained model.
-A recipe joins parts by "+"; it begins with the recorded target, and each part works on what the one before it left:
+"Energy-based models for speech synthesis", Sun, Tu and Ragni 2023, https://arxiv.org/abs/2310.12765, compares
+negatives by random masking, by SpecAugment (Park et al. 2019, https://arxiv.org/abs/1904.08779) and by the predictions
+of a trained model. A recipe joins parts by "+"; it begins with the recorded target, and each part works on what the
+one before it left:
 
     mask          cells become 0, the mean, each with probability ``distortion``
     mask_frames   whole frames, likewise

@@ -3,8 +3,8 @@
     Y <- Y + size s(Y) + spread Z,    s = grad log p = -grad E,    Z ~ N(0, I)
 
 With spread = sqrt(2 size) its stationary distribution is p, as size goes to 0 (Roberts and Tweedie 1996). Energy-based
-models refine the draw of another model in this way (https://arxiv.org/abs/2310.12765). A walk that leaves every place
-where speech could be has diverged, and says at which step.
+models refine the draw of another model in this way (Sun, Tu and Ragni 2023, https://arxiv.org/abs/2310.12765). A walk
+that leaves every place where speech could be has diverged, and says at which step.
 """
 
 from __future__ import annotations

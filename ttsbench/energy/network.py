@@ -1,7 +1,7 @@
 """The energy of an utterance: energies of its frames, weighted by attention.
 
-"Energy-based models for speech synthesis", 2023, https://arxiv.org/abs/2310.12765. Features G (B, T, W) of a target and
-its condition give
+"Energy-based models for speech synthesis", Sun, Tu and Ragni 2023, https://arxiv.org/abs/2310.12765. Features G (B, T,
+W) of a target and its condition give
 
     e_t = w . silu(A G_t) + b        a = softmax over real frames of v . tanh(U G_t)        E = sum over t of a_t e_t
 

@@ -1,6 +1,6 @@
 """A network that draws, and the distance that trains it.
 
-"Efficient speech language modeling via energy distance in continuous latent space", 2025,
+"Efficient speech language modeling via energy distance in continuous latent space", Ma et al. 2025,
 https://arxiv.org/abs/2505.13181. g is a stack of residual blocks on a state z that noise e modulates, zero at first:
 
     x = A z,   u = B e;   x <- x + gate MLP(LN(x) (1 + scale) + shift), each of (shift, scale, gate) from SiLU(LN(u))
@@ -16,6 +16,7 @@ bound.
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 NOISE = 64  # channels of e
 TINY = 1e-6
@@ -71,6 +72,12 @@ def energy_distance(
         return (squares + TINY).pow(beta / 2)
 
     return distance(one, target) + distance(other, target) - repulsion * distance(one, other)
+
+
+def patches(x: Tensor, patch: int) -> Tensor:
+    """X (B, T, C) -> (B, K, patch C), the last one filled up with zeros."""
+    x = functional.pad(x, (0, 0, 0, -x.shape[1] % patch))
+    return x.reshape(len(x), x.shape[1] // patch, patch * x.shape[2])
 
 
 def _zero(layer: nn.Module) -> None:
