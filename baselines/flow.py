@@ -17,6 +17,16 @@ another one is unlike anything in the data, and what is drawn for a lone one is 
 Chosen here, since the paper's details are not known: the condition enters every coupling as well as mu; couplings are
 one block of the shared backbone, of the width at which the flow has as many parameters as that backbone.
 
+Of mels, in the controlled track and with affine couplings, mu is the first half of the shared backbone, taken off the
+data instead,
+
+    z = f(y - mu(c); mu(c)),   y = mu(c) + f^-1(temperature * eps; mu(c))
+
+a shift, whose determinant is 1. Likelihood alone is slow to find the mean: it gains more by foretelling a frame from
+its neighbours than from the text. A flow without that shift, as large and trained as long, had a squared error of .37
+at temperature 0 where regression had .25, and could not be understood; with it .27, and .01 bits per dimension more
+likelihood (three LibriSpeech readers, 200 steps after those of the shared start).
+
 Uniform noise is added to targets in training, in the unit of the normalised target: mels on the floor, F0 drawn
 through unvoiced phones and durations of whole frames have no density otherwise. That of a duration ought to fill the
 gap to the next whole number, log((d + 1) / d) over the deviation of log-durations, which an adapter is not told.
@@ -25,7 +35,7 @@ gap to the next whole number, log((d + 1) / d) over the deviation of log-duratio
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
 
@@ -53,6 +63,7 @@ Track = Literal["backbone", "wavenet"]
 COUPLINGS: dict[str, type[Coupling]] = {"affine": AffineCoupling, "spline": SplineCoupling}
 STEPS = {"backbone": 8, "wavenet": 12}
 DITHER = {"acoustic": 0.05, "prosody": 0.1}  # of the normalised target, whose standard deviation is 1
+CENTRE = 0.5  # of the shared backbone's layers
 WIDTHS = range(4, 1025, 2)
 
 
@@ -92,13 +103,19 @@ class WaveNet(nn.Module):
 class Glow(nn.Module):
     """The flow f and the mean mu. Called as a module it goes from noise to data, as sampling does.
 
-    It starts as a rotation: couplings change nothing, mu is 0.
+    It starts as a rotation: couplings change nothing, mu is 0, or what ``centre`` gives, which is taken off the data.
     """
 
-    def __init__(self, channels: int, cond_dim: int, steps: int, coupling: Kind, network: Track, width: int) -> None:
+    def __init__(
+        self, channels: int, cond_dim: int, steps: int, coupling: Kind, network: Track, width: int,
+        centre: Callable[[], nn.Module] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        kind, cond_dim = COUPLINGS[coupling], 2 * cond_dim  # of a pair, as C below
-        self.mean = nn.Linear(cond_dim, 2 * channels)
+        self.centre = centre() if centre else None
+        if isinstance(self.centre, Backbone):
+            _zero(self.centre.output)  # until it starts from another's
+        kind, cond_dim = COUPLINGS[coupling], 2 * (channels if centre else cond_dim)  # of a pair, as C below
+        self.mean = None if centre else nn.Linear(cond_dim, 2 * channels)
         layers: list[Bijection] = []
         for step in range(steps):
             out = channels * kind.PARAMETERS
@@ -110,25 +127,39 @@ class Glow(nn.Module):
             _zero(inner.output)
             flip = step % 2 == 1  # the convolutions do not mix a frame without a partner: each half has its turn
             layers += [ActNorm(2 * channels), InvertibleConv(2 * channels), kind(inner, flip)]
-        _zero(self.mean)
+        if self.mean is not None:
+            _zero(self.mean)
         self.chain = Chain(layers)
 
     def forward(self, noise: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
         """Noise (B, T, C), cond (B, T, D), mask (B, T) -> data (B, T, C), 0 at padding."""
-        pairs, real = _paired(cond, noise, mask, 0)
-        z = torch.where(real, self.mean(pairs) + squeeze(noise), 0.0)
-        return unsqueeze(self.chain.inverse(z, pairs, real), noise.shape[1])
+        shift, given = self._given(cond, mask)
+        pairs, real = _paired(given, noise, mask, 0)
+        z = torch.where(real, self._mean(pairs) + squeeze(noise), 0.0)
+        return unsqueeze(self.chain.inverse(z, pairs, real), noise.shape[1]) + shift
 
     def log_likelihood(self, x: Tensor, cond: Tensor, mask: Tensor, offset: int = 0) -> Tensor:
         """X (B, T, C), cond (B, T, D), mask (B, T) -> log p(x | cond) (B,), natural.
 
         With ``offset`` 1 the first frame has no partner, and the second is paired with the third.
         """
-        pairs, real = _paired(cond, x, mask, offset)
-        z, log_det = self.chain(torch.where(real, squeeze(x, offset), 0.0), pairs, real)
-        log_normal = -0.5 * ((z - self.mean(pairs)).square() + math.log(2 * math.pi))
+        shift, given = self._given(cond, mask)
+        pairs, real = _paired(given, x, mask, offset)
+        z, log_det = self.chain(torch.where(real, squeeze(x - shift, offset), 0.0), pairs, real)
+        log_normal = -0.5 * ((z - self._mean(pairs)).square() + math.log(2 * math.pi))
         total: Tensor = torch.where(real, log_normal, 0.0).sum(dim=(1, 2)) + log_det
         return total
+
+    def _given(self, cond: Tensor, mask: Tensor) -> tuple[Tensor | float, Tensor]:
+        """What is taken off the data, and what the couplings read."""
+        if self.centre is None:
+            return 0.0, cond
+        centre: Tensor = self.centre(None, cond, mask)
+        return centre, centre
+
+    def _mean(self, pairs: Tensor) -> Tensor | float:
+        """Of z."""
+        return 0.0 if self.mean is None else self.mean(pairs)
 
 
 class Flow:
@@ -165,7 +196,9 @@ class Flow:
         if dither is not None and dither < 0:
             raise ConfigError(f"flow needs a dither of at least 0, got {dither}.")
         steps = steps or STEPS[network]
-        glow = partial(Glow, context.channels, context.cond_dim, steps, coupling, network)
+        centred = (network, coupling, context.role) == ("backbone", "affine", "acoustic")
+        centre = partial(context.backbone, 0, context.channels, share=CENTRE) if centred else None
+        glow = partial(Glow, context.channels, context.cond_dim, steps, coupling, network, centre=centre)
         peer = partial(context.backbone, context.channels, context.channels)
         self.network = glow(matching_width(glow, peer, WIDTHS) if network == "backbone" else WaveNet.WIDTH)
         self.channels, self.prosody = context.channels, context.role == "prosody"

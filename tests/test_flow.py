@@ -287,14 +287,14 @@ def test_a_gaussian_is_learnt_to_its_entropy():
         drawn = adapter.sample(empty(512, 9), 1, noise(512, 1))
     of_the_true_density = float(BITS_OF_NORMAL + 1 + ((target - 3).square() / 4 - 1).mean() / (2 * math.log(2)))
     assert float(bits) == pytest.approx(of_the_true_density, abs=0.02)
-    assert float(drawn.mean()) == pytest.approx(3, abs=0.15)
+    assert float(drawn.mean()) == pytest.approx(3, abs=0.2)
     assert float(drawn.std()) == pytest.approx(2, abs=0.1)
 
 
 @pytest.mark.parametrize(("coupling", "share"), [("affine", 0.8), pytest.param("spline", 0.6, marks=pytest.mark.slow)])
 def test_a_prosody_of_two_modes_keeps_its_spread_and_both(coupling, share):
     """Where L2 restores a quarter of the spread. Of a Gaussian of that spread half would lie between the modes."""
-    adapter = fit(with_backbone(Flow, 2, coupling=coupling, dither=0.0), steps=300)
+    adapter = fit(with_backbone(Flow, 2, role="prosody", coupling=coupling, dither=0.0), steps=300)
     found = restored(adapter, 1)
     assert 0.8 < found.std < 1.2
     assert found.diversity > 1
@@ -364,7 +364,7 @@ def test_noise_is_added_where_the_target_has_no_density():
         target = torch.full((64, 6, 2), -2.0)
         bits = float(adapter.losses(Batch(target, empty(64, 6)), 0, noise(64))["generator"])
         drawn = adapter.sample(empty(64, 6), 1, noise(64))
-    assert math.log2(0.25) < bits < math.log2(0.25) + 0.5
+    assert math.log2(0.25) < bits < math.log2(0.25) + 0.6
     assert float((drawn + 2).abs().mean()) < 0.2
     assert with_backbone(Flow, 2).dither == 0.05  # of an acoustic model
 
@@ -449,3 +449,22 @@ def test_two_devices_begin_alike(run):
         found[devices] = load_file(job.path(here) / "weights.safetensors")
     for name, value in found[1].items():
         torch.testing.assert_close(found[2][name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_mels_are_centred_on_what_starts_where_regression_ended():
+    """At temperature 0 and before any training a flow of mels is its centre, half of the backbone of L2."""
+    regression, adapter = with_backbone(L2, 6), with_backbone(Flow, 6)
+    with torch.no_grad():
+        for parameter in regression.network.parameters():
+            parameter += 0.1 * randn(*parameter.shape, seed=3)
+    centre = adapter.network.centre
+    centre.start_from(regression.network)
+    assert len(centre.blocks) == len(regression.network.blocks) / 2
+    for name, value in centre.state_dict().items():
+        assert torch.equal(value, regression.network.state_dict()[name]), name
+    cond = condition(randn(3, 8, DIM), [8, 4, 2])
+    found = adapter.sample(cond, 1, noise(3), temperature=0.0)
+    torch.testing.assert_close(found, centre(None, cond.sequence, cond.mask), atol=1e-5, rtol=0)
+    assert found.abs().max() > 0.1
+    alone = with_backbone(Flow, 6, role="prosody").network
+    assert alone.centre is None and alone.mean is not None

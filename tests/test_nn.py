@@ -172,6 +172,17 @@ def test_a_start_takes_over_what_fits_and_no_more():
     assert torch.equal(energy.output.weight, output)
 
 
+def test_the_first_part_of_a_backbone_starts_from_that_part():
+    other = Backbone(0, 4, DIM, DIM, 2, 5, time=False)
+    part, whole = (Backbone(0, 4, DIM, DIM, 1, 5, time=False, whole=depth) for depth in (2, None))
+    before = whole.blocks[0].up.weight.clone()
+    for backbone_ in (part, whole):
+        backbone_.start_from(other)
+    assert torch.equal(part.blocks[0].up.weight, other.blocks[0].up.weight)
+    assert torch.equal(part.output.weight, other.output.weight)
+    assert torch.equal(whole.blocks[0].up.weight, before)  # another depth, and no part of this one
+
+
 # Gradients and receptive field
 
 

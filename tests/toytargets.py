@@ -27,15 +27,15 @@ def with_field(adapter, function, channels=1, **options):
     return adapter(ModelContext("acoustic", channels, DIM, lambda *_, **__: Field(function)), **options)
 
 
-def with_backbone(adapter, channels, dim=32, layers=2, seed=0, **options):
+def with_backbone(adapter, channels, dim=32, layers=2, seed=0, role="acoustic", **options):
     """An adapter with a small backbone, from the same weights for the same seed."""
 
-    def make(in_channels, out_channels, time=False):
-        return Backbone(in_channels, out_channels, DIM, dim, layers, 3, time)
+    def make(in_channels, out_channels, time=False, share=1.0):
+        return Backbone(in_channels, out_channels, DIM, dim, max(1, round(share * layers)), 3, time, layers)
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return adapter(ModelContext("acoustic", channels, DIM, make), **options)
+        return adapter(ModelContext(role, channels, DIM, make), **options)
 
 
 def condition(sequence, lengths=None):

@@ -141,8 +141,10 @@ class _Conditions(Mapping[str, Condition]):
 def backbone_factory(size: ModelSize) -> Callable[..., nn.Module]:
     """Makes networks of the experiment's size: what ``ModelContext.backbone`` promises."""
 
-    def make(in_channels: int, out_channels: int, time: bool = False) -> Backbone:
-        return Backbone(in_channels, out_channels, size.dim, size.dim, size.backbone_layers, size.kernel, time)
+    def make(in_channels: int, out_channels: int, time: bool = False, share: float = 1.0) -> Backbone:
+        whole = size.backbone_layers
+        layers = max(1, round(share * whole))
+        return Backbone(in_channels, out_channels, size.dim, size.dim, layers, size.kernel, time, whole)
 
     return make
 

@@ -88,7 +88,8 @@ class Batch:
 class ModelContext:
     """What an adapter is built with: its task, its shapes, and the shared backbone family.
 
-    ``backbone(in_channels, out_channels, time=False)`` makes a network of the experiment's size with
+    ``backbone(in_channels, out_channels, time=False, share=1.0)`` makes a network of the experiment's size, or of the
+    first ``share`` of its layers, with
     ``forward(x, cond, mask, t=None)``: x (B, T, in_channels) or None when ``in_channels`` is 0, cond (B, T, D),
     mask (B, T), t (B,) in [0, 1] -> (B, T, out_channels). ``sources`` holds the trained models that the adapter starts
     from (``AdapterInfo.starts_from``), frozen; each has ``adapter`` and

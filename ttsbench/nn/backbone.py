@@ -18,8 +18,10 @@ class Backbone(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, cond_dim: int, dim: int, layers: int, kernel: int, time: bool
-    ) -> None:
+        self, in_channels: int, out_channels: int, cond_dim: int, dim: int, layers: int, kernel: int, time: bool,
+        whole: int | None = None,
+    ) -> None:  # fmt: skip
+        """``whole``: layers of the backbone of which this is the first part, where it is one."""
         super().__init__()
         self.condition = nn.Linear(cond_dim, dim)
         self.input = nn.Linear(in_channels, dim) if in_channels else None
@@ -28,14 +30,15 @@ class Backbone(nn.Module):
         self.blocks = nn.ModuleList([ConvBlock(dim, kernel, vector=vector) for _ in range(layers)])
         self.norm = nn.LayerNorm(dim)
         self.output = nn.Linear(dim, out_channels)
-        self.dim = dim
+        self.dim, self.whole = dim, whole or layers
 
     def start_from(self, other: Backbone) -> None:
         """Take over what another backbone of the same width and depth has learnt; others are left as they are.
 
+        The first part of such a backbone takes over that part, and what its output is made by.
         Where only this one has an input, its projection starts at zero: what noise says is learnt from then on.
         """
-        if (self.dim, len(self.blocks)) != (other.dim, len(other.blocks)):
+        if (self.dim, self.whole) != (other.dim, len(other.blocks)):
             return
         own = self.state_dict()
         learnt = {name: value for name, value in other.state_dict().items() if name in own}
@@ -48,6 +51,11 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor | None, cond: Tensor, mask: Tensor, t: Tensor | None = None) -> Tensor:
         """X (B, T, in_channels) or None, cond (B, T, D), mask (B, T), t (B,) or None -> (B, T, out_channels)."""
+        output: Tensor = self.output(self.states(x, cond, mask, t))
+        return output * mask.unsqueeze(-1)
+
+    def states(self, x: Tensor | None, cond: Tensor, mask: Tensor, t: Tensor | None = None) -> Tensor:
+        """What the output is a projection of, (B, T, dim)."""
         if (x is None) != (self.input is None):
             raise ValueError("x must be given exactly where the backbone was made with in_channels > 0.")
         if (t is None) != (self.time is None):
@@ -58,5 +66,5 @@ class Backbone(nn.Module):
         vector = self.time(time_embedding(t, self.dim)) if self.time is not None and t is not None else None
         for block in self.blocks:
             hidden = block(hidden, mask, vector)
-        output: Tensor = self.output(self.norm(hidden))
-        return output * mask.unsqueeze(-1)
+        states: Tensor = self.norm(hidden)
+        return states
