@@ -14,8 +14,6 @@ condition; g is the paper's (``ttsbench/nn/drawing.py``).
 
 Chosen here: targets that the network reads in training carry Gaussian noise of ``input_noise``, against what its own
 errors do to it later. The width of g is the one at which everything has as many parameters as the shared backbone.
-Guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598) mixes what the network makes of the sequence with and
-without its condition, z = z_u + guidance (z_c - z_u).
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
-from ttsbench.nn.drawing import NOISE, NoiseHead, energy_distance, patches
+from ttsbench.nn.drawing import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
 from ttsbench.nn.matching import matching_width
 from ttsbench.nn.transformer import Cache, Transformer
 
@@ -66,10 +64,7 @@ class SledNetwork(nn.Module):
             previous, cond = previous.repeat(2, 1), cond.repeat(2, 1)
             left_out = torch.arange(len(previous), device=previous.device) >= len(noise)
         z = self.states(previous.unsqueeze(1), cond.unsqueeze(1), left_out, cache).squeeze(1)
-        if guidance != 1:
-            conditional, unconditional = z.chunk(2)
-            z = unconditional + guidance * (conditional - unconditional)
-        patch: Tensor = self.head(z, noise)
+        patch: Tensor = self.head(z if guidance == 1 else guided(z, guidance), noise)
         return patch
 
 
@@ -77,9 +72,9 @@ class Sled:
     """Patches of a target, drawn one after another.
 
     ``patch``: steps of the target in one draw (a prosody model's is always 1). ``beta``: exponent of the distance, 0 to
-    2. ``repulsion``: weight of the distance between two draws, 0 to leave it out. ``guidance`` other than 1 needs
-    ``condition_dropout``. ``dim``, that of the condition where left out, and ``layers`` are the Transformer's,
-    ``blocks`` the head's.
+    2. ``repulsion``: weight of the distance between two draws, 0 to leave it out. ``condition_dropout``: share of
+    utterances without their condition, which ``guidance`` at sampling needs. ``dim``, that of the condition where left
+    out, and ``layers`` are the Transformer's, ``blocks`` the head's.
     """
 
     info = AdapterInfo(
@@ -96,25 +91,18 @@ class Sled:
         patch: int = 2,
         beta: float = 1.0,
         repulsion: float = 1.0,
-        guidance: float = 1.0,
         condition_dropout: float = 0.0,
         input_noise: float = 0.1,
         dim: int | None = None,
         layers: int = 3,
         blocks: int = 2,
     ) -> None:
-        if patch < 1 or not 0 < beta <= 2 or not repulsion >= 0:
-            raise ConfigError(
-                f"sled needs patch >= 1, 0 < beta <= 2 and repulsion >= 0, got {patch}, {beta} and {repulsion}."
-            )
-        if not 0 <= condition_dropout < 1 or (guidance != 1 and not condition_dropout):
-            raise ConfigError(
-                f"sled: guidance {guidance} needs a network that has seen sequences without condition; set "
-                f"condition_dropout (got {condition_dropout}) to a share such as 0.1."
-            )
+        if patch < 1:
+            raise ConfigError(f"sled draws patches of at least 1 step, got {patch}.")
+        require_dropout("condition_dropout", condition_dropout)
         self.channels, self.patch = context.channels, patch if context.role == "acoustic" else 1
-        self.beta, self.repulsion, self.input_noise = beta, repulsion, input_noise
-        self.guidance, self.condition_dropout = guidance, condition_dropout
+        self.distance, self.input_noise = EnergyDistance(beta, repulsion), input_noise
+        self.condition_dropout = condition_dropout
         given = self.patch * context.cond_dim
         width = dim or context.cond_dim
         heads = max(1, width // HEAD_DIM)
@@ -137,19 +125,23 @@ class Sled:
         z = self.network.states(previous, cond, left_out)
         drawn = real.any(dim=-1)
         draws = [self.network.head(z, rng.normal(drawn, NOISE)) for _ in range(2)]
-        distances = energy_distance(draws[0], draws[1], target, real, self.beta, self.repulsion)
+        distances = self.distance(draws[0], draws[1], target, real)
         return {"generator": (distances * drawn).sum() / drawn.sum().clamp_min(1)}
 
-    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
-        """Draw (B, T, C), one call of the network for each patch; temperature scales the noise. ``nfe`` is 1."""
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, guidance: float = 1.0) -> Tensor:
+        """Draw (B, T, C), one call of the network for each patch; temperature scales the noise. ``nfe`` is 1.
+
+        ``guidance``: 1 is none, more follows the condition more closely.
+        """
+        require_dropout("condition_dropout", self.condition_dropout, guidance)
         batch, time = cond.mask.shape
         _, given, real = self._patches(cond.sequence.new_zeros(batch, time, self.channels), cond)
         noise = temperature * rng.normal(real.any(dim=-1), NOISE)
         steps = given.shape[1]
-        cache = Cache(self.network.transformer, batch * (1 if self.guidance == 1 else 2), steps)
+        cache = Cache(self.network.transformer, batch * (1 if guidance == 1 else 2), steps)
         drawn = [given.new_zeros(batch, self.patch * self.channels)]
         for k in range(steps):
-            drawn.append(self.network(drawn[-1], given[:, k], noise[:, k], cache, self.guidance))
+            drawn.append(self.network(drawn[-1], given[:, k], noise[:, k], cache, guidance))
         return torch.stack(drawn[1:], dim=1).view(batch, steps * self.patch, self.channels)[:, :time]
 
     def _patches(self, values: Tensor, cond: Condition) -> tuple[Tensor, Tensor, Tensor]:

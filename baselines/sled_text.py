@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Spoken
-from ttsbench.nn.drawing import NOISE, NoiseHead, energy_distance, patches
+from ttsbench.nn.drawing import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
 from ttsbench.nn.matching import matching_width
 from ttsbench.nn.transformer import Cache, Transformer
 
@@ -94,13 +94,8 @@ class TextNetwork(nn.Module):
         speech = self._speech(previous.repeat(rows // len(previous), 1).unsqueeze(1), first)
         places = torch.full((rows, 1), float(step), device=previous.device)
         z = self.transformer(speech, cache, places, functional.pad(real, (0, step + 1), value=True)).squeeze(1)
-        conditional = z[: len(previous)]
-        if guidance != 1:
-            unconditional = z[len(previous) :]
-            mixed = unconditional + guidance * (conditional - unconditional)
-        else:
-            mixed = conditional
-        return torch.cat([self.head(mixed, noise), self.stop(conditional)], dim=-1)
+        mixed = z if guidance == 1 else guided(z, guidance)
+        return torch.cat([self.head(mixed, noise), self.stop(z[: len(previous)])], dim=-1)
 
     def _speech(self, previous: Tensor, first: Tensor) -> Tensor:
         """Patches (B, K, C') as inputs; where first (K,) there is none before."""
@@ -110,9 +105,9 @@ class TextNetwork(nn.Module):
 class SledText:
     """Free-running SLED.
 
-    ``patch``: frames in one draw. ``beta``, ``repulsion``: of the energy distance. ``guidance``: 1 is none; more needs
-    ``text_dropout``. ``dim``, that of the condition where left out, and ``layers`` are the Transformer's, ``blocks``
-    the head's.
+    ``patch``: frames in one draw. ``beta``, ``repulsion``: of the energy distance. ``text_dropout``: share of
+    utterances without their text, which ``guidance`` at sampling needs. ``dim``, that of the condition where left out,
+    and ``layers`` are the Transformer's, ``blocks`` the head's.
     """
 
     info = AdapterInfo(
@@ -130,7 +125,6 @@ class SledText:
         patch: int = 3,
         beta: float = 1.0,
         repulsion: float = 1.0,
-        guidance: float = 1.0,
         text_dropout: float = 0.0,
         input_noise: float = 0.2,
         dim: int | None = None,
@@ -139,17 +133,11 @@ class SledText:
     ) -> None:
         if context.role != "acoustic":
             raise ConfigError("sled_text is an acoustic model: it speaks from text, and needs no prosody.")
-        if patch < 1 or not 0 < beta <= 2 or not repulsion >= 0:
-            raise ConfigError(
-                f"sled_text needs patch >= 1, 0 < beta <= 2 and repulsion >= 0, got {patch}, {beta} and {repulsion}."
-            )
-        if not 0 <= text_dropout < 1 or (guidance != 1 and not text_dropout):
-            raise ConfigError(
-                f"sled_text: guidance {guidance} needs a network that has spoken without text; set text_dropout (got "
-                f"{text_dropout}) to a share such as 0.1."
-            )
-        self.channels, self.patch, self.beta, self.repulsion = context.channels, patch, beta, repulsion
-        self.guidance, self.text_dropout, self.input_noise = guidance, text_dropout, input_noise
+        if patch < 1:
+            raise ConfigError(f"sled_text draws patches of at least 1 frame, got {patch}.")
+        require_dropout("text_dropout", text_dropout)
+        self.channels, self.patch, self.distance = context.channels, patch, EnergyDistance(beta, repulsion)
+        self.text_dropout, self.input_noise = text_dropout, input_noise
         network = partial(
             TextNetwork, patch * context.channels, context.cond_dim, dim or context.cond_dim, layers, blocks
         )
@@ -175,7 +163,7 @@ class SledText:
             functional.pad(read, (0, 0, 1, 0)),
         )
         draws = [self.network.head(z[:, :-1], rng.normal(spoken, NOISE)) for _ in range(2)]
-        distances = energy_distance(draws[0], draws[1], target, real, self.beta, self.repulsion)
+        distances = self.distance(draws[0], draws[1], target, real)
         distance = (distances * spoken).sum() / spoken.sum().clamp_min(1)
         return {"generator": distance + self._stopping(self.network.stop(z).squeeze(-1), spoken.sum(dim=1))}
 
@@ -187,18 +175,22 @@ class SledText:
         losses = functional.binary_cross_entropy_with_logits(logits, over.float(), reduction="none", pos_weight=weight)
         return (losses * asked).sum() / asked.sum()
 
-    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Spoken:
-        """Speak until every utterance has stopped or is too long; a call per patch. ``nfe`` is 1."""
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, guidance: float = 1.0) -> Spoken:
+        """Speak until every utterance has stopped or is too long; a call per patch. ``nfe`` is 1.
+
+        ``guidance``: 1 is none, more follows the text more closely.
+        """
+        require_dropout("text_dropout", self.text_dropout, guidance)
         phones = cond.phone_mask.sum(dim=1)
         limits = (LONGEST * phones * self.network.rate).ceil().long().clamp_min(1)
         allowed = torch.arange(int(limits.max()), device=phones.device) < limits.unsqueeze(1)
         noise = temperature * rng.normal(allowed, NOISE)
-        cache, real = self._read(cond, allowed.shape[1] + 1)
+        cache, real = self._read(cond, allowed.shape[1] + 1, guidance)
         previous = noise.new_zeros(len(phones), self.patch * self.channels)
         counts, drawn = limits.clone(), list[Tensor]()
         speaking = torch.ones_like(limits, dtype=torch.bool)
         for k in range(allowed.shape[1]):
-            output = self.network(previous, noise[:, k], k, cache, real, self.guidance)
+            output = self.network(previous, noise[:, k], k, cache, real, guidance)
             over = speaking & (output[:, -1].sigmoid() >= STOP_AT) & (k > 0)  # nobody says nothing
             counts = torch.where(over, k, counts)
             speaking = speaking & ~over & (k < limits)
@@ -209,9 +201,9 @@ class SledText:
         values = torch.stack(drawn, dim=1).view(len(phones), -1, self.channels)
         return Spoken(values, counts * self.patch, counts < limits)
 
-    def _read(self, cond: Condition, capacity: int) -> tuple[Cache, Tensor]:
+    def _read(self, cond: Condition, capacity: int, guidance: float) -> tuple[Cache, Tensor]:
         """The text, read into a cache with room for ``capacity`` patches, and which of its places are real."""
-        branches = [False] if self.guidance == 1 else [False, True]
+        branches = [False] if guidance == 1 else [False, True]
         texts = [
             self.network.prefix(cond, torch.full((len(cond.phones),), left_out, device=cond.phones.device))
             for left_out in branches

@@ -205,6 +205,14 @@ def test_temperature_resamples_and_does_not_retrain(corpus):
         "synthesize l1+oracle seed0", "synthesize l1+l1 seed0"}  # fmt: skip
 
 
+def test_so_do_the_options_of_sampling(corpus):
+    adapters = {"sled": {"options": {"condition_dropout": 0.1}}, "l1": {}}
+    guided = {**adapters, "sled": {**adapters["sled"], "sampling": {"guidance": 2.0}}}
+    found = changed(corpus, plan(corpus, adapters=adapters), adapters=guided)
+    assert {id_ for id_ in found if id_.startswith(("train", "synth", "prep"))} == {
+        "synthesize sled+oracle seed0", "synthesize sled+sled seed0"}  # fmt: skip
+
+
 def test_options_retrain_their_own_label_alone(corpus):
     adapters = {"a": {"adapter": "two_groups"}, "l1": {}}
     before = plan(corpus, adapters=adapters)

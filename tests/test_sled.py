@@ -9,7 +9,7 @@ from toytargets import bimodal, condition, fit, noise, randn, restored, with_bac
 from baselines.sled import Sled
 from ttsbench import Batch, ConfigError
 from ttsbench.model import CallCounter
-from ttsbench.nn.drawing import TINY, NoiseHead, energy_distance
+from ttsbench.nn.drawing import TINY, EnergyDistance, NoiseHead
 from ttsbench.nn.transformer import Cache
 
 MANY = 200_000
@@ -23,7 +23,7 @@ def distance(mean, scale, beta, repulsion=1.0):
     """Expected loss of draws N(mean, scale^2) for a standard normal target."""
     target, one, other = (randn(MANY, 1, seed=seed) for seed in range(3))
     real = torch.ones(MANY, 1, dtype=torch.bool)
-    return float(energy_distance(mean + scale * one, mean + scale * other, target, real, beta, repulsion).mean())
+    return float(EnergyDistance(beta, repulsion)(mean + scale * one, mean + scale * other, target, real).mean())
 
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 1.5])
@@ -58,9 +58,9 @@ def test_it_is_a_mean_over_real_elements():
     one, other, target = (randn(2, 3, 4, seed=seed) for seed in range(3))
     real = torch.ones(2, 3, 4, dtype=torch.bool)
     real[..., 2:] = False
-    half = energy_distance(one, other, target, real)
-    torch.testing.assert_close(half, energy_distance(*(x[..., :2] for x in (one, other, target, real))))
-    alike = energy_distance(target, target, target, real)
+    half = EnergyDistance()(one, other, target, real)
+    torch.testing.assert_close(half, EnergyDistance()(*(x[..., :2] for x in (one, other, target, real))))
+    alike = EnergyDistance()(target, target, target, real)
     torch.testing.assert_close(alike, torch.full((2, 3), TINY**0.5))
 
 
@@ -119,14 +119,13 @@ def test_it_restores_the_spread_that_is_lost_without_repulsion():
 
 
 def test_guidance_of_one_is_no_guidance_and_more_goes_further():
-    adapter = sled(condition_dropout=0.5, guidance=1.0)
+    adapter = sled(condition_dropout=0.5)
     for parameter in adapter.network.parameters():
         torch.nn.init.normal_(parameter, std=0.2, generator=torch.Generator().manual_seed(2))
     cond, drawn = bimodal(2).cond, {}
     for guidance in (1.0, 1.0 + 1e-6, 2.0):
-        adapter.guidance = guidance
         with torch.no_grad():
-            drawn[guidance] = adapter.sample(cond, 1, noise(2))
+            drawn[guidance] = adapter.sample(cond, 1, noise(2), guidance=guidance)
     torch.testing.assert_close(drawn[1.0], drawn[1.0 + 1e-6], rtol=1e-3, atol=1e-4)
     assert not torch.allclose(drawn[1.0], drawn[2.0], atol=1e-2)
 
@@ -156,7 +155,9 @@ def test_a_patch_that_is_half_padding_is_read_and_scored_without_it():
 
 
 def test_wrong_options_get_a_sentence():
-    with pytest.raises(ConfigError, match=r"0 < beta <= 2 and repulsion >= 0, got 2, 3\.0"):
+    with pytest.raises(ConfigError, match=r"0 < beta <= 2 and repulsion >= 0, got 3\.0 and 1\.0"):
         sled(beta=3.0)
-    with pytest.raises(ConfigError, match="guidance 2 needs a network that has seen sequences without condition"):
-        sled(guidance=2)
+    with pytest.raises(ConfigError, match=r"condition_dropout is the share .* got 1\.0"):
+        sled(condition_dropout=1.0)
+    with pytest.raises(ConfigError, match=r"guidance 2 needs .* condition_dropout such as"):
+        sled().sample(bimodal(1).cond, 1, noise(1), guidance=2)

@@ -81,7 +81,7 @@ def test_patches_per_phone_are_those_of_the_corpus(trained):
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
 def test_sampling_reads_what_training_reads(guidance):
     """Step by step with a cache, and all at once."""
-    adapter, batch = built(text_dropout=0.5, guidance=guidance), speech(4)
+    adapter, batch = built(text_dropout=0.5), speech(4)
     adapter.network.eval()
     for parameter in adapter.network.head.parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(2))
@@ -94,7 +94,7 @@ def test_sampling_reads_what_training_reads(guidance):
         without = network.states(network.prefix(batch.cond, ~none), previous)
         z = without + guidance * (with_text - without)
         expected = torch.cat([network.head(z, draws), network.stop(with_text)], dim=-1)
-        cache, real = adapter._read(batch.cond, 6)
+        cache, real = adapter._read(batch.cond, 6, guidance)
         steps = [network(previous[:, k], draws[:, k], k, cache, real, guidance) for k in range(6)]
     torch.testing.assert_close(torch.stack(steps, dim=1), expected, rtol=0, atol=1e-5)
 
@@ -133,8 +133,8 @@ def test_text_that_is_left_out_is_not_read():
 
 
 def test_wrong_options_get_a_sentence():
-    with pytest.raises(ConfigError, match="set text_dropout"):
-        built(guidance=2.0)
+    with pytest.raises(ConfigError, match="text_dropout such as"):
+        built().sample(speech(1).cond, 1, noise(1), guidance=2.0)
     with pytest.raises(ConfigError, match="0 < beta <= 2"):
         built(beta=0.0)
     with pytest.raises(ConfigError, match="is an acoustic model"):

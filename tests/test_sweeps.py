@@ -15,12 +15,18 @@ EXPERIMENT = validate(
             **{f"flow-t{t:g}": {"adapter": "flow", "temperature": t} for t in (0, 0.5, 1)},
             **{f"diffusion-{n}": {"adapter": "diffusion", "nfe": n} for n in (1, 4, 16)},
             **{f"cool-{n}": {"adapter": "diffusion", "nfe": n, "temperature": 0.5} for n in (1, 4, 16)},
+            **{
+                f"sled-{g}": {"adapter": "sled", "options": {"condition_dropout": 0.1}, "sampling": {"guidance": g}}
+                for g in (1.5, 2.0)
+            },
+            "sled-1": {"adapter": "sled", "options": {"condition_dropout": 0.1}},
             "other": {"adapter": "flow", "temperature": 0.2, "options": {"coupling": "spline"}},
         },
         "systems": [
             *(f"flow-t{t:g}+oracle" for t in (0, 0.5, 1)),
             *(f"l1+flow-t{t:g}" for t in (0, 0.5, 1)),
             *(f"{name}-{n}+oracle" for name in ("diffusion", "cool") for n in (1, 4, 16)),
+            *(f"sled-{g}+oracle" for g in (1, 1.5, 2.0)),
             "other+oracle",
             "l1+oracle",
             "l1+l1",
@@ -37,6 +43,7 @@ def test_what_varies_in_one_setting_alone_is_a_sweep():
         ("temperature", "l1+flow"): {0: "l1+flow-t0", 0.5: "l1+flow-t0.5", 1: "l1+flow-t1"},
         ("nfe", "diffusion+oracle"): {n: f"diffusion-{n}+oracle" for n in (1, 4, 16)},
         ("nfe", "diffusion temperature=0.5+oracle"): {n: f"cool-{n}+oracle" for n in (1, 4, 16)},
+        ("guidance", "sled condition_dropout=0.1+oracle"): {g: f"sled-{g}+oracle" for g in (1, 1.5, 2.0)},
     }
 
 

@@ -141,6 +141,7 @@ class AdapterConfig(Section):
     options: dict[str, Any] = Field(default_factory=dict)
     nfe: int | None = Field(None, ge=1)  # the adapter's own default where left out
     temperature: float = Field(1.0, ge=0)
+    sampling: dict[str, Any] = Field(default_factory=dict)  # what else its `sample` takes; a change trains nothing
     trained_on: str = ORACLE  # whose log-F0 its acoustic model learns with: recorded, or a label's draws
 
 

@@ -123,6 +123,7 @@ def check_plugins(experiment: Experiment) -> None:
         raise ConfigError("adapters: an experiment compares at least one; for example --set adapters.l1={}.")
     for config in experiment.adapters.values():
         registry.check_options("adapters", config.adapter, config.options, reserved=("context",))
+        registry.check_sampling(config.adapter, config.sampling)
         info = registry.load("adapters", config.adapter).info
         if config.nfe is not None and info.nfe == (1,) and config.nfe != 1:
             raise ConfigError(
@@ -188,7 +189,8 @@ def _require(plugin: object) -> None:
 def _check_values(experiment: Experiment) -> None:
     """Build every plug-in once: a value that one refuses must be known before anything long starts."""
     from ttsbench.model import SpeechModel
-    from ttsbench.plan import systems
+    from ttsbench.plan import sampling_of, systems
+    from ttsbench.synthesize import try_sampling
 
     vocoder = experiment.vocoder
     with _refusal(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}"):
@@ -202,10 +204,12 @@ def _check_values(experiment: Experiment) -> None:
 
     speaks_prosody = {system.prosody for system in systems(experiment)}
     for label, config in experiment.adapters.items():
-        with _refusal(f"adapters.{label}: '{config.adapter}' does not take {config.options}"):
-            built(config.adapter, config.options, "acoustic")
-            if label in speaks_prosody:
-                built(config.adapter, config.options, "prosody")
+        roles: list[Role] = ["acoustic", "prosody"] if label in speaks_prosody else ["acoustic"]
+        for role in roles:
+            with _refusal(f"adapters.{label}: '{config.adapter}' does not take {config.options}"):
+                model = built(config.adapter, config.options, role)
+            with _refusal(f"adapters.{label}: '{config.adapter}' does not sample with {config.sampling}"):
+                try_sampling(model, sampling_of(experiment, label))
 
 
 @contextmanager

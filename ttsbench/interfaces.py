@@ -41,6 +41,7 @@ class Adapter(Protocol):
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor | Spoken:
         """Draw a target (B, T, C) with ``nfe`` calls of the generator; padding is ignored by the caller.
 
+        Parameters after these are the adapter's own, each with a default: an experiment sets them under ``sampling``.
         Raises ``ClipError`` where what is sampled has diverged: the clip then counts as failed, for that reason. Where
         ``info.free_running`` it is acoustic only, learns from whole utterances, reads nothing of ``cond`` but phones,
         their states and the speaker when it samples, and returns ``Spoken``.

@@ -105,17 +105,20 @@ class SpeechModel(nn.Module):
         assert isinstance(source, SpeechModel)  # a ModuleDict does not say what it holds
         return source
 
-    def speak(self, cond: Condition, nfe: int, rng: Noise, temperature: float) -> Spoken:
-        """The adapter's draw, as long as the condition or as it has decided itself, set to 0 at padding."""
-        drawn = self.adapter.sample(cond, nfe, rng, temperature)
+    def speak(self, cond: Condition, nfe: int, rng: Noise, temperature: float, **sampling: Any) -> Spoken:
+        """The adapter's draw, as long as the condition or as it has decided itself, set to 0 at padding.
+
+        ``sampling`` is what this adapter's ``sample`` takes beyond what every adapter's does.
+        """
+        drawn = self.adapter.sample(cond, nfe, rng, temperature, **sampling)
         if isinstance(drawn, Tensor):
             drawn = Spoken(drawn, cond.lengths, torch.ones_like(cond.lengths, dtype=torch.bool))
         real = torch.arange(drawn.values.shape[1], device=drawn.values.device) < drawn.lengths.unsqueeze(1)
         return drawn._replace(values=drawn.values * real.unsqueeze(-1))
 
-    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float) -> Tensor:
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float, **sampling: Any) -> Tensor:
         """The values (B, T, C) of ``speak``."""
-        return self.speak(cond, nfe, rng, temperature).values
+        return self.speak(cond, nfe, rng, temperature, **sampling).values
 
 
 class _Conditions(Mapping[str, Condition]):

@@ -164,10 +164,11 @@ def _synthesize(experiment: Experiment, system: System, prepare: Job, trained: _
 
 
 def sampling_of(experiment: Experiment, label: str) -> dict[str, Any]:
-    """How a label's models are sampled: number of function evaluations and temperature."""
+    """How a label's models are sampled: number of function evaluations, temperature, and the adapter's own options."""
     config = experiment.adapters[label]
     nfe = config.nfe or registry.load("adapters", config.adapter).info.nfe[0]
-    return {"nfe": nfe, "temperature": config.temperature}
+    own = {"options": config.sampling} if config.sampling else {}
+    return {"nfe": nfe, "temperature": config.temperature, **own}
 
 
 def fingerprint(corpus: CorpusConfig) -> str:

@@ -31,13 +31,13 @@ def predicted_log_f0(
     seed: int,
     sampling: Mapping[str, Any],
 ) -> dict[str, NDArray[np.float32]]:
-    """One draw of the phone log-F0 (P,) of each utterance by a prosody model, at ``sampling``'s nfe and temperature."""
+    """One draw of the phone log-F0 (P,) of each utterance by a prosody model, sampled as ``plan.sampling_of`` says."""
     found = {}
     for utterance in utterances:
         noise = Noise([utterance_seed("condition", seed, utterance.id)])
         with torch.no_grad():
             cond = model(collate([item(corpus, utterance, "prosody")], "prosody"))
-            drawn = model.sample(cond, sampling["nfe"], noise, sampling["temperature"])
+            drawn = model.sample(cond, sampling["nfe"], noise, sampling["temperature"], **sampling.get("options", {}))
         found[utterance.id] = _log_f0(drawn[0], corpus.norm)
     return found
 

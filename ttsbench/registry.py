@@ -19,6 +19,7 @@ from ttsbench.errors import ConfigError
 
 Kind = Literal["adapters", "judges", "metrics", "corpora", "vocoders", "transcribers"]
 KINDS: tuple[Kind, ...] = ("adapters", "judges", "metrics", "corpora", "vocoders", "transcribers")
+SAMPLE_PARAMETERS = ("self", "cond", "nfe", "rng", "temperature")  # what `sample` of every adapter takes
 SINGULAR = {
     "adapters": "adapter",
     "judges": "judge",
@@ -74,6 +75,20 @@ def check_options(kind: Kind, name: str, options: Mapping[str, Any], reserved: t
     for option in options:
         if option not in known:
             raise ConfigError(f"The {SINGULAR[kind]} '{name}' has no option '{option}'. {did_you_mean(option, known)}")
+
+
+def check_sampling(name: str, sampling: Mapping[str, Any]) -> None:
+    """Refuse what an adapter's ``sample`` does not take beyond what every adapter's does."""
+    own = sampling_options(name)
+    for option in sampling:
+        if option not in own:
+            raise ConfigError(f"The adapter '{name}' does not sample with '{option}'. {did_you_mean(option, own)}")
+
+
+def sampling_options(name: str) -> dict[str, Any]:
+    """What an adapter's ``sample`` takes beyond what every adapter's does, with its defaults."""
+    parameters = inspect.signature(load("adapters", name).sample).parameters
+    return {key: one.default for key, one in parameters.items() if key not in SAMPLE_PARAMETERS}
 
 
 def trainable(name: str) -> Any:

@@ -24,7 +24,7 @@ from ttsbench.provenance import provenance
 from ttsbench.results import MetricRows, Sampling, compare, difference_frame, read_rows, summary, summary_frame
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.store import read_json, write_json, write_text
-from ttsbench.sweeps import PARAMETERS, find_sweeps, moving, sweep_frame
+from ttsbench.sweeps import find_sweeps, moving, sweep_frame
 from ttsbench.tables import Table, latex, markdown
 from ttsbench.trainings import read_curve, training_lines, trainings
 from ttsbench.transcribe import TRANSCRIPTS
@@ -98,7 +98,7 @@ def _sweeps(run: Run) -> None:
     table = pd.read_csv(run.folder / "summary.csv")
     frame = sweep_frame(find_sweeps(run.experiment), table)
     copies = table[table["system"] == COPY_SYNTHESIS]
-    for parameter in PARAMETERS:
+    for parameter in dict.fromkeys(frame["parameter"]):
         rows = moving(frame, parameter)
         if len(rows):
             save_figure(sweep_figure(rows, copies), run.folder / "figures" / f"sweep-{parameter}")

@@ -1,10 +1,10 @@
-"""Systems that differ in nothing but how they are sampled: by temperature, or by number of function evaluations."""
+"""Systems that differ in nothing but how they are sampled: temperature, calls, or what else their ``sample`` takes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
 import pandas as pd
 
@@ -12,8 +12,6 @@ from ttsbench import registry
 from ttsbench.config import ORACLE, AdapterConfig, Experiment
 from ttsbench.plan import sampling_of, systems
 
-Parameter = Literal["temperature", "nfe"]
-PARAMETERS: tuple[Parameter, ...] = ("temperature", "nfe")
 LEAST = 3  # settings that make a sweep
 COLUMNS = ("parameter", "family", "setting", "metric", "unit", "value", "low", "high")
 
@@ -22,32 +20,46 @@ COLUMNS = ("parameter", "family", "setting", "metric", "unit", "value", "low", "
 class Sweep:
     """A family of systems, by the setting that changes."""
 
-    parameter: Parameter
+    parameter: str
     family: str
     systems: dict[float, str] = field(default_factory=dict)
 
 
 def find_sweeps(experiment: Experiment) -> list[Sweep]:
     """Every family of at least three systems whose acoustic or prosody model varies in one sampling parameter alone."""
-    found: dict[tuple[Parameter, str], Sweep] = {}
+    found: dict[tuple[str, str], Sweep] = {}
     for system in systems(experiment):
         if system.acoustic is None or system.prosody is None or system.acoustic == system.prosody:
             continue
-        for parameter in PARAMETERS:
-            for label in (one for one in (system.acoustic, system.prosody) if one in experiment.adapters):
+        for label in (one for one in (system.acoustic, system.prosody) if one in experiment.adapters):
+            for parameter, setting in _numbers(experiment, label).items():
                 model = _but_for(experiment, label, parameter)
                 acoustic = model if label == system.acoustic else system.acoustic
                 family = f"{acoustic}+{model if label == system.prosody else system.prosody}"
                 sweep = found.setdefault((parameter, family), Sweep(parameter, family))
-                sweep.systems[float(sampling_of(experiment, label)[parameter])] = system.name
+                sweep.systems[setting] = system.name
     return [sweep for sweep in found.values() if len(sweep.systems) >= LEAST]
 
 
-def _but_for(experiment: Experiment, label: str, parameter: Parameter) -> str:
+def _settings(experiment: Experiment, label: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How a label is sampled, and how its adapter is where nothing is said."""
+    adapter = experiment.adapters[label].adapter
+    own, sampling = registry.sampling_options(adapter), sampling_of(experiment, label)
+    default = {"temperature": AdapterConfig().temperature, "nfe": registry.load("adapters", adapter).info.nfe[0], **own}
+    return {**own, **sampling.pop("options", {}), **sampling}, default
+
+
+def _numbers(experiment: Experiment, label: str) -> dict[str, float]:
+    settings, _ = _settings(experiment, label)
+    numbers = {name: value for name, value in settings.items() if isinstance(value, int | float)}
+    return {name: float(value) for name, value in numbers.items() if not isinstance(value, bool)}
+
+
+def _but_for(experiment: Experiment, label: str, parameter: str) -> str:
     """What stays the same of a label's model where the parameter varies: a name that tells families apart."""
     config: AdapterConfig = experiment.adapters[label]
-    default = {"nfe": registry.load("adapters", config.adapter).info.nfe[0], "temperature": AdapterConfig().temperature}
-    sampling = {name: value for name, value in sampling_of(experiment, label).items() if value != default[name]}
+    settings, default = _settings(experiment, label)
+    sampling = {name: value for name, value in settings.items() if value != default[name]}
     told = {**config.options, **{name: value for name, value in sampling.items() if name != parameter}}
     trained = [f"trained on {config.trained_on}"] if config.trained_on != ORACLE else []
     return " ".join([config.adapter, *(f"{name}={value}" for name, value in told.items()), *trained])
@@ -64,7 +76,7 @@ def sweep_frame(sweeps: Sequence[Sweep], summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def moving(frame: pd.DataFrame, parameter: Parameter) -> pd.DataFrame:
+def moving(frame: pd.DataFrame, parameter: str) -> pd.DataFrame:
     """The rows of one parameter's sweeps, of metrics that change with it."""
     rows = frame[frame["parameter"] == parameter]
     different = rows.groupby("metric")["value"].transform("nunique") > 1

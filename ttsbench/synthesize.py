@@ -11,7 +11,7 @@ and streams of noise per utterance leave rounding as the only difference.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,15 +26,16 @@ from ttsbench import registry
 from ttsbench.audio.wav import load_clip_audio, write
 from ttsbench.clips import Record, is_made, wav_path, write_failure, write_record
 from ttsbench.config import Experiment, MelConfig
-from ttsbench.data.batching import Prosody, collate, item
+from ttsbench.data.batching import Item, Prosody, collate, item
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.errors import ClipError
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.metering import Metered, metered
 from ttsbench.model import CallCounter, SpeechModel, load_model, utterance_seed
+from ttsbench.nn.conditioner import Conditioner
 from ttsbench.predicted import denormalised
 from ttsbench.scoring import GROUND_TRUTH
-from ttsbench.types import Cost, Noise, Phone, Role, Spoken
+from ttsbench.types import Condition, Cost, Noise, Phone, Role, Spoken
 
 CHUNK = 8  # clips per task
 METER_EVERY = 8  # utterances: operations are counted on one in so many
@@ -181,8 +182,22 @@ def _draw(
     # Not inference_mode: energy models differentiate with respect to what they sample.
     with torch.no_grad(), CallCounter(*model.generators()) as counter:
         cond = model(collate(items, role).to(device))
-        spoken = model.speak(cond, sampling["nfe"], Noise(seeds), sampling["temperature"])
+        spoken = _spoken(model, cond, Noise(seeds), sampling)
     return spoken, counter.calls
+
+
+def _spoken(model: SpeechModel, cond: Condition, rng: Noise, sampling: Mapping[str, Any]) -> Spoken:
+    return model.speak(cond, sampling["nfe"], rng, sampling["temperature"], **sampling.get("options", {}))
+
+
+def try_sampling(model: SpeechModel, sampling: Mapping[str, Any]) -> None:
+    """Sample one phone of one frame where there are options: whether they fit a model, only the model knows."""
+    if not sampling.get("options"):
+        return
+    one, nothing = np.ones(1, np.int64), np.zeros((1, 1), np.float32)
+    single = Item(one, 0, one, one - 1, np.zeros((1, Conditioner.POSITION_FEATURES), np.float32), nothing)
+    with torch.no_grad():
+        _spoken(model, model.eval()(collate([single], model.role)), Noise([0]), sampling)
 
 
 def _finish_clip(

@@ -10,13 +10,19 @@ and two draws h, h' of it for the same z are compared with the target y:
     d(h, y) + d(h', y) - repulsion d(h, h'),   d(a, b) = |a - b|^beta
 
 Distances are root mean squares over real elements, with 1e-6 inside the root, since below beta 1 the slope at 0 has no
-bound.
+bound. Guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598) mixes states with and without a condition:
+
+    z = z_u + guidance (z_c - z_u)
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ttsbench.errors import ConfigError
 
 NOISE = 64  # channels of e
 TINY = 1e-6
@@ -62,16 +68,47 @@ class NoiseHead(nn.Module):
         return patch
 
 
-def energy_distance(
-    one: Tensor, other: Tensor, target: Tensor, real: Tensor, beta: float = 1.0, repulsion: float = 1.0
-) -> Tensor:
-    """Draws, target and real elements (..., P) -> loss (...): the generalised energy distance up to a constant."""
+@dataclass(frozen=True)
+class EnergyDistance:
+    """The generalised energy distance up to a constant, from two draws.
 
-    def distance(a: Tensor, b: Tensor) -> Tensor:
-        squares = ((a - b).square() * real).sum(dim=-1) / real.sum(dim=-1).clamp_min(1)
-        return (squares + TINY).pow(beta / 2)
+    Raises ``ConfigError`` for an exponent outside (0, 2] or a negative repulsion.
+    """
 
-    return distance(one, target) + distance(other, target) - repulsion * distance(one, other)
+    beta: float = 1.0
+    repulsion: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta <= 2 or not self.repulsion >= 0:
+            raise ConfigError(
+                f"The energy distance needs 0 < beta <= 2 and repulsion >= 0, got {self.beta} and {self.repulsion}."
+            )
+
+    def __call__(self, one: Tensor, other: Tensor, target: Tensor, real: Tensor) -> Tensor:
+        """Draws, target and real elements (..., P) -> loss (...)."""
+
+        def distance(a: Tensor, b: Tensor) -> Tensor:
+            squares = ((a - b).square() * real).sum(dim=-1) / real.sum(dim=-1).clamp_min(1)
+            return (squares + TINY).pow(self.beta / 2)
+
+        return distance(one, target) + distance(other, target) - self.repulsion * distance(one, other)
+
+
+def guided(states: Tensor, guidance: float) -> Tensor:
+    """States (2 B, ...), those without a condition last -> (B, ...)."""
+    conditional, unconditional = states.chunk(2)
+    return unconditional + guidance * (conditional - unconditional)
+
+
+def require_dropout(option: str, dropout: float, guidance: float = 1.0) -> None:
+    """Refuse what is no share, and guidance of a network that never went without its condition."""
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"{option} is the share of utterances without their condition, 0 to below 1, got {dropout}.")
+    if guidance != 1 and not dropout:
+        raise ConfigError(
+            f"guidance {guidance} needs a network that has learnt to do without its condition; train it with "
+            f"{option} such as 0.1."
+        )
 
 
 def patches(x: Tensor, patch: int) -> Tensor:
