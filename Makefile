@@ -38,6 +38,7 @@ bench: install
 	$(BIN)/python benchmarks/training_throughput.py
 	$(BIN)/python -W ignore benchmarks/objective_costs.py
 	$(BIN)/python -W ignore benchmarks/sled_decoding.py
+	$(BIN)/python -W ignore benchmarks/sled_latency.py
 	$(BIN)/python -W ignore benchmarks/scoring_scale.py
 	test -z "$(TTSBENCH_DATA)" || $(BIN)/python -W ignore benchmarks/scoring.py "$(TTSBENCH_DATA)/ljspeech-mini"
 

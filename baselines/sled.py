@@ -12,13 +12,17 @@ least where draws have the distribution of y. At beta 2 it sees the mean alone; 
 The network is LLaMA's (``ttsbench/nn/transformer.py``) over patches of ``patch`` steps of the target, each with its
 condition; g is the paper's (``ttsbench/nn/drawing.py``).
 
-Chosen here: targets that the network reads in training carry Gaussian noise of ``input_noise``, against what its own
+Chosen here: the condition is read by the first half of the shared backbone, which sees what is to come as well and can
+start from what an L2 model has learnt; its output is the mean around which g draws, h = mu + g(z, e). In the place of
+two of three layers of attention this brought the word error rate of a draw from 46 % to 14 % after 500 steps on the
+embedded corpus (those came to 22 % after 1,000), and the energy distance of whole draws from 0.384 to 0.340 standard
+deviations. Targets that the network reads in training carry Gaussian noise of ``input_noise``, against what its own
 errors do to it later. The width of g is the one at which everything has as many parameters as the shared backbone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -26,46 +30,65 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
+from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.drawing import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
 from ttsbench.nn.matching import matching_width
 from ttsbench.nn.transformer import Cache, Transformer
 
 HEAD_DIM = 32  # of an attention head
 HEAD_WIDTHS = range(8, 1025, 8)
+READER = 0.5  # of the shared backbone's layers
 
 
 class SledNetwork(nn.Module):
     """Reads patches and their conditions, draws the next patch."""
 
-    def __init__(self, patch: int, cond: int, dim: int, layers: int, heads: int, blocks: int, width: int) -> None:
+    def __init__(
+        self, reader: Callable[[], nn.Module], steps: int, channels: int, dim: int, layers: int, blocks: int, width: int
+    ) -> None:
+        """``steps`` and ``channels`` are a patch's; ``reader`` makes what the condition is read by."""
         super().__init__()
-        self.previous, self.condition = nn.Linear(patch, dim), nn.Linear(cond, dim)
-        self.unconditional = nn.Parameter(torch.zeros(dim))  # in the place of a condition that is left out
-        self.transformer = Transformer(dim, layers, heads)
-        self.head = NoiseHead(dim, patch, width, blocks)
+        backbone = reader()
+        assert isinstance(backbone, Backbone)  # a Callable does not say what it makes
+        self.reader, self.steps, self.size = backbone, steps, steps * channels
+        given = steps * backbone.dim
+        self.previous, self.condition = nn.Linear(self.size, dim), nn.Linear(given, dim)
+        self.unconditional = nn.Parameter(torch.zeros(given + self.size))  # in the place of a condition left out
+        self.transformer = Transformer(dim, layers, max(1, dim // HEAD_DIM))
+        self.head = NoiseHead(dim, self.size, width, blocks)
+
+    def read(self, cond: Condition) -> Tensor:
+        """What there is to know of each patch, (B, K, D'): states of its steps, and its mean (P channels)."""
+        states = self.reader.states(None, cond.sequence, cond.mask)
+        mask = cond.mask.unsqueeze(-1)
+        return torch.cat([patches(one * mask, self.steps) for one in (states, self.reader.output(states))], dim=-1)
 
     def states(
-        self, previous: Tensor, cond: Tensor, left_out: Tensor | None = None, cache: Cache | None = None
+        self, previous: Tensor, given: Tensor, left_out: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """Previous patches (B, K, P), conditions (B, K, D'), left_out (B,) -> z (B, K, dim)."""
-        condition = self.condition(cond)
+        """Previous patches (B, K, P), what was read (B, K, D'), left_out (B,) -> z and mean (B, K, dim + P)."""
         if left_out is not None:
-            condition = torch.where(left_out.view(-1, 1, 1), self.unconditional, condition)
-        z: Tensor = self.transformer(self.previous(previous) + condition, cache)
-        return z
+            given = torch.where(left_out.view(-1, 1, 1), self.unconditional, given)
+        condition, mean = given[..., : -self.size], given[..., -self.size :]
+        z = self.transformer(self.previous(previous) + self.condition(condition), cache)
+        return torch.cat([z, mean], dim=-1)
 
-    def forward(self, previous: Tensor, cond: Tensor, noise: Tensor, cache: Cache, guidance: float = 1.0) -> Tensor:
-        """One step: previous patch (B, P), condition (B, D'), noise (B, NOISE) -> patch (B, P).
+    def draw(self, z: Tensor, noise: Tensor) -> Tensor:
+        """Z and mean (..., dim + P), noise (..., NOISE) -> patch (..., P)."""
+        patch: Tensor = z[..., -self.size :] + self.head(z[..., : -self.size], noise)
+        return patch
+
+    def forward(self, previous: Tensor, given: Tensor, noise: Tensor, cache: Cache, guidance: float = 1.0) -> Tensor:
+        """One step: previous patch (B, P), what was read (B, D'), noise (B, NOISE) -> patch (B, P).
 
         With guidance other than 1 the cache holds 2 B rows, those without a condition last.
         """
         left_out = None
         if guidance != 1:
-            previous, cond = previous.repeat(2, 1), cond.repeat(2, 1)
+            previous, given = previous.repeat(2, 1), given.repeat(2, 1)
             left_out = torch.arange(len(previous), device=previous.device) >= len(noise)
-        z = self.states(previous.unsqueeze(1), cond.unsqueeze(1), left_out, cache).squeeze(1)
-        patch: Tensor = self.head(z if guidance == 1 else guided(z, guidance), noise)
-        return patch
+        z = self.states(previous.unsqueeze(1), given.unsqueeze(1), left_out, cache).squeeze(1)
+        return self.draw(z if guidance == 1 else guided(z, guidance), noise)
 
 
 class Sled:
@@ -94,7 +117,7 @@ class Sled:
         condition_dropout: float = 0.0,
         input_noise: float = 0.1,
         dim: int | None = None,
-        layers: int = 3,
+        layers: int = 1,
         blocks: int = 2,
     ) -> None:
         if patch < 1:
@@ -103,10 +126,8 @@ class Sled:
         self.channels, self.patch = context.channels, patch if context.role == "acoustic" else 1
         self.distance, self.input_noise = EnergyDistance(beta, repulsion), input_noise
         self.condition_dropout = condition_dropout
-        given = self.patch * context.cond_dim
-        width = dim or context.cond_dim
-        heads = max(1, width // HEAD_DIM)
-        network = partial(SledNetwork, self.patch * self.channels, given, width, layers, heads, blocks)
+        reader = partial(context.backbone, 0, context.channels, share=READER)
+        network = partial(SledNetwork, reader, self.patch, self.channels, dim or context.cond_dim, layers, blocks)
         peer = partial(context.backbone, 0, context.channels)
         self.network = network(matching_width(network, peer, HEAD_WIDTHS))
         if not condition_dropout:
@@ -118,13 +139,14 @@ class Sled:
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
         """The energy distance of two draws at every patch, a mean over patches."""
-        target, cond, real = self._patches(batch.target * batch.mask.unsqueeze(-1), batch.cond)
-        read = batch.target + self.input_noise * rng.normal(batch.mask, self.channels)
-        previous = functional.pad(self._patches(read * batch.mask.unsqueeze(-1), batch.cond)[0], (0, 0, 1, -1))
+        mask = batch.mask.unsqueeze(-1)
+        target, real = patches(batch.target * mask, self.patch), self._real(batch.cond)
+        read = (batch.target + self.input_noise * rng.normal(batch.mask, self.channels)) * mask
+        previous = functional.pad(patches(read, self.patch), (0, 0, 1, -1))
         left_out = rng.time(target.device) < self.condition_dropout if self.condition_dropout else None
-        z = self.network.states(previous, cond, left_out)
+        z = self.network.states(previous, self.network.read(batch.cond), left_out)
         drawn = real.any(dim=-1)
-        draws = [self.network.head(z, rng.normal(drawn, NOISE)) for _ in range(2)]
+        draws = [self.network.draw(z, rng.normal(drawn, NOISE)) for _ in range(2)]
         distances = self.distance(draws[0], draws[1], target, real)
         return {"generator": (distances * drawn).sum() / drawn.sum().clamp_min(1)}
 
@@ -135,8 +157,8 @@ class Sled:
         """
         require_dropout("condition_dropout", self.condition_dropout, guidance)
         batch, time = cond.mask.shape
-        _, given, real = self._patches(cond.sequence.new_zeros(batch, time, self.channels), cond)
-        noise = temperature * rng.normal(real.any(dim=-1), NOISE)
+        given = self.network.read(cond)
+        noise = temperature * rng.normal(self._real(cond).any(dim=-1), NOISE)
         steps = given.shape[1]
         cache = Cache(self.network.transformer, batch * (1 if guidance == 1 else 2), steps)
         drawn = [given.new_zeros(batch, self.patch * self.channels)]
@@ -144,9 +166,6 @@ class Sled:
             drawn.append(self.network(drawn[-1], given[:, k], noise[:, k], cache, guidance))
         return torch.stack(drawn[1:], dim=1).view(batch, steps * self.patch, self.channels)[:, :time]
 
-    def _patches(self, values: Tensor, cond: Condition) -> tuple[Tensor, Tensor, Tensor]:
-        """Values (B, T, C), their condition and which elements are real, by patch: (B, K, ...)."""
-        mask = cond.mask.unsqueeze(-1)
-        return tuple(  # type: ignore[return-value]
-            patches(one, self.patch) for one in (values, cond.sequence * mask, mask.expand_as(values))
-        )
+    def _real(self, cond: Condition) -> Tensor:
+        """Which elements of each patch are real, (B, K, P)."""
+        return patches(cond.mask.unsqueeze(-1).expand(-1, -1, self.channels), self.patch)

@@ -7,8 +7,12 @@ place a head draws the next patch and another says whether speech is over:
     [text_1 .. text_P, start, patch_1 .. patch_K]  ->  patch_1 .. patch_K, stop
     L = energy distance of two draws (``ttsbench/nn/drawing.py``) + cross-entropy of the stop at K + 1 places
 
-Text is left out of an utterance with probability ``text_dropout`` in training; at sampling z = z_u + guidance
-(z_c - z_u) for the draw, while the stop is that of the conditional branch, at a probability of .8.
+Text is left out of an utterance with probability ``text_dropout`` in training; at sampling the draw is guided, while
+the stop is that of the conditional branch, at a probability of .8.
+
+With ``interleave`` n:m it begins to speak before it has read everything: n phones, m frames, n phones, ... and once the
+text has run out, the rest of the speech. What it draws comes in chunks of m frames (``stream``). A phone's state is the
+shared encoder's, which looks a few phones ahead (``ModelSize.encoder_reach``): so far text must be ahead of n.
 
 Chosen here, for a corpus of minutes and not of thousands of hours: the text is the encoder's phones, speaker included,
 and phone i stands at the place where it would be spoken at the corpus' mean rate, so that text and speech of one moment
@@ -19,7 +23,7 @@ expected length is cut, and counts as failed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -36,14 +40,40 @@ HEAD_DIM = 32  # of an attention head
 HEAD_WIDTHS = range(8, 1025, 8)
 STOP_WEIGHT, STOP_AT = 20.0, 0.8
 LONGEST = 3.0  # times the expected length
+CHUNK_FRAMES = 45  # of a stream whose text was all read first: as many as the paper's
 
 
-class Prefix(NamedTuple):
+class Text(NamedTuple):
     """The text as the Transformer reads it."""
 
     inputs: Tensor  # (B, P, dim)
     places: Tensor  # (B, P)
     real: Tensor  # (B, P) bool
+
+    def part(self, start: int, end: int) -> Text:
+        """Phones from ``start`` to ``end``."""
+        return Text(*(one[:, start:end] for one in self))
+
+
+class Turns(NamedTuple):
+    """How many phones and patches take turns."""
+
+    phones: int
+    patches: int
+
+    def order(self, phones: int, count: int, device: torch.device) -> Tensor:
+        """Where what is read first, second, ... stands among all phones followed by ``count`` patches."""
+        text, speech = (torch.arange(size, device=device) for size in (phones, count))
+        turn = torch.cat([2 * (text // self.phones), 2 * (speech // self.patches) + 1])
+        return turn.argsort(stable=True)
+
+
+class Reading:
+    """What was read so far: keys, values, and which of their places are real (B, known)."""
+
+    def __init__(self, transformer: Transformer, rows: int, capacity: int) -> None:
+        self.cache = Cache(transformer, rows, capacity)
+        self.real = transformer.norm.weight.new_zeros(rows, 0, dtype=torch.bool)
 
 
 class TextNetwork(nn.Module):
@@ -64,36 +94,41 @@ class TextNetwork(nn.Module):
         """Patches per phone, of the corpus."""
         return self.seen[0] / self.seen[1]
 
-    def prefix(self, cond: Condition, left_out: Tensor) -> Prefix:
+    def read_text(self, cond: Condition, left_out: Tensor) -> Text:
         """The text of a batch; left_out (B,) bool has none of it."""
         inputs = torch.where(left_out.view(-1, 1, 1), self.no_text, self.text(cond.states))
         places = torch.arange(inputs.shape[1], device=inputs.device) * self.rate
-        return Prefix(inputs, places.expand(inputs.shape[:2]), cond.phone_mask)
+        return Text(inputs, places.expand(inputs.shape[:2]), cond.phone_mask)
 
-    def states(self, prefix: Prefix, previous: Tensor) -> Tensor:
-        """A prefix and all patches (B, K, C'), the first of which is nothing -> z (B, K, dim)."""
-        speech = self._speech(previous, torch.arange(previous.shape[1], device=previous.device) == 0)
+    def states(self, text: Text, previous: Tensor, turns: Turns) -> Tensor:
+        """A text and all patches (B, K, C'), the first of which is nothing -> z (B, K, dim)."""
         batch, count = previous.shape[:2]
+        speech = self._speech(previous, torch.arange(count, device=previous.device) == 0)
         places = torch.arange(count, device=previous.device).expand(batch, -1)
-        z: Tensor = self.transformer(
-            torch.cat([prefix.inputs, speech], dim=1), None,
-            torch.cat([prefix.places, places], dim=1),
-            functional.pad(prefix.real, (0, count), value=True),
+        order = turns.order(text.inputs.shape[1], count, previous.device)
+        z = self.transformer(
+            torch.cat([text.inputs, speech], dim=1)[:, order], None,
+            torch.cat([text.places, places], dim=1)[:, order],
+            functional.pad(text.real, (0, count), value=True)[:, order],
         )  # fmt: skip
-        return z[:, -count:]
+        return z[:, order.argsort()[-count:]]  # type: ignore[no-any-return]
 
-    def forward(
-        self, previous: Tensor, noise: Tensor, step: int, cache: Cache, real: Tensor, guidance: float
-    ) -> Tensor:
+    def listen(self, text: Text, reading: Reading) -> None:
+        """Read more of the text."""
+        reading.real = torch.cat([reading.real, text.real], dim=1)
+        self.transformer(text.inputs, reading.cache, text.places, reading.real)
+
+    def forward(self, previous: Tensor, noise: Tensor, step: int, reading: Reading, guidance: float) -> Tensor:
         """One step: previous patch (B, C'), noise (B, NOISE) -> patch and logit of the stop, (B, C' + 1).
 
-        With guidance other than 1 the cache holds 2 B rows, those without text last.
+        With guidance other than 1 there are 2 B rows of reading, those without text last.
         """
-        rows = len(real)
+        rows = len(reading.real)
         first = torch.full((1,), step == 0, device=previous.device)
         speech = self._speech(previous.repeat(rows // len(previous), 1).unsqueeze(1), first)
         places = torch.full((rows, 1), float(step), device=previous.device)
-        z = self.transformer(speech, cache, places, functional.pad(real, (0, step + 1), value=True)).squeeze(1)
+        reading.real = functional.pad(reading.real, (0, 1), value=True)
+        z = self.transformer(speech, reading.cache, places, reading.real).squeeze(1)
         mixed = z if guidance == 1 else guided(z, guidance)
         return torch.cat([self.head(mixed, noise), self.stop(z[: len(previous)])], dim=-1)
 
@@ -107,7 +142,8 @@ class SledText:
 
     ``patch``: frames in one draw. ``beta``, ``repulsion``: of the energy distance. ``text_dropout``: share of
     utterances without their text, which ``guidance`` at sampling needs. ``dim``, that of the condition where left out,
-    and ``layers`` are the Transformer's, ``blocks`` the head's.
+    and ``layers`` are the Transformer's, ``blocks`` the head's. ``interleave``: phones and frames that take turns, the
+    latter rounded up to whole patches; left out, all text is read before anything is said.
     """
 
     info = AdapterInfo(
@@ -127,6 +163,7 @@ class SledText:
         repulsion: float = 1.0,
         text_dropout: float = 0.0,
         input_noise: float = 0.2,
+        interleave: Sequence[int] | None = None,
         dim: int | None = None,
         layers: int = 3,
         blocks: int = 2,
@@ -135,9 +172,11 @@ class SledText:
             raise ConfigError("sled_text is an acoustic model: it speaks from text, and needs no prosody.")
         if patch < 1:
             raise ConfigError(f"sled_text draws patches of at least 1 frame, got {patch}.")
+        if interleave is not None and (len(interleave) != 2 or min(interleave) < 1):
+            raise ConfigError(f"interleave is a number of phones and one of frames, as in [5, 20]; got {interleave}.")
         require_dropout("text_dropout", text_dropout)
         self.channels, self.patch, self.distance = context.channels, patch, EnergyDistance(beta, repulsion)
-        self.text_dropout, self.input_noise = text_dropout, input_noise
+        self.text_dropout, self.input_noise, self.interleave = text_dropout, input_noise, interleave
         network = partial(
             TextNetwork, patch * context.channels, context.cond_dim, dim or context.cond_dim, layers, blocks
         )
@@ -158,10 +197,8 @@ class SledText:
         spoken = real.any(dim=-1)
         if self.network.training:
             self.network.seen += torch.stack([spoken.sum(), batch.cond.phone_mask.sum()])
-        z = self.network.states(
-            self.network.prefix(batch.cond, rng.time(target.device) < self.text_dropout),
-            functional.pad(read, (0, 0, 1, 0)),
-        )
+        text = self.network.read_text(batch.cond, rng.time(target.device) < self.text_dropout)
+        z = self.network.states(text, functional.pad(read, (0, 0, 1, 0)), self._turns(batch.cond))
         draws = [self.network.head(z[:, :-1], rng.normal(spoken, NOISE)) for _ in range(2)]
         distances = self.distance(draws[0], draws[1], target, real)
         distance = (distances * spoken).sum() / spoken.sum().clamp_min(1)
@@ -180,17 +217,30 @@ class SledText:
 
         ``guidance``: 1 is none, more follows the text more closely.
         """
+        chunks = list(self.stream(cond, rng, temperature, guidance))
+        values = torch.cat([chunk.values for chunk in chunks], dim=1)
+        return Spoken(values, torch.stack([chunk.lengths for chunk in chunks]).sum(dim=0), chunks[-1].stopped)
+
+    def stream(self, cond: Condition, rng: Noise, temperature: float = 1.0, guidance: float = 1.0) -> Iterator[Spoken]:
+        """The same, chunk by chunk as it is spoken; the last one, which may be empty, knows who has stopped."""
         require_dropout("text_dropout", self.text_dropout, guidance)
         phones = cond.phone_mask.sum(dim=1)
         limits = (LONGEST * phones * self.network.rate).ceil().long().clamp_min(1)
         allowed = torch.arange(int(limits.max()), device=phones.device) < limits.unsqueeze(1)
         noise = temperature * rng.normal(allowed, NOISE)
-        cache, real = self._read(cond, allowed.shape[1] + 1, guidance)
+        text, turns = self._text(cond, guidance), self._turns(cond)
+        reading = Reading(self.network.transformer, len(text.inputs), text.inputs.shape[1] + allowed.shape[1])
         previous = noise.new_zeros(len(phones), self.patch * self.channels)
         counts, drawn = limits.clone(), list[Tensor]()
         speaking = torch.ones_like(limits, dtype=torch.bool)
         for k in range(allowed.shape[1]):
-            output = self.network(previous, noise[:, k], k, cache, real, guidance)
+            if k % turns.patches == 0:
+                if drawn:
+                    yield self._chunk(drawn, counts - k + len(drawn), counts < 0)
+                    drawn = []
+                if (start := k // turns.patches * turns.phones) < text.inputs.shape[1]:
+                    self.network.listen(text.part(start, start + turns.phones), reading)
+            output = self.network(previous, noise[:, k], k, reading, guidance)
             over = speaking & (output[:, -1].sigmoid() >= STOP_AT) & (k > 0)  # nobody says nothing
             counts = torch.where(over, k, counts)
             speaking = speaking & ~over & (k < limits)
@@ -198,17 +248,24 @@ class SledText:
                 break
             previous = output[:, :-1]
             drawn.append(previous)
-        values = torch.stack(drawn, dim=1).view(len(phones), -1, self.channels)
-        return Spoken(values, counts * self.patch, counts < limits)
+        else:
+            k = allowed.shape[1]
+        yield self._chunk(drawn, counts - k + len(drawn), counts < limits)
 
-    def _read(self, cond: Condition, capacity: int, guidance: float) -> tuple[Cache, Tensor]:
-        """The text, read into a cache with room for ``capacity`` patches, and which of its places are real."""
+    def _chunk(self, drawn: Sequence[Tensor], counts: Tensor, stopped: Tensor) -> Spoken:
+        """Patches (B, C'), of which the first ``counts`` (B,) are real, no fewer than none and no more than all."""
+        batch = len(counts)
+        values = torch.stack(list(drawn), dim=1) if drawn else counts.new_zeros(batch, 0, dtype=torch.float)
+        frames = values.reshape(batch, len(drawn) * self.patch, self.channels)
+        return Spoken(frames, self.patch * counts.clamp(0, len(drawn)), stopped)
+
+    def _turns(self, cond: Condition) -> Turns:
+        phones, frames = self.interleave or (cond.phones.shape[1], CHUNK_FRAMES)
+        return Turns(phones, -(-frames // self.patch))
+
+    def _text(self, cond: Condition, guidance: float) -> Text:
+        """The text, and with guidance once more without it."""
         branches = [False] if guidance == 1 else [False, True]
-        texts = [
-            self.network.prefix(cond, torch.full((len(cond.phones),), left_out, device=cond.phones.device))
-            for left_out in branches
-        ]
-        inputs, places, real = (torch.cat(parts) for parts in zip(*texts, strict=True))
-        cache = Cache(self.network.transformer, len(inputs), inputs.shape[1] + capacity)
-        self.network.transformer(inputs, cache, places, real)
-        return cache, real
+        left_out = [torch.full((len(cond.phones),), branch, device=cond.phones.device) for branch in branches]
+        texts = [self.network.read_text(cond, branch) for branch in left_out]
+        return Text(*(torch.cat(parts) for parts in zip(*texts, strict=True)))

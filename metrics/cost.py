@@ -124,6 +124,33 @@ class PeakMemory:
         return float(rows[:, 0].max())
 
 
+class FirstChunk:
+    """Seconds from phones to the first samples of a stream, vocoder included. Compare within one run only."""
+
+    info = MetricInfo(
+        name="first_chunk",
+        title="First chunk of a stream",
+        unit="s",
+        higher_is_better=False,
+        columns=("first_chunk_s",),
+        signature="first_chunk|acoustic+vocoder|wall-clock|clips:1in8|mean:utterances|v1",
+        paper="a convention of the field; no paper",
+        needs=COST,
+        behaviour=ASKS_THE_COST,
+    )
+
+    def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
+        """Seconds. Raises ``NotApplicable`` where this clip was not streamed."""
+        cost = _cost(clip)
+        if cost.first_chunk_s is None:
+            raise NotApplicable(f"clip {clip.id!r} was not streamed, one in eight is of what can be")
+        return (_seconds(clip.id, cost.first_chunk_s),)
+
+    def reduce(self, rows: NDArray[np.float64]) -> float:
+        """Mean over utterances, rows (n, 1)."""
+        return float(rows[:, 0].mean())
+
+
 class FunctionEvaluations:
     """Calls of the acoustic model's generator per clip, counted while it ran."""
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from toytargets import DIM, condition, noise, randn
 
-from baselines.sled_text import LONGEST, SledText
+from baselines.sled_text import LONGEST, Reading, SledText, Turns
 from ttsbench import Batch, ConfigError, ModelContext
 from ttsbench.model import CallCounter
 from ttsbench.nn.backbone import Backbone
@@ -78,24 +78,37 @@ def test_patches_per_phone_are_those_of_the_corpus(trained):
     assert float(trained.network.rate) == pytest.approx(2.0, abs=0.01)  # of 2 frames each
 
 
-@pytest.mark.parametrize("guidance", [1.0, 2.0])
-def test_sampling_reads_what_training_reads(guidance):
-    """Step by step with a cache, and all at once."""
-    adapter, batch = built(text_dropout=0.5), speech(4)
+def awake(**options):
+    """An untrained network whose head does not give zeros."""
+    adapter = built(**options)
     adapter.network.eval()
     for parameter in adapter.network.head.parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(2))
+    return adapter
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+@pytest.mark.parametrize("interleave", [None, (2, 4), (1, 6)])
+def test_sampling_reads_what_training_reads(guidance, interleave):
+    """Step by step with a cache, and all at once."""
+    adapter, batch = awake(text_dropout=0.5, interleave=interleave), speech(4)
     patches = randn(4, 6, 2 * CHANNELS)
     previous = torch.cat([torch.zeros(4, 1, 2 * CHANNELS), patches[:, :-1]], dim=1)
     draws = randn(4, 6, NOISE, seed=3)
     network, none = adapter.network, torch.zeros(4, dtype=torch.bool)
     with torch.no_grad():
-        with_text = network.states(network.prefix(batch.cond, none), previous)
-        without = network.states(network.prefix(batch.cond, ~none), previous)
+        turns = adapter._turns(batch.cond)
+        with_text = network.states(network.read_text(batch.cond, none), previous, turns)
+        without = network.states(network.read_text(batch.cond, ~none), previous, turns)
         z = without + guidance * (with_text - without)
         expected = torch.cat([network.head(z, draws), network.stop(with_text)], dim=-1)
-        cache, real = adapter._read(batch.cond, 6, guidance)
-        steps = [network(previous[:, k], draws[:, k], k, cache, real, guidance) for k in range(6)]
+        text = adapter._text(batch.cond, guidance)
+        reading, steps = Reading(network.transformer, len(text.inputs), 5 + 6), []
+        for k in range(6):
+            if k % turns.patches == 0:
+                start = k // turns.patches * turns.phones
+                network.listen(text.part(start, start + turns.phones), reading)
+            steps.append(network(previous[:, k], draws[:, k], k, reading, guidance))
     torch.testing.assert_close(torch.stack(steps, dim=1), expected, rtol=0, atol=1e-5)
 
 
@@ -125,16 +138,72 @@ def test_text_that_is_left_out_is_not_read():
     left_out = torch.tensor([True, False, True, False])
     previous = randn(4, 3, 2 * CHANNELS)
     other = replace(batch.cond, states=batch.cond.states + 1)
+    turns = adapter._turns(batch.cond)
     some, others = (
-        adapter.network.states(adapter.network.prefix(one, left_out), previous) for one in (batch.cond, other)
+        adapter.network.states(adapter.network.read_text(one, left_out), previous, turns) for one in (batch.cond, other)
     )
     assert torch.equal(some[left_out], others[left_out])
     assert not torch.equal(some[~left_out], others[~left_out])
 
 
+# Streaming
+
+
+def test_turns_are_taken_until_the_text_has_run_out():
+    assert Turns(2, 3).order(5, 8, torch.device("cpu")).tolist() == [0, 1, 5, 6, 7, 2, 3, 8, 9, 10, 4, 11, 12]
+    assert Turns(5, 3).order(5, 4, torch.device("cpu")).tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_who_has_read_everything_before_it_speaks_is_not_changed_by_chunks(guidance):
+    offline, streamed = (awake(text_dropout=0.5, interleave=interleave) for interleave in (None, (5, 2)))
+    cond = speech(4).cond
+    with torch.no_grad():
+        whole = offline.sample(cond, 1, noise(4), guidance=guidance)
+        chunks = list(streamed.stream(cond, noise(4), guidance=guidance))
+    assert len(chunks) > 2
+    assert {chunk.values.shape[1] for chunk in chunks[:-1]} == {2}
+    torch.testing.assert_close(torch.cat([chunk.values for chunk in chunks], dim=1), whole.values, rtol=0, atol=1e-5)
+    assert torch.equal(sum(chunk.lengths for chunk in chunks), whole.lengths)
+
+
+@pytest.mark.parametrize("interleave", [None, (1, 2), (2, 6), (3, 5)])
+def test_the_chunks_of_a_stream_are_the_sample(interleave):
+    adapter, cond = awake(interleave=interleave), speech(4).cond
+    with torch.no_grad():
+        whole = adapter.sample(cond, 1, noise(4))
+        chunks = list(adapter.stream(cond, noise(4)))
+    assert torch.equal(torch.cat([chunk.values for chunk in chunks], dim=1), whole.values)
+    assert torch.equal(sum(chunk.lengths for chunk in chunks), whole.lengths)
+    assert torch.equal(chunks[-1].stopped, whole.stopped)
+
+
+def test_it_speaks_before_it_has_read_everything():
+    adapter, cond = awake(interleave=(2, 4)), speech(8).cond
+    later = cond.states.clone()
+    later[:, 2:] += 1
+    with torch.no_grad():
+        some, others = (next(adapter.stream(one, noise(8))) for one in (cond, replace(cond, states=later)))
+        whole, changed = (adapter.sample(one, 1, noise(8)) for one in (cond, replace(cond, states=later)))
+    assert torch.equal(some.values, others.values)
+    assert not torch.equal(whole.values[:, :12], changed.values[:, :12])
+
+
+@pytest.mark.slow
+def test_it_says_what_it_is_told_as_it_reads():
+    adapter, batch = fit(built(interleave=(2, 6))), speech(64, seed=999)  # text is ahead by a phone or two
+    with torch.no_grad():
+        spoken = adapter.sample(batch.cond, 1, noise(64))
+    assert spoken.stopped.float().mean() > 0.95
+    right = spoken.lengths == batch.cond.lengths
+    assert right.float().mean() > 0.6
+
+
 def test_wrong_options_get_a_sentence():
     with pytest.raises(ConfigError, match="text_dropout such as"):
         built().sample(speech(1).cond, 1, noise(1), guidance=2.0)
+    with pytest.raises(ConfigError, match=r"as in \[5, 20\]; got \[5\]"):
+        built(interleave=[5])
     with pytest.raises(ConfigError, match="0 < beta <= 2"):
         built(beta=0.0)
     with pytest.raises(ConfigError, match="is an acoustic model"):

@@ -9,7 +9,7 @@ from speechlike import speechlike
 
 from ttsbench.audio.mel import filterbank, log_mel, magnitudes
 from ttsbench.config import MelConfig
-from ttsbench.vocoders.griffin_lim import GriffinLim
+from ttsbench.vocoders.griffin_lim import HELD, GriffinLim
 
 MEL = MelConfig()
 SMALL = MelConfig(sample_rate=16000, n_fft=512, hop_length=128, n_mels=40, f_max=7600.0)
@@ -114,3 +114,41 @@ def test_more_iterations_make_it_more_consistent(voice):
 def test_impossible_options_are_refused(options):
     with pytest.raises(ValueError, match="iterations must be at least 1 and momentum"):
         GriffinLim(MEL, **options)
+
+
+# Streaming
+
+
+@pytest.mark.parametrize("sizes", [[40], [1, 1, 1, 37], [15, 15, 10], [2, 38], [0, 39, 1]])
+@pytest.mark.parametrize("mel", [MEL, SMALL])
+def test_chunks_of_a_stream_are_as_long_as_their_frames(mel, sizes):
+    log_mels = (torch.zeros(size, mel.n_mels) - 3 for size in sizes)
+    chunks = list(GriffinLim(mel, iterations=2).stream(log_mels))
+    assert sum(map(len, chunks)) == 40 * mel.hop_length
+    assert all(bool(torch.isfinite(chunk).all()) for chunk in chunks)
+
+
+def test_a_stream_begins_before_the_mel_has_ended():
+    taken = []
+
+    def log_mels():
+        for number in range(3):
+            taken.append(number)
+            yield torch.zeros(10, MEL.n_mels) - 3
+
+    first = next(GriffinLim(MEL, iterations=2).stream(log_mels()))
+    assert taken == [0]
+    assert len(first) == int((10 - HELD + 0.5) * MEL.hop_length)
+
+
+def test_a_stream_explains_the_mel_nearly_as_well_as_the_whole_does(voice, copy):
+    """And far better than chunks that know nothing of one another."""
+    wanted, vocoder = mel_of(voice), GriffinLim(MEL)
+    chunks = wanted.split(15)
+    streamed = torch.cat(list(vocoder.stream(chunks)))
+    apart = torch.cat([vocoder.synthesize(chunk) for chunk in chunks])
+    whole, together, cut = (
+        float((mel_of(samples)[: len(wanted)] - wanted).abs().mean()) for samples in (copy, streamed, apart)
+    )
+    assert together < 1.25 * whole
+    assert together < 0.8 * cut

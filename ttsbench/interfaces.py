@@ -7,7 +7,7 @@ constructor, so its signature is what a config is validated against.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -101,6 +101,19 @@ class Watched(Protocol):
 
 
 @runtime_checkable
+class Streaming(Protocol):
+    """A free-running adapter that can be heard before it has finished."""
+
+    def stream(self, cond: Condition, rng: Noise, temperature: float = 1.0) -> Iterator[Spoken]:
+        """What ``sample`` draws from the same noise, chunk by chunk: values, real steps among them, who has stopped.
+
+        What ``sample`` takes beyond temperature it takes too. Only the last chunk, which may be empty, need know who
+        has stopped.
+        """
+        ...
+
+
+@runtime_checkable
 class Metric(Protocol):
     """A number about a system, from sufficient statistics of single clips. Built as ``cls(**options)``."""
 
@@ -144,6 +157,15 @@ class Vocoder(Protocol):
 
     def synthesize(self, log_mel: Tensor) -> Tensor:
         """(T, M) natural-log mel -> (T * hop_length,) samples in [-1, 1]. Deterministic."""
+        ...
+
+
+@runtime_checkable
+class StreamingVocoder(Protocol):
+    """A vocoder that does not wait for the end of a mel spectrogram."""
+
+    def stream(self, log_mels: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Chunks (T_i, M) of one natural-log mel -> chunks of its samples, sum of T_i * hop_length in all."""
         ...
 
 

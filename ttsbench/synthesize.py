@@ -2,7 +2,7 @@
 
 Leaves ``sample<k>/<id>.wav`` and ``sample<k>/<id>.json`` (seconds, function evaluations, phones as the system timed
 them, or the reason of a failure). The first draw of every eighth utterance is sampled once more beforehand, untimed, to
-count operations and memory.
+count operations and memory, and once more as a stream where the system can, to time its first chunk.
 On a CPU every utterance is sampled alone, whatever the batch size: batching gains nothing there, and a wav then depends
 on nothing but its own seed, (experiment seed, label, utterance, draw). On an accelerator utterances are batched; masks
 and streams of noise per utterance leave rounding as the only difference.
@@ -11,8 +11,8 @@ and streams of noise per utterance leave rounding as the only difference.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,14 @@ from ttsbench.config import Experiment, MelConfig
 from ttsbench.data.batching import Item, Prosody, collate, item
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.errors import ClipError
+from ttsbench.interfaces import Streaming, StreamingVocoder
 from ttsbench.jobs import Job, Progress, Run, Task
-from ttsbench.metering import Metered, metered
+from ttsbench.metering import metered
 from ttsbench.model import CallCounter, SpeechModel, load_model, utterance_seed
 from ttsbench.nn.conditioner import Conditioner
 from ttsbench.predicted import denormalised
 from ttsbench.scoring import GROUND_TRUTH
+from ttsbench.streaming import audio_stream, first_chunk_s
 from ttsbench.types import Condition, Cost, Noise, Phone, Role, Spoken
 
 CHUNK = 8  # clips per task
@@ -65,18 +67,53 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     clips = [(corpus.by_id[id_], sample) for id_, sample in task["clips"]]
     counted = {utterance.id for utterance in corpus.split("test")[::METER_EVERY]} if job.spec["models"] else set()
     for done, group in enumerate(groups := _grouped(clips, run.experiment)):
-        meters = {pair[0].id: _meter(run, job, corpus, pair) for pair in group if pair[0].id in counted and not pair[1]}
+        measured = [pair for pair in group if pair[0].id in counted and not pair[1]]
+        meters = {pair[0].id: _meter(run, job, corpus, pair, vocoder) for pair in measured}
         for (utterance, sample), result in zip(group, _mels(run, job, corpus, group), strict=True):
             meter = meters.get(utterance.id) if sample == 0 else None
             _finish_clip(run, job, corpus, utterance, sample, result, vocoder, meter)
         progress((done + 1) / len(groups))
 
 
-def _meter(run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int]) -> Metered:
-    """Operations and memory of sampling one clip alone."""
+@dataclass(frozen=True)
+class Measured:
+    """What is not known of every clip: see ``Cost``."""
+
+    flops: float
+    peak_bytes: float
+    first_chunk_s: float | None
+
+
+def _meter(run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int], vocoder: Any) -> Measured:
+    """Operations and memory of sampling one clip alone, and what its stream takes to begin."""
     with metered() as meter:
         _mels(run, job, corpus, [pair])
-    return replace(meter, peak_bytes=meter.peak_bytes + _parameter_bytes(run, job))
+    began = _first_chunk_s(run, job, corpus, pair, vocoder)
+    return Measured(meter.flops, meter.peak_bytes + _parameter_bytes(run, job), began)
+
+
+def _first_chunk_s(
+    run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int], vocoder: Any
+) -> float | None:
+    """Seconds from phones to the first samples; None for what does not stream."""
+    model = _model(run.folder, job.spec["models"]["acoustic"], job.key, device_of(run.experiment))
+    adapter = model.adapter
+    if not (isinstance(adapter, Streaming) and isinstance(vocoder, StreamingVocoder)):
+        return None
+    sampling, seed = job.spec["sampling"]["acoustic"], _seed(job, "acoustic", *pair)
+    raw = collate([item(corpus, pair[0], "acoustic", _text_alone(pair[0]))], "acoustic").to(device_of(run.experiment))
+
+    def start() -> Iterator[Tensor]:
+        return audio_stream(
+            adapter, vocoder, corpus.norm, model(raw), Noise([seed]), sampling["temperature"],
+            **sampling.get("options", {}),
+        )  # fmt: skip
+
+    try:
+        with torch.no_grad():
+            return first_chunk_s(start)
+    except ClipError:
+        return None
 
 
 def _parameter_bytes(run: Run, job: Job) -> int:
@@ -136,10 +173,8 @@ def _sample(
         longest = LONGEST_PHONE_S * mel_config.sample_rate / mel_config.hop_length
         for row, (utterance, _) in zip(drawn, group, strict=True):
             prosodies.append(denormalised(row[: len(utterance.phones)], corpus.norm, longest))
-    elif models["acoustic"].adapter.info.free_running:  # phones alone: a frame each, of no F0, says nothing
-        for utterance, _ in group:
-            count = len(utterance.phones)
-            prosodies.append(Prosody(np.ones(count, dtype=np.int64), np.zeros(count, dtype=np.float32)))
+    elif models["acoustic"].adapter.info.free_running:
+        prosodies = [_text_alone(utterance) for utterance, _ in group]
     else:
         for utterance, _ in group:
             features = corpus.features(utterance)
@@ -162,6 +197,16 @@ def _sample(
     return results
 
 
+def _text_alone(utterance: PreparedUtterance) -> Prosody:
+    """What a free-running model is given: a frame for each phone, of no F0, says nothing."""
+    count = len(utterance.phones)
+    return Prosody(np.ones(count, dtype=np.int64), np.zeros(count, dtype=np.float32))
+
+
+def _seed(job: Job, role: Role, utterance: PreparedUtterance, sample: int) -> int:
+    return utterance_seed("sample", job.spec["seed"], role, job.spec["sampling"][role]["label"], utterance.id, sample)
+
+
 def _draw(
     model: SpeechModel,
     corpus: PreparedCorpus,
@@ -175,10 +220,7 @@ def _draw(
     items = [item(corpus, one, role, prosody) for (one, _), prosody in zip(group, given, strict=True)]
     device = next(model.parameters()).device
     sampling = job.spec["sampling"][role]
-    seeds = [
-        utterance_seed("sample", job.spec["seed"], role, sampling["label"], utterance.id, sample)
-        for utterance, sample in group
-    ]
+    seeds = [_seed(job, role, utterance, sample) for utterance, sample in group]
     # Not inference_mode: energy models differentiate with respect to what they sample.
     with torch.no_grad(), CallCounter(*model.generators()) as counter:
         cond = model(collate(items, role).to(device))
@@ -202,7 +244,7 @@ def try_sampling(model: SpeechModel, sampling: Mapping[str, Any]) -> None:
 
 def _finish_clip(
     run: Run, job: Job, corpus: PreparedCorpus, utterance: PreparedUtterance, sample: int,
-    result: Sampled | ClipError | None, vocoder: Any, meter: Metered | None,
+    result: Sampled | ClipError | None, vocoder: Any, measured: Measured | None,
 ) -> None:  # fmt: skip
     """Vocode and write one clip; its record goes last."""
     folder, mel = job.path(run), run.experiment.mel
@@ -222,8 +264,8 @@ def _finish_clip(
             samples = vocoder.synthesize(result.log_mel).numpy()
             seconds, durations = time.perf_counter() - began, result.durations
             audio_s = len(samples) / mel.sample_rate
-            flops, peak = (meter.flops, meter.peak_bytes) if meter else (None, None)
-            cost = Cost(result.seconds, seconds, audio_s, result.nfe, result.parameters, flops, peak)
+            more = asdict(measured) if measured else {}
+            cost = Cost(result.seconds, seconds, audio_s, result.nfe, result.parameters, **more)
         write(path, samples, mel.sample_rate)
     except ClipError as error:
         write_failure(folder, utterance.id, sample, str(error))

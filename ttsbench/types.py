@@ -181,6 +181,7 @@ class Cost:
     parameters: int  # of everything that runs at sampling time, vocoder left out
     flops: float | None = None  # of prosody and acoustic model; None where this clip's were not counted
     peak_bytes: float | None = None  # most bytes of tensors alive at once while sampling, parameters included
+    first_chunk_s: float | None = None  # until the first samples of a stream; None where this clip was not streamed
 
 
 @dataclass

@@ -57,7 +57,7 @@ def _gain(frequency: float, glide: NDArray[np.float64]) -> NDArray[np.float64]:
 def clip_of(samples: Samples, id_: str = "check-1", draw: int = 0, text: str = TEXT) -> Clip:
     """A clip with everything a metric may need."""
     seconds = max(len(samples), 1) / SAMPLE_RATE
-    cost = Cost(0.4, 0.2, seconds, nfe=4, parameters=1_000, flops=2e9, peak_bytes=3e6)
+    cost = Cost(0.4, 0.2, seconds, nfe=4, parameters=1_000, flops=2e9, peak_bytes=3e6, first_chunk_s=0.1)
     prompt = Clip(f"{id_}-prompt", voice(130.0, 1.0).copy(), SAMPLE_RATE, speaker=SPEAKER)
     phones = _phones(seconds)
     return Clip(

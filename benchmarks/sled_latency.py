@@ -1,0 +1,64 @@
+"""How long one waits for the first samples of free-running SLED: with text and speech interleaved, and without.
+
+On one core, vocoder included (Griffin-Lim, chunk by chunk), from phones to the first samples and to the last, all in
+one run. An untrained network: weights do not change the time of a patch. It is kept from stopping, so that all say as
+much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+
+from baselines.sled_text import LONGEST, SledText
+from ttsbench.config import MelConfig, ModelSize
+from ttsbench.data.corpus import Normalisation
+from ttsbench.model import backbone_factory
+from ttsbench.streaming import audio_stream, first_chunk_s
+from ttsbench.types import Condition, ModelContext, Noise
+from ttsbench.vocoders.griffin_lim import GriffinLim
+
+MEL = MelConfig()
+NORM = Normalisation(-5.5, 2.1, 0.0, 1.0, 0.0, 1.0)
+
+
+def main() -> None:
+    """Time every interleaving and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--phones", type=int, default=40)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"{'phones:frames':>14} {'first samples, s':>17} {'last, s':>8} {'audio, s':>9} {'RTF':>5}")
+    for interleave in (None, [5, 20], [5, 45]):
+        first = min(first_chunk_s(partial(stream, interleave, options.phones)) for _ in range(options.repeats))
+        began = time.perf_counter()
+        audio = sum(len(chunk) for chunk in stream(interleave, options.phones)) / MEL.sample_rate
+        whole = time.perf_counter() - began
+        name = "all first" if interleave is None else "{}:{}".format(*interleave)
+        print(f"{name:>14} {first:>17.3f} {whole:>8.2f} {audio:>9.2f} {whole / audio:>5.2f}")
+
+
+@torch.no_grad()
+def stream(interleave: list[int] | None, phones: int) -> Iterator[torch.Tensor]:
+    """Samples of some text, until it is as long as it is allowed to be."""
+    size = ModelSize(dim=128)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        adapter = SledText(
+            ModelContext("acoustic", MEL.n_mels, size.dim, backbone_factory(size)), interleave=interleave
+        )
+        states = torch.randn(1, phones, size.dim)
+    adapter.network.stop.bias.fill_(-100.0)
+    adapter.network.seen.copy_(torch.tensor([2.5 / LONGEST, 1.0]))  # 2.5 patches a phone, and no more
+    ids = torch.ones(1, phones, dtype=torch.long)
+    cond = Condition(ids, ids.bool(), ids[:, 0] - 1, states, states, ids.bool())
+    yield from audio_stream(adapter, GriffinLim(MEL), NORM, cond, Noise([0]))
+
+
+if __name__ == "__main__":
+    main()
