@@ -213,3 +213,33 @@ def test_only_training_clips_are_trained_on(corpus):
 
 def test_a_batch_is_never_larger_than_the_split(corpus):
     assert len(batches(corpus, size=50)(0).phones) == 7
+
+
+# A share of the training speech
+
+
+def test_shares_are_nested_fair_to_speakers_and_leave_the_other_splits(corpus):
+    whole = corpus.split("train")
+    total = sum(one.frames for one in whole)
+    before: set[str] = set()
+    for share in (0.01, 0.3, 0.6, 1.0):
+        part = corpus.with_share(share)
+        ids = {one.id for one in part.split("train")}
+        assert before <= ids
+        frames = sum(one.frames for one in part.split("train"))
+        longest = max(one.frames for one in whole)
+        assert frames <= max(share * total, longest)
+        assert frames > share * total - longest
+        counts = Counter(one.speaker for one in part.split("train"))
+        if len(ids) > 1 and share < 1:
+            assert max(counts.values()) - min(counts.values()) <= 1
+        assert part.split("test") == corpus.split("test")
+        before = ids
+    assert corpus.with_share(1.0).split("train") == whole
+    assert len(corpus.with_share(0.01).split("train")) == 1
+
+
+def test_a_share_is_what_is_trained_on(corpus):
+    part = corpus.with_share(0.4)
+    batch = Batches(part, "acoustic", 100, None, seed=0, reach=0)(0)
+    assert len(batch.phones) == len(part.split("train")) < len(corpus.split("train"))

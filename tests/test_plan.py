@@ -154,6 +154,16 @@ def test_options_may_ask_for_other_sources(corpus):
         plan(corpus, adapters={"one": wrong}, prosody=["oracle"])
 
 
+def test_a_share_of_the_data_is_all_that_anything_it_starts_from_has_seen(corpus):
+    adapters = {"pupil": {}, "pupil-half": {"adapter": "pupil", "data_share": 0.5}}
+    alone = {job.key for job in plan(corpus, adapters={"pupil": {}}, prosody=["oracle"]) if job.stage == "train"}
+    found = [job for job in plan(corpus, adapters=adapters, prosody=["oracle"]) if job.stage == "train"]
+    assert alone == {job.key for job in found if "data_share" not in job.spec}
+    half = {job.folder: job for job in found if job.spec.get("data_share") == 0.5}
+    assert sorted(job.spec["adapter"] for job in half.values()) == ["l1", "pupil"]
+    assert half["train/pupil-half-acoustic-seed0"].spec["sources"]["l1"] in half
+
+
 def test_a_label_that_hides_a_source_gets_another_folder(corpus):
     """The label l1 is another objective here; the pupil still starts from the adapter l1."""
     found = plan(corpus, adapters={"pupil": {}, "l1": {"adapter": "l2"}}, prosody=["oracle"])

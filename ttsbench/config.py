@@ -142,6 +142,7 @@ class AdapterConfig(Section):
     nfe: int | None = Field(None, ge=1)  # the adapter's own default where left out
     temperature: float = Field(1.0, ge=0)
     sampling: dict[str, Any] = Field(default_factory=dict)  # what else its `sample` takes; a change trains nothing
+    data_share: float = Field(1.0, gt=0, le=1)  # of the training speech, by duration; smaller shares lie in larger ones
     trained_on: str = ORACLE  # whose log-F0 its acoustic model learns with: recorded, or a label's draws
 
 

@@ -74,7 +74,13 @@ class _Training:
     def _job(self, config: AdapterConfig, label: str, role: Role, seed: int, beginning: bool = False) -> Job:
         info = registry.trainable(config.adapter).info
         needed_first = registry.starts_from(config.adapter, config.options)
-        sources = {name: self._job(AdapterConfig(adapter=name), name, role, seed) for name in needed_first}
+        share = config.data_share
+        part = [{"data_share": share}] if share < 1 else []
+
+        def first(name: str) -> AdapterConfig:
+            return AdapterConfig(adapter=name, data_share=share)
+
+        sources = {name: self._job(first(name), name, role, seed) for name in needed_first}
         predicted = role == "acoustic" and config.trained_on != ORACLE
         prosody = self.model(config.trained_on, "prosody", seed) if predicted else None
         train: TrainConfig = getattr(self._experiment.train, role)
@@ -82,7 +88,7 @@ class _Training:
         if beginning:
             train = train.model_copy(update={"steps": train.start_steps, "start_from": ""})
         elif train.start_from:
-            start = self._job(AdapterConfig(adapter=train.start_from), "start", role, seed, beginning=True)
+            start = self._job(first(train.start_from), "start", role, seed, beginning=True)
         key = job_key(
             "train",
             self._prepare.key,
@@ -95,6 +101,7 @@ class _Training:
             [role, seed, train.model_dump(), self._experiment.model.model_dump(), self._experiment.compute.precision],
             {name: source.key for name, source in sources.items()},
             *([start.key] if start else []),
+            *part,
             *([prosody.key, sampling_of(self._experiment, config.trained_on)] if prosody else []),
         )
         if key not in self.jobs:
@@ -108,6 +115,8 @@ class _Training:
                 "seed": seed,
                 "sources": {source: job.folder for source, job in sources.items()},
             }
+            if part:
+                spec["data_share"] = share
             if prosody:
                 spec["conditioned_on"] = {"model": prosody.folder, **sampling_of(self._experiment, config.trained_on)}
             if start:

@@ -118,7 +118,8 @@ class Trainer:
         self._config: TrainConfig = getattr(run.experiment.train, self._role)
         self._config = self._config.model_copy(update=job.spec.get("budget", {}))
         self._checkpoint_s = run.experiment.compute.checkpoint_s
-        corpus = _conditioned(PreparedCorpus(run.folder / "prepare"), run, job)
+        corpus = PreparedCorpus(run.folder / "prepare").with_share(job.spec.get("data_share", 1.0))
+        corpus = _conditioned(corpus, run, job)
         config = self._config
         reach = run.experiment.model.encoder_reach
         crop_frames = None if registry.trainable(job.spec["adapter"]).info.free_running else config.crop_frames

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
@@ -90,6 +92,24 @@ class PreparedCorpus:
         features = load_features(Path(utterance.features))
         given = self._log_f0.get(utterance.id)
         return features if given is None else replace(features, phone_log_f0=given)
+
+    def with_share(self, share: float) -> PreparedCorpus:
+        """The same corpus with that share of its training speech, by duration, at least an utterance.
+
+        Speakers take turns, each in an order that a hash of the ids gives, so a smaller share lies within a larger one.
+        Normalisation stays that of the whole.
+        """
+        train = sorted(self.split("train"), key=lambda one: hashlib.sha256(one.id.encode()).digest())
+        taken, turn = Counter[str](), dict[str, int]()
+        for one in train:
+            turn[one.id] = taken[one.speaker]
+            taken[one.speaker] += 1
+        train.sort(key=lambda one: turn[one.id])
+        ends = np.cumsum([one.frames for one in train])
+        kept = {one.id for one in train[: max(1, int(np.searchsorted(ends, share * ends[-1], side="right")))]}
+        other = copy(self)
+        other.utterances = [one for one in self.utterances if one.split != "train" or one.id in kept]
+        return other
 
     def with_log_f0(self, given: Mapping[str, NDArray[np.float32]]) -> PreparedCorpus:
         """The same corpus with other phone log-F0 (P,) for the utterances named."""
