@@ -17,6 +17,7 @@ Where no input has two draws there is no answer, and ``reduce`` gives NaN.
                      and inputs. Means need no alignment; they hold what differs in timbre and balance, not in time
     w1_same_input    1-Wasserstein distance of the distributions in two clips, mean over pairs of draws of one input
     w1_different_input   the same over pairs of clips of different texts, of one speaker and training seed
+    w1_different_speaker   the same over pairs of clips of different speakers, of one training seed
 
 The distance of two clips is that of their 32 quantiles, mean |a_(i) - b_(i)|: exact for distributions of 32 values. Of
 F0 it is in semitones over voiced frames, of energy in dB relative to the clip's own level over frames of speech. Where
@@ -165,7 +166,7 @@ class MelDiversity:
 
 
 class _Wasserstein(ABC):
-    """What the four share: clips are compared that are of one group and one seed, and not of one member of it.
+    """What the six share: clips are compared that are of one group and one seed, and not of one member of it.
 
     Rows are codes of group, seed and member, and the quantiles of a clip.
     """
@@ -232,6 +233,13 @@ class _DifferentInput(_Wasserstein):
         return code_of(clip.speaker), code_of(clip.text or clip.id)
 
 
+class _DifferentSpeaker(_Wasserstein):
+    group, member = "corpus", "speaker"
+
+    def _codes(self, clip: Clip) -> tuple[float, float]:
+        return 0.0, code_of(clip.speaker)
+
+
 class SameInputF0(_SameInput):
     """Mean 1-Wasserstein distance of F0 between two draws of one input; NaN where no input has two draws."""
 
@@ -258,6 +266,20 @@ class DifferentInputEnergy(_DifferentInput):
 
     def __init__(self) -> None:
         super().__init__("w1_different_input_energy", "W1 of energy, different texts", ENERGY)
+
+
+class DifferentSpeakerF0(_DifferentSpeaker):
+    """Mean 1-Wasserstein distance of F0 between clips of different speakers; NaN where there is one speaker."""
+
+    def __init__(self) -> None:
+        super().__init__("w1_different_speaker_f0", "W1 of F0, different speakers", F0)
+
+
+class DifferentSpeakerEnergy(_DifferentSpeaker):
+    """Mean 1-Wasserstein distance of level between clips of different speakers; NaN where there is one speaker."""
+
+    def __init__(self) -> None:
+        super().__init__("w1_different_speaker_energy", "W1 of energy, different speakers", ENERGY)
 
 
 def _pairs(group: Labels, quantiles: Values) -> tuple[Values, Values]:

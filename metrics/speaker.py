@@ -24,18 +24,18 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 
 from ttsbench.audio.usable import usable_at
 from ttsbench.conformance.randomness import global_seed
 from ttsbench.errors import ConfigError, MeasurementError
 from ttsbench.hub import HubModel, inference, load
+from ttsbench.speechbrain_files import HYPERPARAMS, read_sizes
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 SAMPLE_RATE = 16000  # Hz, what the encoders were trained on
 MIN_SPEECH_S = 0.5
-ECAPA_FILES = (("hyperparams.yaml",), ("embedding_model.ckpt",))
+ECAPA_FILES = ((HYPERPARAMS,), ("embedding_model.ckpt",))
 
 Embedding = NDArray[np.float32]
 
@@ -103,13 +103,13 @@ class WavlmXVector:
 def load_ecapa(source: HubModel, folder: Path) -> tuple[Any, Any]:
     """Mel energies and network in eval mode, from SpeechBrain's files in ``folder``, once per process.
 
-    Of ``hyperparams.yaml`` only the sizes are read: the objects it names are not made, so that no code of a file runs.
+    Of ``hyperparams.yaml`` only the sizes are read (``ttsbench/speechbrain_files.py``).
     """
     from speechbrain.lobes.features import Fbank
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
 
     try:
-        sizes = read_sizes(folder / "hyperparams.yaml")
+        sizes = read_sizes(folder / HYPERPARAMS)
         weights = torch.load(folder / "embedding_model.ckpt", map_location="cpu", weights_only=True)
         with global_seed(0):
             features, network = Fbank(**sizes["compute_features"]), ECAPA_TDNN(**sizes["embedding_model"])
@@ -121,29 +121,6 @@ def load_ecapa(source: HubModel, folder: Path) -> tuple[Any, Any]:
             "works without it."
         ) from error
     return features.eval().to(source.device), network.eval().to(source.device)
-
-
-class _Plain(yaml.SafeLoader):
-    """YAML whose tags, ``!new:`` and ``!ref`` of hyperpyyaml, are left out of account."""
-
-    def untagged(self, _suffix: str, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            return self.construct_mapping(node, deep=True)
-        return self.construct_sequence(node) if isinstance(node, yaml.SequenceNode) else node.value
-
-
-_Plain.add_multi_constructor("!", _Plain.untagged)
-
-
-def read_sizes(path: Path) -> dict[str, Any]:
-    """A file of hyperpyyaml as plain values; references such as ``<n_mels>`` to a number are followed."""
-    values = yaml.load(path.read_text(encoding="utf-8"), _Plain)  # a SafeLoader: makes no objects
-    numbers = {f"<{key}>": value for key, value in values.items() if isinstance(value, int | float)}
-    return {
-        key: {name: numbers.get(value, value) if isinstance(value, str) else value for name, value in section.items()}
-        for key, section in values.items()
-        if isinstance(section, dict)
-    }
 
 
 def _require_length(clip: Clip) -> None:

@@ -13,6 +13,8 @@ from speechlike import speechlike
 from metrics.diversity import (
     DifferentInputEnergy,
     DifferentInputF0,
+    DifferentSpeakerEnergy,
+    DifferentSpeakerF0,
     F0Variation,
     MelDiversity,
     SameInputEnergy,
@@ -27,7 +29,16 @@ from ttsbench.audio.world import WorldAnalysis, analyse
 
 RATE = 22050
 LABELS = ("SIL", "AA1", "T", "IY0")
-OVER_DRAWS = (F0Variation, MelDiversity, SameInputF0, DifferentInputF0, SameInputEnergy, DifferentInputEnergy)
+OVER_DRAWS = (
+    F0Variation,
+    MelDiversity,
+    SameInputF0,
+    DifferentInputF0,
+    DifferentSpeakerF0,
+    SameInputEnergy,
+    DifferentInputEnergy,
+    DifferentSpeakerEnergy,
+)
 
 
 def clip_of(samples, rate=RATE, id_="utt-1", times=(0.0, 0.1, 0.16, 0.45), **rest):
@@ -318,6 +329,20 @@ def test_different_inputs_are_different_texts_of_one_speaker_and_seed(speech):
         assert math.isnan(metric.reduce(np.concatenate([one, alone])))
     without_text = [measured(metric, clip_of(samples, id_=id_)) for id_, samples in (("a", speech), ("b", other))]
     assert metric.reduce(np.concatenate(without_text)) > 0.1
+
+
+def test_different_speakers_are_compared_whatever_they_say():
+    f0s = {"low": (100.0, 110.0), "high": (200.0, 190.0)}
+    clips = [
+        contour(np.full(50, f0), id_=f"{speaker}-{text}", text=str(text), speaker=speaker)
+        for speaker, pair in f0s.items()
+        for text, f0 in enumerate(pair)
+    ]
+    metric = DifferentSpeakerF0()
+    rows = np.concatenate([measured(metric, clip) for clip in clips])
+    apart = [12 * math.log2(high / low) for low in f0s["low"] for high in f0s["high"]]
+    assert metric.reduce(rows) == pytest.approx(np.mean(apart))
+    assert math.isnan(metric.reduce(rows[:2]))
 
 
 @pytest.mark.parametrize("build", OVER_DRAWS)

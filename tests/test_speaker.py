@@ -18,10 +18,10 @@ from metrics.speaker import (
     WavlmSimilarity,
     WavlmSimilarityPrompt,
     embed,
-    read_sizes,
 )
 from ttsbench import Clip, ConfigError, MeasurementError
 from ttsbench.conformance import metric as conformance
+from ttsbench.speechbrain_files import read_sizes
 
 RATE = 22050
 PAIRS = [

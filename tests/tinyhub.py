@@ -132,6 +132,37 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 """
 
 
+def save_hifigan(folder, *, seed=0, bands=80, factors=(8, 8, 4)):
+    """HiFi-GAN with the files of SpeechBrain's repository on the hub."""
+    from speechbrain.lobes.models.HifiGAN import HifiganGenerator
+
+    folder.mkdir(parents=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        kernels = [2 * factor for factor in factors]
+        network = HifiganGenerator(bands, 1, "1", [[1, 3, 5]], [3], kernels, 32, list(factors))
+    torch.save(network.state_dict(), folder / "generator.ckpt")
+    (folder / "hyperparams.yaml").write_text(HIFIGAN.format(bands=bands, factors=list(factors), kernels=kernels))
+    return network
+
+
+HIFIGAN = """in_channels: {bands}
+resblock_type: "1"
+resblock_dilation_sizes: [[1, 3, 5]]
+generator: !new:speechbrain.lobes.models.HifiGAN.HifiganGenerator
+    in_channels: !ref <in_channels>
+    out_channels: 1
+    resblock_type: !ref <resblock_type>
+    resblock_dilation_sizes: !ref <resblock_dilation_sizes>
+    resblock_kernel_sizes: [3]
+    upsample_kernel_sizes: {kernels}
+    upsample_initial_channel: 32
+    upsample_factors: {factors}
+modules:
+    generator: !ref <generator>
+"""
+
+
 def _save(kind, config, seed, folder, processor, louder=None):
     """A model of ``kind`` with weights from ``seed``, those of the part named ``louder`` thirty times as large."""
     with torch.random.fork_rng():

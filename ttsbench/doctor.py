@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from ttsbench import registry
+from ttsbench.config import MelConfig
 from ttsbench.errors import ConfigError
 from ttsbench.hub import NeedsModel, missing
 from ttsbench.store import cache_dir
@@ -167,7 +168,9 @@ def _optional() -> Iterator[Finding]:
     """Models that nothing needs by default, one line for each; plug-ins that lack the same one share it."""
     there: list[str] = []
     lacking: dict[str, list[str]] = {}
-    for kind, arguments in (("metrics", ()), ("transcribers", (("word",),))):
+    given: dict[registry.Kind, tuple[object, ...]]
+    given = {"metrics": (), "transcribers": (("word",),), "vocoders": (MelConfig(),)}
+    for kind, arguments in given.items():
         for name in sorted(registry.registered(kind)):
             try:
                 plugin = registry.load(kind, name)(*arguments)

@@ -194,7 +194,7 @@ def _check_values(experiment: Experiment) -> None:
 
     vocoder = experiment.vocoder
     with _refusal(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}"):
-        registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options)
+        _require(registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options))
     channels: dict[Role, int] = {"acoustic": experiment.mel.n_mels, "prosody": 2}
 
     def built(adapter: str, options: Mapping[str, Any], role: Role) -> SpeechModel:
