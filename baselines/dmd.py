@@ -29,6 +29,7 @@ that the student is no longer pulled anywhere.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -189,12 +190,14 @@ class Dmd:
         return fooled, told
 
     def _judged(self, made: Tensor, batch: Batch) -> Tensor:
-        """The judges' losses by weight; what each is, and how strongly it pulls at the speech, is watched."""
+        """The judges' losses by weight; each is watched, and so is how strongly it pulls at every part before it."""
         total = made.new_zeros(())
+        parts = {"speech": [made], "student": _moving(self._student_network), "condition": [batch.cond.sequence]}
         for name, (weight, judge) in self.judges.items():
             loss = judge.judge(made, batch.target, batch.cond).mean()
-            (slope,) = torch.autograd.grad(loss, made, retain_graph=True)
-            self._watched |= {name: float(loss.detach()), f"{name}_slope": weight * float(slope.norm())}
+            self._watched[name] = float(loss.detach())
+            for part, tensors in parts.items():
+                self._watched[f"{name}_to_{part}"] = weight * _slope(loss, tensors)
             total = total + weight * loss
         return total
 
@@ -293,6 +296,18 @@ class Health(nn.Module):
 def _judges(ctc: float, speaker: float) -> dict[str, float]:
     """The judges that have a weight."""
     return {name: weight for name, weight in (("mel_ctc", ctc), ("mel_speaker", speaker)) if weight}
+
+
+def _moving(network: nn.Module) -> list[Tensor]:
+    """The parameters that are trained."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def _slope(loss: Tensor, tensors: Sequence[Tensor]) -> float:
+    """Norm of the gradient with respect to tensors, 0 for those that it does not reach."""
+    reached = [tensor for tensor in tensors if tensor.requires_grad]
+    slopes = torch.autograd.grad(loss, reached, retain_graph=True, allow_unused=True) if reached else []
+    return math.sqrt(sum(float(slope.square().sum()) for slope in slopes if slope is not None))
 
 
 def _copy(adapter: Any) -> Any:

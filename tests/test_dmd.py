@@ -153,3 +153,31 @@ def test_what_cannot_be_distilled_is_refused(teacher):
         student(with_backbone(L2, 2))
     with pytest.raises(ConfigError, match="set adversarial to 0"):
         student(with_backbone(Diffusion, 2, network="unet"))
+
+
+class Sum:
+    """A judge whose slope is 1 everywhere, or with ``rounded`` nowhere: what no gradient passes through."""
+
+    def __init__(self, rounded):
+        self.rounded = rounded
+
+    def judge(self, y, reference, cond):
+        return (y.round() if self.rounded else y).sum(dim=(1, 2))
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_how_strongly_a_judge_pulls_at_each_part_is_told(teacher, rounded):
+    adapter = student(copy.deepcopy(teacher), steps=1, adversarial=0.0)
+    adapter.judges = {"sum": (2.0, Sum(rounded))}
+    batch = given(bimodal(4))
+    batch.cond.sequence.requires_grad_()
+    made = adapter._made(batch, noise(4))
+    adapter._judged(made, batch)
+    told = adapter.watched()
+    if rounded:
+        assert [told[f"sum_to_{part}"] for part in ("speech", "student", "condition")] == [0, 0, 0]
+        return
+    assert told["sum_to_speech"] == pytest.approx(2 / 4 * made.numel() ** 0.5)
+    (expected,) = torch.autograd.grad(made.sum(), batch.cond.sequence, retain_graph=True)
+    assert told["sum_to_condition"] == pytest.approx(2 / 4 * float(expected.norm()), rel=1e-5)
+    assert told["sum_to_student"] > 0
