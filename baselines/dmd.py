@@ -12,8 +12,9 @@ data of what it made, made noisy again, and where they differ the student is pul
     L_D = (1 - D(y))^2 + D(y_G)^2                                    (least squares, Mao et al. 2017)
 
 f - r is the difference of two scores, of what the student makes and of what the teacher would, so L_G's gradient is
-that of a KL divergence. All three begin as the teacher. The fake follows at every step, the student moves at every
-``fake_updates``-th (two time scales). D reads the features of the fake's blocks, at y_G made noisy.
+that of a KL divergence. All three begin as the teacher; where that is guided, r alone is. The fake follows at every
+step, the student moves at every ``fake_updates``-th (two time scales). D reads the features of the fake's blocks, at
+y_G made noisy.
 
     x_k   by the student's own first k steps from noise ("rollout", DMD2: it learns on what it will meet)
           or by one of its steps from the recording at the level before ("one_step", DMOSpeech)
@@ -46,15 +47,16 @@ EXPLODED = 20.0  # times its usual level: the fake's loss
 CHANCE, FOR_LONG = 0.02, 300  # how near to a half the discriminator is right, and for how many of its steps
 MEMORY = 0.98  # of the running means that tell
 
+TEACHERS = ("diffusion", "flow_matching", "guided_flow_matching")
 Simulation = Literal["rollout", "one_step"]
 
 
 class Dmd:
     """A student of ``steps`` steps.
 
-    ``teacher``: ``diffusion`` or ``flow_matching``. ``simulation``: ``rollout`` or ``one_step``. ``adversarial``:
-    weight of the adversarial loss, 0 to leave it out. ``fake_updates``: steps of the fake per step of the student.
-    ``ctc``, ``speaker``: weights of the judges' losses, from step ``judged_after`` on.
+    ``teacher``: ``diffusion``, ``flow_matching`` or ``guided_flow_matching``. ``simulation``: ``rollout`` or
+    ``one_step``. ``adversarial``: weight of the adversarial loss, 0 to leave it out. ``fake_updates``: steps of the
+    fake per step of the student. ``ctc``, ``speaker``: weights of the judges' losses, from step ``judged_after`` on.
     """
 
     info = AdapterInfo(
@@ -89,7 +91,7 @@ class Dmd:
         self.continues, self.channels = teacher, context.channels
         self.teacher: Any = context.sources[teacher].adapter
         if not hasattr(self.teacher, "predict_data"):
-            raise ConfigError(f"dmd cannot distil '{teacher}'; choose one of diffusion, flow_matching.")
+            raise ConfigError(f"dmd cannot distil '{teacher}'; choose one of {', '.join(TEACHERS)}.")
         self.student, self.fake = _copy(self.teacher), _copy(self.teacher)
         _freeze_mean(self.fake)
         self.steps, self.simulation, self.fake_updates = steps, simulation, fake_updates
@@ -313,6 +315,8 @@ def _slope(loss: Tensor, tensors: Sequence[Tensor]) -> float:
 def _copy(adapter: Any) -> Any:
     """An adapter with networks of its own, to be trained."""
     made = copy.deepcopy(adapter)
+    if hasattr(made, "unguided"):
+        made.unguided()
     for network in made.networks().values():
         network.requires_grad_(True).train()
     return made

@@ -10,7 +10,7 @@ from toytargets import DIM, bimodal, fit, noise, randn, restored, with_backbone
 
 from baselines.diffusion import Diffusion
 from baselines.dmd import CHANCE, FOR_LONG, MEMORY, Dmd, Health
-from baselines.flow_matching import FlowMatching
+from baselines.flow_matching import FlowMatching, GuidedFlowMatching
 from ttsbench import Batch, ConfigError, ModelContext, TtsbenchError
 from ttsbench.model import CallCounter
 from ttsbench.nn.backbone import Backbone
@@ -149,7 +149,9 @@ def test_what_cannot_be_distilled_is_refused(teacher):
         student(copy.deepcopy(teacher), steps=0)
     from baselines.regression import L2
 
-    with pytest.raises(ConfigError, match="cannot distil 'l2'; choose one of diffusion, flow_matching"):
+    with pytest.raises(
+        ConfigError, match="cannot distil 'l2'; choose one of diffusion, flow_matching, guided_flow_matching"
+    ):
         student(with_backbone(L2, 2))
     with pytest.raises(ConfigError, match="set adversarial to 0"):
         student(with_backbone(Diffusion, 2, network="unet"))
@@ -181,3 +183,19 @@ def test_how_strongly_a_judge_pulls_at_each_part_is_told(teacher, rounded):
     (expected,) = torch.autograd.grad(made.sum(), batch.cond.sequence, retain_graph=True)
     assert told["sum_to_condition"] == pytest.approx(2 / 4 * float(expected.norm()), rel=1e-5)
     assert told["sum_to_student"] > 0
+
+
+def test_guidance_is_the_teachers_alone():
+    guided = with_backbone(GuidedFlowMatching, 2, guidance=3.0)
+    with torch.no_grad():
+        guided.network.unconditional.fill_(1.0)
+    adapter, cond = student(guided), bimodal(3).cond
+    x, t = randn(3, 8, 2), torch.full((3,), 0.4)
+    with torch.no_grad():
+        plain = guided.network(x, cond.sequence, cond.mask, t, torch.zeros(3, dtype=torch.bool))
+        for one in (adapter.student, adapter.fake):
+            assert torch.equal(one.predict_data(x, cond, t), plain)
+        assert not torch.allclose(adapter.teacher.predict_data(x, cond, t), plain)
+    made = adapter._made(given(bimodal(4), "guided_flow_matching"), noise(4))
+    (pull,) = torch.autograd.grad(adapter._matching(made, bimodal(4).cond, noise(4)), made)
+    assert pull.any(), "the teacher, guided, is elsewhere than its student from the beginning"

@@ -7,13 +7,14 @@ For a target N(m, s^2) and c = 1 - sigma_min, a = 1 - c t, the pair (x_t, veloci
 The last, because a + c t = 1; its mean over t tends to s pi / 2 as sigma_min goes to 0 (substitute w = s t / (1 - t)).
 """
 
+import copy
 import math
 
 import pytest
 import torch
 from toytargets import DIM, bimodal, condition, empty, fit, noise, randn, restored, with_backbone, with_field
 
-from baselines.flow_matching import FlowMatching
+from baselines.flow_matching import FlowMatching, GuidedFlowMatching
 from baselines.regression import L2
 from ttsbench import Batch, ConfigError
 from ttsbench.model import CallCounter
@@ -238,3 +239,46 @@ def test_the_unet_serves_the_adapter():
     assert 10e6 < parameters < 12e6
     with torch.no_grad():
         assert adapter.sample(batch.cond, 2, noise(2)).shape == (2, 7, 3)
+
+
+@pytest.fixture(scope="module")
+def guided():
+    return fit(with_backbone(GuidedFlowMatching, 2, condition_dropout=0.3), 400)
+
+
+def test_guidance_goes_beyond_the_condition(guided):
+    """What the condition tells of the target is a slope of .25; guidance makes it steeper, and 0 takes it away."""
+    cond = bimodal(256, seed=5).cond
+    told = cond.sequence[..., 0]
+
+    def slope(guidance):
+        adapter = copy.deepcopy(guided)
+        adapter.network.guidance = guidance
+        with torch.no_grad(), CallCounter(adapter.networks()["generator"]) as counter:
+            drawn = adapter.sample(cond, 16, noise(256, 3))[..., 0]
+        assert counter.calls == 16
+        return float((drawn * told).mean() / told.square().mean())
+
+    none, usual, strong = slope(0.0), slope(1.0), slope(2.0)
+    assert abs(none) < 0.06 < 0.18 < usual < 0.3 < 0.4 < strong
+
+
+def test_guided_velocities_lie_on_a_line(guided):
+    adapter, cond = copy.deepcopy(guided), bimodal(3).cond
+    x, t = randn(3, 8, 2), torch.full((3,), 0.4)
+    found = []
+    for guidance in (0.0, 1.0, 3.0):
+        adapter.network.guidance = guidance
+        with torch.no_grad():
+            found.append(adapter.velocity(x, cond, t))
+    torch.testing.assert_close(found[2], 3 * found[1] - 2 * found[0])
+
+
+def test_a_share_of_the_training_is_without_condition():
+    adapter, batch = with_backbone(GuidedFlowMatching, 2, condition_dropout=0.25), bimodal(2000)
+    seen = []
+    adapter.network.register_forward_pre_hook(lambda _, given: seen.append(given[4]))
+    adapter.losses(batch, 0, noise(2000, 1))
+    assert float(seen[0].float().mean()) == pytest.approx(0.25, abs=0.04)
+    with pytest.raises(ConfigError, match="0 < condition_dropout < 1"):
+        with_backbone(GuidedFlowMatching, 2, condition_dropout=0.0)
