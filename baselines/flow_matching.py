@@ -31,6 +31,7 @@ makes noise is conditional itself.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -41,6 +42,7 @@ from torch import Tensor, nn
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, masked_mean
 from ttsbench.nn.unet import Track, make_network
 
+GUIDANCE = 2.0
 CHOICES = {"prediction": ("data", "velocity"), "solver": ("euler", "midpoint")}
 
 
@@ -107,17 +109,22 @@ class FlowMatching:
 
     def predict_data(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
         """Expected data (B, T, C) given x_t (B, T, C) and t (B,) in [0, 1): one function evaluation."""
-        output: Tensor = self.network(x, cond.sequence, cond.mask, t)
+        output = self._output(x, cond, t)
         if self.prediction == "data":
             return output
         return self.kept * x + (1 - self.kept * t.view(-1, 1, 1)) * output
 
     def velocity(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
         """The velocity (B, T, C) at x (B, T, C) and t (B,), 0 <= t < 1: one function evaluation."""
-        output: Tensor = self.network(x, cond.sequence, cond.mask, t)
+        output = self._output(x, cond, t)
         if self.prediction == "velocity":
             return output
         return (output - self.kept * x) / (1 - self.kept * t.view(-1, 1, 1))
+
+    def _output(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
+        """What the network predicts."""
+        output: Tensor = self.network(x, cond.sequence, cond.mask, t)
+        return output
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
         """Weighted mean squared error of the velocity, at one time per utterance."""
@@ -146,50 +153,62 @@ class FlowMatching:
 class Guided(nn.Module):
     """A network called as the shared backbone is, with and without its condition."""
 
-    def __init__(self, network: nn.Module, cond_dim: int, guidance: float) -> None:
+    def __init__(self, network: nn.Module, cond_dim: int) -> None:
         super().__init__()
-        self.network, self.guidance = network, guidance
+        self.network = network
         self.unconditional = nn.Parameter(torch.zeros(cond_dim))  # in the place of a condition that is left out
 
-    def forward(self, x: Tensor, cond: Tensor, mask: Tensor, t: Tensor, left_out: Tensor | None = None) -> Tensor:
-        """X (B, T, C), cond (B, T, D), mask (B, T), t (B,) -> (B, T, C): guided, or as left_out (B,) says."""
-        if left_out is not None:
-            cond = torch.where(left_out.view(-1, 1, 1), self.unconditional, cond)
+    def forward(self, x: Tensor, cond: Tensor, mask: Tensor, t: Tensor, left_out: Tensor, guidance: float) -> Tensor:
+        """X (B, T, C), cond (B, T, D), mask (B, T), t (B,), without a condition where left_out (B,) -> (B, T, C)."""
+        cond = torch.where(left_out.view(-1, 1, 1), self.unconditional, cond)
         output: Tensor = self.network(x, cond, mask, t)
-        if left_out is not None or self.guidance == 1:
+        if guidance == 1:
             return output
         without: Tensor = self.network(x, self.unconditional.expand_as(cond), mask, t)
-        return without + self.guidance * (output - without)
+        return without + guidance * (output - without)
 
 
 class GuidedFlowMatching(FlowMatching):
     """Flow matching with guidance, as the teacher has it that DMOSpeech distils.
 
-    ``guidance``: 1 is none. ``condition_dropout``: share of the training without the condition.
+    ``condition_dropout``: share of the training without the condition.
     """
 
     info = replace(FlowMatching.info, name="guided_flow_matching", title="Flow matching, guided")
 
-    def __init__(
-        self, context: ModelContext, guidance: float = 2.0, condition_dropout: float = 0.1, network: Track = "backbone"
-    ) -> None:
-        if not 0 < condition_dropout < 1 or not guidance >= 0:
+    def __init__(self, context: ModelContext, condition_dropout: float = 0.1, network: Track = "backbone") -> None:
+        if not 0 < condition_dropout < 1:
             raise ConfigError(
-                "guided_flow_matching needs 0 < condition_dropout < 1 and guidance >= 0, got "
-                f"{condition_dropout} and {guidance}."
+                f"guided_flow_matching needs 0 < condition_dropout < 1, got {condition_dropout}: guidance leads away "
+                "from what is said without a condition."
             )
         super().__init__(context, network=network)
-        self.condition_dropout = condition_dropout
-        self.network: Any = Guided(self.network, context.cond_dim, guidance)
+        self.condition_dropout, self.guidance = condition_dropout, GUIDANCE
+        self.network: Any = Guided(self.network, context.cond_dim)
 
     def unguided(self) -> None:
         """From now on as if there were no guidance: what is distilled from it has it built in."""
-        self.network.guidance, self.condition_dropout = 1.0, 0.0
+        self.guidance, self.condition_dropout = 1.0, 0.0
+
+    def _output(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
+        return self._guided(x, cond, t, torch.zeros_like(t, dtype=torch.bool), self.guidance)
+
+    def _guided(self, x: Tensor, cond: Condition, t: Tensor, left_out: Tensor, guidance: float) -> Tensor:
+        output: Tensor = self.network(x, cond.sequence, cond.mask, t, left_out, guidance)
+        return output
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
         """Mean squared error of the data, with the condition or without it."""
         t = rng.time(batch.target.device)
         left_out = rng.time(batch.target.device) < self.condition_dropout
         x, _ = self.path(batch.target, rng.normal(batch.mask, self.channels), t)
-        error = self.network(x, batch.cond.sequence, batch.mask, t, left_out) - batch.target
+        error = self._guided(x, batch.cond, t, left_out, 1.0) - batch.target
         return {"generator": masked_mean(error.square(), batch.mask)}
+
+    def sample(
+        self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, guidance: float = GUIDANCE
+    ) -> Tensor:
+        """Draw (B, T, C) with ``nfe`` >= 1 calls; ``guidance``: 1 is none, more follows the condition more closely."""
+        as_asked = copy.copy(self)
+        as_asked.guidance = guidance
+        return FlowMatching.sample(as_asked, cond, nfe, rng, temperature)

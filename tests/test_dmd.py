@@ -186,13 +186,13 @@ def test_how_strongly_a_judge_pulls_at_each_part_is_told(teacher, rounded):
 
 
 def test_guidance_is_the_teachers_alone():
-    guided = with_backbone(GuidedFlowMatching, 2, guidance=3.0)
+    guided = with_backbone(GuidedFlowMatching, 2)
     with torch.no_grad():
         guided.network.unconditional.fill_(1.0)
     adapter, cond = student(guided), bimodal(3).cond
     x, t = randn(3, 8, 2), torch.full((3,), 0.4)
     with torch.no_grad():
-        plain = guided.network(x, cond.sequence, cond.mask, t, torch.zeros(3, dtype=torch.bool))
+        plain = guided.network(x, cond.sequence, cond.mask, t, torch.zeros(3, dtype=torch.bool), 1.0)
         for one in (adapter.student, adapter.fake):
             assert torch.equal(one.predict_data(x, cond, t), plain)
         assert not torch.allclose(adapter.teacher.predict_data(x, cond, t), plain)
