@@ -10,6 +10,7 @@ from ttsbench.stats.bootstrap import (
     contrast,
     paired_difference,
 )
+from ttsbench.stats.crossed import CrossedEstimate, crossed_estimate
 from ttsbench.stats.effect import POWER, effect_size, minimum_detectable_effect
 from ttsbench.stats.multiple import holm
 from ttsbench.stats.permutation import permutation_test
@@ -20,6 +21,7 @@ __all__ = [
     "POWER",
     "RESAMPLES",
     "Contrast",
+    "CrossedEstimate",
     "Crossing",
     "Difference",
     "Interval",
@@ -28,6 +30,7 @@ __all__ = [
     "Scores",
     "bootstrap_interval",
     "contrast",
+    "crossed_estimate",
     "crossing",
     "effect_size",
     "holm",
