@@ -1,4 +1,4 @@
-"""The command line: ``ttsbench compare | score | report | list | check | selftest | doctor``."""
+"""The command line: ``ttsbench compare | score | report | listen | list | check | selftest | doctor``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from ttsbench import registry
 from ttsbench.errors import ConfigError, TtsbenchError
+from ttsbench.listening.commands import add_listen
 
 LISTED = ("adapters", "judges", "metrics", "corpora", "vocoders", "transcribers", "experiments")
 
@@ -72,6 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
     claims.add_argument("--claims", type=Path, default=Path("experiments/claims.yaml"), metavar="FILE")
     claims.add_argument("--output", type=Path, metavar="FILE", help="also write what is printed there")
     claims.set_defaults(command=_claims)
+
+    add_listen(commands)
 
     listing = commands.add_parser("list", help="what is registered, or which experiments there are")
     listing.add_argument("kind", choices=LISTED)

@@ -23,3 +23,7 @@ class MeasurementError(TtsbenchError):
 
 class NotApplicable(MeasurementError):
     """A metric that asks something this clip was never meant to answer: an empty cell, and no failure."""
+
+
+class AnswerError(TtsbenchError):
+    """Answers of one listener that cannot be counted; they are listed with this reason and the others go on."""

@@ -57,7 +57,7 @@ def crossed_estimate(
     """Sum of ``weights[group]`` times the mean of the values (n,) of that group, over the groups with a weight.
 
     ``{"a": 1}`` is the mean of a, ``{"a": 1, "b": -1}`` a difference of means, in which what a listener or an utterance
-    does to both cancels. ``groups``, ``listeners`` and ``utterances`` label each value (n,). NaN where a group has none.
+    does to both cancels. ``groups``, ``listeners`` and ``utterances`` label each value. NaN where a group has none.
     """
     deviations = np.zeros(len(values))
     value = 0.0

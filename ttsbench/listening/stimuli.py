@@ -1,0 +1,137 @@
+"""The clips of a test: which utterances can be used, how loud each clip is, and the files that listeners get."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ttsbench.audio.wav import read, resample, write
+from ttsbench.errors import ClipError, ConfigError
+from ttsbench.evaluated import EvaluatedUtterance
+from ttsbench.listening.conditions import Conditions
+from ttsbench.listening.key import CHECK, Stimulus
+from ttsbench.listening.material import Material, Source
+from ttsbench.listening.sound import Level, at_loudness, common_loudness, level, low_passed, spoken_check
+from ttsbench.scoring import GROUND_TRUTH
+from ttsbench.types import Samples
+
+
+class Clips:
+    """What a test can take from a run; ``measure`` finds usable utterances in an order that ``rng`` decides."""
+
+    def __init__(
+        self, material: Material, conditions: Conditions, rng: np.random.Generator, longest_s: float | None
+    ) -> None:
+        self._material, self._conditions, self._longest_s = material, conditions, longest_s
+        self.candidates = _in_turn([one for one in material.utterances if one.id not in material.missing], rng)
+        self._turn = {id_: number for number, id_ in enumerate(self.candidates)}
+        self.usable: list[str] = []
+        self.levels: dict[tuple[str, str], Level] = {}
+        self.seconds: dict[str, float] = {}  # of the longest clip of an utterance
+        self.sample_rate = 0  # Hz, the highest of all; every file is given it
+        self.left_out = dict(material.missing)
+
+    def measure(self, wanted: int) -> None:
+        """Find so many usable utterances; raises ``ConfigError`` where there are fewer."""
+        for id_ in self.candidates:
+            if len(self.usable) == wanted:
+                return
+            try:
+                self._measure(id_)
+                self.usable.append(id_)
+            except ClipError as error:
+                self.left_out[id_] = str(error)
+        if len(self.usable) < wanted:
+            id_, reason = next(iter(self.left_out.items()))
+            raise ConfigError(
+                f"The test needs {wanted} utterances, one of them for training, and {len(self.usable)} can be used; "
+                f"{len(self.left_out)} cannot, such as {id_} ({reason}). Give fewer --utterances."
+            )
+
+    def _measure(self, id_: str) -> None:
+        levels, rates, longest = {}, [], 0.0
+        for system in dict.fromkeys((*self._conditions.systems, GROUND_TRUTH)):
+            samples, rate = self.samples(system, id_)
+            try:
+                levels[system, id_] = level(samples, rate)
+            except ClipError as error:
+                raise ClipError(f"{system}: {error}") from error
+            longest = max(longest, len(samples) / rate)
+            rates.append(rate)
+        if self._longest_s is not None and longest > self._longest_s:
+            raise ClipError(f"it lasts {longest:.1f} s, more than {self._longest_s:g} s")
+        self.levels |= levels
+        self.seconds[id_] = longest
+        self.sample_rate = max(self.sample_rate, *rates)
+
+    def samples(self, system: str, id_: str) -> tuple[Samples, int]:
+        """As the run left them, but for an anchor's filter: (N,), and the rate in Hz."""
+        samples, rate = read(self.source(system, id_).path)
+        cutoff = self._conditions.anchors.get(system)
+        return (samples if cutoff is None else low_passed(samples, rate, cutoff)), rate
+
+    def source(self, system: str, id_: str) -> Source:
+        """The wav that is heard: of several training seeds, utterances take one in turn."""
+        sources = self._material.clips[GROUND_TRUTH if system in self._conditions.anchors else system, id_]
+        return sources[self._turn[id_] % len(sources)]
+
+
+def _in_turn(utterances: Sequence[EvaluatedUtterance], rng: np.random.Generator) -> list[str]:
+    """Ids in random order, but every text once before any comes again: listeners should not hear one over and over."""
+    drawn = [utterances[number] for number in rng.permutation(len(utterances))]
+    said: Counter[str] = Counter()
+    rounds = []
+    for one in drawn:
+        rounds.append(said[one.text] if one.text else 0)
+        said[one.text] += 1
+    return [drawn[number].id for number in np.argsort(rounds, kind="stable")]
+
+
+class AudioFiles:
+    """Files of a test, equally loud and at one rate, under random names; written when they are first asked for.
+
+    With ``padded``, all files of an utterance last as long as the longest of them.
+    """
+
+    def __init__(self, folder: Path, clips: Clips, labels: Sequence[str], padded: bool) -> None:
+        """``labels`` are the answers that spoken checks of attention ask for."""
+        self._folder, self._clips, self._padded = folder, clips, padded
+        self._checks = {label: spoken_check(label) for label in labels}
+        self._check_levels = {label: level(*spoken) for label, spoken in self._checks.items()}
+        self.lufs = common_loudness([*clips.levels.values(), *self._check_levels.values()])
+        self.stimuli: dict[str, Stimulus] = {}
+        self._names: dict[tuple[str, str], str] = {}
+        folder.mkdir(parents=True)
+
+    def name(self, system: str, id_: str) -> str:
+        """The file of a clip; the same for as often as it is asked for."""
+        if (system, id_) not in self._names:
+            self._names[system, id_] = self.another(system, id_)
+        return self._names[system, id_]
+
+    def another(self, system: str, id_: str) -> str:
+        """One more file of a clip, of another name: a hidden reference must not be told from an open one by it."""
+        samples, rate = self._clips.samples(system, id_)
+        samples = resample(samples, rate, self._clips.sample_rate)
+        if self._padded:
+            length = math.ceil(self._clips.seconds[id_] * self._clips.sample_rate)
+            samples = np.pad(samples, (0, max(0, length - len(samples))))
+        seed = self._clips.source(system, id_).seed
+        return self._write(samples, self._clips.levels[system, id_], Stimulus(system=system, utterance=id_, seed=seed))
+
+    def check(self, label: str) -> str:
+        """A file that says which answer to choose."""
+        samples, rate = self._checks[label]
+        samples = resample(samples, rate, self._clips.sample_rate)
+        return self._write(samples, self._check_levels[label], Stimulus(system=CHECK, utterance=label))
+
+    def _write(self, samples: Samples, measured: Level, stimulus: Stimulus) -> str:
+        name = f"s{secrets.token_hex(8)}"  # a letter first: some readers of YAML take 12e34567 for a number
+        write(self._folder / f"{name}.wav", at_loudness(samples, measured, self.lufs), self._clips.sample_rate)
+        self.stimuli[name] = stimulus
+        return name

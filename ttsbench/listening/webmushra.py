@@ -1,0 +1,131 @@
+"""The same test for webMUSHRA, and the answers that webMUSHRA wrote down.
+
+M. Schoeffler et al., "webMUSHRA: a comprehensive framework for web-based listening tests", Journal of Open Research
+Software 6(1), 2018, https://doi.org/10.5334/jors.187; for its configurations and results see ``doc/experimenter.md``
+and ``service/write.php`` in https://github.com/audiolabs/webMUSHRA. A MUSHRA list becomes pages of type ``mushra``, a
+MOS list one of type ``likert_single_stimulus``. Pairs have none: ``paired_comparison`` shows which one is the
+reference.
+
+webMUSHRA itself adds the reference to what is rated, under the name ``reference``. Its Likert results do not say whose
+they are, so the questionnaire at the end asks for a code.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ttsbench.listening.key import Key
+from ttsbench.listening.page import Page
+from ttsbench.listening.session import Given, Session
+from ttsbench.scoring import GROUND_TRUTH
+from ttsbench.store import write_text
+
+TEST = "session_test_id"  # the column by which a result of webMUSHRA is known
+LISTENERS = ("listener", "session_uuid")  # columns that tell listeners apart, the first that is filled
+STIMULI = ("rating_stimulus", "stimuli")
+RATINGS = ("rating_score", "stimuli_rating")
+BUFFER = 2048  # samples
+README = """\
+Copy web/audio of this test to configs/resources/{test_id}/ in the folder of webMUSHRA, and the .yaml files to configs/.
+A listener of list 1 opens index.html?config={test_id}-list1.yaml, and so on. Hand the CSV files that appear in
+results/ to ttsbench listen import. The server must run PHP, or pymushra in its place.
+"""
+
+
+def write_configurations(folder: Path, page: Page) -> None:
+    """One configuration per list; none for pairs."""
+    if page.kind.paired:
+        return
+    test_id = page.key.test_id
+    for number, _ in enumerate(page.key.lists, start=1):
+        text = yaml.safe_dump(_configuration(page, number), sort_keys=False, allow_unicode=True, width=1000)
+        write_text(folder / f"{test_id}-list{number}.yaml", text)
+    write_text(folder / "README.txt", README.format(test_id=test_id))
+
+
+def _configuration(page: Page, number: int) -> dict[str, Any]:
+    trials = _mushra(page, number) if page.kind.arrangement == "together" else [_likert(page, number)]
+    return {
+        "testname": "Listening test",
+        "testId": f"{page.key.test_id}-list{number}",
+        "bufferSize": BUFFER,
+        "stopOnErrors": True,
+        "showButtonPreviousPage": False,
+        "remoteService": "service/write.php",
+        "pages": [
+            {"type": "volume", "id": "volume", "name": "Volume", "stimulus": _path(page, page.volume),
+             "content": "Use headphones. Set a comfortable volume, and leave it as it is from then on.",
+             "defaultVolume": 0.5},
+            ["random", *trials],
+            {"type": "finish", "name": "Thank you", "content": "Please type in the code that you were given.",
+             "popupContent": "Your answers were sent.", "showResults": False, "writeResults": True,
+             "questionnaire": [{"type": "text", "label": "Code", "name": LISTENERS[0]}]},
+        ],
+    }  # fmt: skip
+
+
+def _mushra(page: Page, number: int) -> list[dict[str, Any]]:
+    pages = []
+    for id_ in page.key.lists[number - 1]:
+        trial = page.key.trials[id_]
+        hidden = {name for name in trial.stimuli if page.key.stimuli[name].system == GROUND_TRUTH}
+        pages.append(
+            {"type": "mushra", "id": id_, "name": "Comparison",
+             "content": "<br/>".join(html.escape(text) for text in (page.kind.question, page.text(trial)) if text),
+             "showWaveform": False, "enableLooping": False, "switchBack": True,
+             "reference": _path(page, trial.reference), "createAnchor35": False, "createAnchor70": False,
+             "stimuli": {name: _path(page, name) for name in trial.stimuli if name not in hidden}}
+        )  # fmt: skip
+    return pages
+
+
+def _likert(page: Page, number: int) -> dict[str, Any]:
+    names = [page.key.trials[id_].stimuli[0] for id_ in page.key.lists[number - 1]]
+    return {
+        "type": "likert_single_stimulus",
+        "id": "quality",
+        "name": "Quality",
+        "content": html.escape(page.kind.question),
+        "mustRate": True,
+        "mustPlayback": "ended",
+        "stimuli": {name: _path(page, name) for name in names},
+        "response": [{"value": rating, "label": label} for rating, label in page.kind.labels.items()],
+    }
+
+
+def _path(page: Page, stimulus: str) -> str:
+    return f"configs/resources/{page.key.test_id}/{stimulus}.wav"
+
+
+def read_results(text: str, file: str, key: Key) -> list[Session]:
+    """The sessions of a CSV by webMUSHRA, in the order in which they began."""
+    sessions: dict[tuple[str, str], list[Given]] = defaultdict(list)
+    for row in csv.DictReader(io.StringIO(text)):
+        who = next((row[column] for column in LISTENERS if row.get(column)), "")
+        sessions[row[TEST], who].append(_given(row, key))
+    found = []
+    for (test, listener), given in sessions.items():
+        test_id, _, number = test.rpartition("-list")
+        found.append(Session(file, test_id, listener, number, "", given))
+    return found
+
+
+def _given(row: dict[str, str], key: Key) -> Given:
+    """One rating; the page of a single stimulus has the id of its list, so the stimulus tells the trial."""
+    rating = next((row[column] for column in RATINGS if row.get(column)), "")
+    stimulus = next((row[column] for column in STIMULI if row.get(column)), "")
+    trial = row.get("trial_id", "")
+    if stimulus == "reference" and trial in key.trials:
+        names = key.trials[trial].stimuli
+        stimulus = next((name for name in names if key.stimuli[name].system == GROUND_TRUTH), stimulus)
+    elif trial not in key.trials:
+        heard = key.trials_of(row[TEST].rpartition("-list")[2])
+        trial = next((id_ for id_ in heard if stimulus in key.trials[id_].stimuli), trial)
+    return Given(trial, stimulus, rating.strip())
