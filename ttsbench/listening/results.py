@@ -125,12 +125,12 @@ def _notes(
             f"Lists were not answered equally often, so systems were heard with other utterances ({per_list})."
         )
     for what, reasons in (
-        ("listeners are left out by post-screening", [f"{who} {why}" for who, why in left_out.items()]),
-        ("sessions do not count", [f"{one.file}: {one.reason}" for one in refused if not one.copy]),
+        ("Listeners left out by post-screening", [f"{who} {why}" for who, why in left_out.items()]),
+        ("Sessions that do not count", [f"{one.file}: {one.reason}" for one in refused if not one.copy]),
     ):
         if reasons:
             more = f"; and {len(reasons) - TOLD} more in sessions.csv" if len(reasons) > TOLD else ""
-            notes.append(f"{len(reasons)} {what}: {'; '.join(reasons[:TOLD])}{more}.")
+            notes.append(f"{what}: {len(reasons)} ({'; '.join(reasons[:TOLD])}{more}).")
     return notes
 
 
