@@ -1,4 +1,4 @@
-"""What a result was made with: commit, packages, machine, seeds and the hashes of the weights."""
+"""What a result was made with: command, commit, packages, machine, seeds and the hashes of corpus and weights."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import hashlib
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from ttsbench.clips import read_record
+from ttsbench.data.corpus import PreparedCorpus
+from ttsbench.errors import ClipError
+from ttsbench.evaluated import evaluated_utterances
+from ttsbench.folders import REQUEST
 from ttsbench.jobs import Run
+from ttsbench.scoring import GROUND_TRUTH
+from ttsbench.store import content_hash
 
+COMMAND = "command.txt"
 WATCHED = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "pocketsphinx", "pymcd", "pysptk",
            "pyworld", "resemblyzer", "scipy", "soxr", "speechbrain", "speechmos", "torch", "torchaudio", "transformers",
            "ttsbench", "utmosv2")  # fmt: skip
@@ -20,10 +29,13 @@ WATCHED = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "poc
 def provenance(run: Run) -> dict[str, Any]:
     """A JSON record of everything a reader needs to make the same result."""
     weights = sorted((run.folder / "train").glob("*/weights.safetensors"))
+    command = run.folder / COMMAND
     return {
+        "command": command.read_text(encoding="utf-8") if command.exists() else None,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "python": platform.python_version(),
-        "packages": {name: version for name, version in _versions().items() if name in WATCHED},
+        "packages": {name: version for name, version in sorted(_versions().items()) if name in WATCHED},
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "processor": _processor(),
@@ -31,8 +43,27 @@ def provenance(run: Run) -> dict[str, Any]:
         },
         "device": _device(run.experiment.compute.accelerator),
         "seeds": list(run.experiment.seeds),
+        "corpus": _corpus(run),
         "weights": {path.parent.name: _file_hash(path) for path in weights},
     }
+
+
+def _corpus(run: Run) -> dict[str, Any]:
+    """Name, size and the hash of what was read: texts, splits, and the bytes of every recording."""
+    if (run.folder / REQUEST).exists():
+        listed = [[one.id, one.text, _reference(run.folder, one.id)] for one in evaluated_utterances(run.folder)]
+        return {"name": "folder", "utterances": len(listed), "hash": content_hash(listed)}
+    utterances = PreparedCorpus(run.folder / "prepare").utterances
+    # Features are cached under the hash of the recording they are of.
+    listed = [[one.id, one.text, one.split, Path(one.features).stem] for one in utterances]
+    return {"name": run.experiment.corpus.name, "utterances": len(listed), "hash": content_hash(listed)}
+
+
+def _reference(folder: Path, id_: str) -> str | None:
+    try:
+        return read_record(folder / "wavs" / GROUND_TRUTH, id_, 0).content
+    except ClipError as error:
+        return str(error)
 
 
 def commit() -> str | None:
