@@ -1,0 +1,116 @@
+"""The results table of the page: ``summary.csv`` as rows of cells, with the marks that ``table.md`` has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ttsbench.page.marks import read_marks
+from ttsbench.results import Cell
+from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
+from ttsbench.tables import decimals, format_value
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric. ``better`` is "higher", "lower", or empty where neither is."""
+
+    name: str
+    title: str
+    unit: str
+    better: str
+    signature: str
+
+
+@dataclass(frozen=True)
+class ShownCell:
+    """One cell as text; ``value`` is empty where nothing was measured. ``order`` is what it is sorted by."""
+
+    value: str
+    interval: str
+    failures: str
+    order: str
+    best: bool
+    marked: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system."""
+
+    system: str
+    cells: Sequence[ShownCell]
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """What the page shows of the results. ``utterances``: how many the references hold."""
+
+    title: str
+    notes: Sequence[str]
+    columns: Sequence[Column]
+    references: Sequence[Row]
+    models: Sequence[Row]
+    utterances: int
+    marked: bool
+
+    @property
+    def systems(self) -> list[str]:
+        """All, references first."""
+        return [row.system for row in (*self.references, *self.models)]
+
+
+def read_table(folder: Path) -> PageTable:
+    """The table of a run's folder."""
+    marks = read_marks(folder)
+    frame = pd.read_csv(folder / "summary.csv", dtype=str, keep_default_na=False)
+    systems = list(dict.fromkeys(frame["system"]))
+    references = marks["references"] or [name for name in (GROUND_TRUTH, COPY_SYNTHESIS) if name in systems]
+    cells = {(row["system"], row["metric"]): _cell(row) for _, row in frame.iterrows()}
+    metrics = list(dict.fromkeys(frame["metric"]))
+    columns = [_column(name, frame, marks["metrics"].get(name, {})) for name in metrics]
+    shown: dict[str, list[ShownCell]] = {system: [] for system in systems}
+    for column in columns:
+        marked = marks["metrics"].get(column.name, {})
+        digits = decimals(cells[system, column.name] for system in systems)
+        for system in systems:
+            shown[system].append(_shown(cells[system, column.name], column.unit, digits, marked))
+    rows = {system: Row(system, shown[system]) for system in systems}
+    return PageTable(
+        marks["title"], marks["notes"], columns,
+        [rows[name] for name in references], [row for name, row in rows.items() if name not in references],
+        max((cell.n + cell.n_failed for cell in cells.values() if cell.system == GROUND_TRUTH), default=0),
+        any(cell.marked for row in rows.values() for cell in row.cells),
+    )  # fmt: skip
+
+
+def _cell(row: pd.Series[str]) -> Cell:
+    value, low, high = (float(row[name] or math.nan) for name in ("value", "low", "high"))
+    return Cell(row["system"], row["metric"], value, low, high, int(row["n"]), int(row["n_failed"]))
+
+
+def _column(name: str, frame: pd.DataFrame, marks: Mapping[str, Any]) -> Column:
+    first = frame[frame["metric"] == name].iloc[0]
+    better = {"true": "higher", "false": "lower"}.get(str(first["higher_is_better"]).lower(), "")
+    return Column(name, marks.get("title", name), str(first["unit"]), better, str(first["signature"]))
+
+
+def _shown(cell: Cell, unit: str, digits: int, marks: Mapping[str, Any]) -> ShownCell:
+    asked = cell.n + cell.n_failed
+    failures = f"{cell.n} of {asked}" if cell.n_failed else ""
+    if math.isnan(cell.value):
+        return ShownCell("", "", failures, "", False, False)
+    low, high = (format_value(bound, unit, digits) for bound in (cell.low, cell.high))
+    return ShownCell(
+        format_value(cell.value, unit, digits),
+        f"[{low}, {high}]" if cell.low < cell.high else "",
+        failures,
+        repr(cell.value),
+        cell.system in marks.get("best", ()),
+        cell.system in marks.get("marked", ()),
+    )
