@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -125,6 +126,25 @@ def test_the_same_files_as_a_comparison(scored):
     for name in ("summary.csv", "differences.csv", "failures.csv", "table.md", "table.tex", "provenance.json"):
         assert (run / name).is_file()
     assert (run / "figures" / "spectrograms.png").is_file()
+
+
+def test_the_page_plays_copies_and_says_what_is_missing(scored, folders):
+    """What was handed in is FLAC at another rate; browsers get a WAV from beside the page."""
+    run = scored[0] / "run"
+    page = (run / "index.html").read_text(encoding="utf-8")
+    played = set(re.findall(r'<audio [^>]*src="([^"]+)"', page))
+    assert len(played) == 6 + 6 + 3  # of six utterances; of the faulty system three can be read
+    assert all(address.startswith("clips/") and (run / address).is_file() for address in played)
+    copies = {content_of(run / address) for address in played}
+    assert content_of(folders / "whole" / "u0.flac") in copies
+    assert "there is no u0 in faulty" in page
+    assert str(folders) not in "".join(played)
+
+
+def content_of(path):
+    """Samples to 14 bits, so that who wrote them is no matter."""
+    samples, rate = soundfile.read(path)
+    return rate, np.round(samples * 2**13).astype(int).tobytes()
 
 
 def test_one_changed_wav_costs_only_its_own_cells(scored, folders, tmp_path):

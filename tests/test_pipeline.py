@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import soundfile
@@ -108,7 +109,7 @@ def test_the_first_run_leaves_every_file(site):
     for name in (
         "experiment.json", "prepare/manifest.jsonl", "prepare/excluded.csv", "prepare/notes.json",
         "prepare/statistics.json", "summary.csv", "differences.csv", "failures.csv", "table.md", "table.tex",
-        "provenance.json", *(f"scores/{metric}.csv" for metric in METRICS),
+        "provenance.json", "index.html", "table.json", *(f"scores/{metric}.csv" for metric in METRICS),
     ):  # fmt: skip
         assert (run / name).is_file(), name
     models = [f"{label}-{role}-seed0" for label in ("l1", "l2") for role in ("acoustic", "prosody")]
@@ -121,7 +122,20 @@ def test_the_first_run_leaves_every_file(site):
     for system in SYSTEMS:
         assert len(list((run / "wavs" / system / "seed0" / "sample0").glob("*.wav"))) == 3
         assert len(read_json(run / "transcripts" / system / "seed0" / "transcripts.json")["clips"]) == 3
-    assert set(read_json(run / "provenance.json")["weights"]) == set(models)
+    provenance = read_json(run / "provenance.json")
+    assert set(provenance["weights"]) == set(models)
+    assert provenance["command"] == f"ttsbench compare {site.experiment} --output {run} --jobs 2"
+    assert provenance["corpus"]["utterances"] == 11
+
+
+def test_the_page_lets_one_hear_every_system(site):
+    page = (site.finished / "index.html").read_text(encoding="utf-8")
+    ids = {path.stem for path in (site.finished / "wavs" / "l1+l1" / "seed0" / "sample0").glob("*.wav")}
+    for id_ in ids:
+        for system in SYSTEMS:
+            assert f'src="wavs/{quote(system)}/seed0/sample0/{id_}.wav"' in page
+    assert len(list((site.finished / "clips").glob("*.png"))) == len(ids) * len(SYSTEMS)
+    assert "the first of each speaker in turn" in page
 
 
 def test_nothing_temporary_is_left(site):
@@ -193,10 +207,15 @@ def test_a_dry_run_writes_nothing(site, tmp_path):
 
 def test_report_writes_the_same_tables_again(site, tmp_path):
     run = site.copy(tmp_path / "run")
+    heard = next((run / "wavs" / "l1+l1" / "seed0" / "sample0").glob("*.wav")).stem
     (run / "summary.csv").unlink()
     (run / "table.tex").unlink()
+    (run / "index.html").unlink()
     with contextlib.redirect_stdout(io.StringIO()):
-        assert main(["report", str(run)]) == 0
+        assert main(["report", str(run), "--listen", heard]) == 0
+    page = (run / "index.html").read_text(encoding="utf-8")
+    assert page.count('<details class="utterance"') == 1
+    assert f"{heard}.wav" in page
     for name in ("summary.csv", "table.tex", "table.md", "differences.csv"):
         assert (run / name).read_bytes() == (site.finished / name).read_bytes(), name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 when everything asked for was done."""
     parser = build_parser()
     options = parser.parse_args(arguments)
+    options.line = shlex.join(["ttsbench", *(sys.argv[1:] if arguments is None else arguments)])
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=UserWarning)
     try:
@@ -64,8 +66,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_work_options(score)
     score.set_defaults(command=_score)
 
-    report = commands.add_parser("report", help="write tables again from the scores of a run")
+    report = commands.add_parser("report", help="write tables and page again from the scores of a run")
     report.add_argument("run", type=Path, metavar="RUN")
+    report.add_argument("--listen", nargs="+", default=[], metavar="ID",
+                        help="utterances to hear on the page; six over all speakers by default")  # fmt: skip
     report.set_defaults(command=_report)
 
     claims = commands.add_parser("claims", help="hold published claims to finished runs")
@@ -112,7 +116,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.dry_run:
         _print(dry_run(experiment, folder, workers))
         return 0
-    return compare(experiment, folder, workers, options.quiet)
+    return compare(experiment, folder, workers, options.quiet, options.line)
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -121,13 +125,14 @@ def _score(options: argparse.Namespace) -> int:
 
     generated = parse_generated(options.generated)
     request = Request(options.reference, generated, options.transcripts, options.speakers, _names(options.metrics))
-    return score(request, options.output, options.overrides, options.jobs or os.cpu_count() or 1, options.quiet)
+    workers = options.jobs or os.cpu_count() or 1
+    return score(request, options.output, options.overrides, workers, options.quiet, options.line)
 
 
 def _report(options: argparse.Namespace) -> int:
     from ttsbench.compare import report
 
-    return report(options.run)
+    return report(options.run, options.listen)
 
 
 def _claims(options: argparse.Namespace) -> int:

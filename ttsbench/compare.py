@@ -16,15 +16,16 @@ from ttsbench.folders import REQUEST, Request, make_folder_plan, set_up
 from ttsbench.jobs import STAGES, Job, Run
 from ttsbench.plan import make_plan
 from ttsbench.progress import RunReporter, clock, console
-from ttsbench.store import DONE, is_done, locked, read_json, write_json
+from ttsbench.provenance import COMMAND
+from ttsbench.store import DONE, is_done, locked, read_json, write_json, write_text
 from ttsbench.trained import reuse
 
 RESOLVED = "experiment.json"
 SHOWN_FAILURES = 10
 
 
-def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> int:
-    """Run what is not done yet and print the table; 1 where a job failed."""
+def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool, command: str) -> int:
+    """Run what is not done yet and print the table; 1 where a job failed. ``command`` is kept for the provenance."""
     run = Run(folder.resolve(), experiment)
     plan = make_plan(experiment)
     with locked(run.folder):
@@ -33,10 +34,10 @@ def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> 
             _restore_features(run, plan[0])
             if experiment.compute.reuse and (count := reuse(run, plan)):
                 console().print(f"{count} models were trained before and are taken from the cache.", highlight=False)
-        return carry_out(run, plan, folder, workers, quiet)
+        return carry_out(run, plan, folder, workers, quiet, command)
 
 
-def score(request: Request, folder: Path, overrides: Sequence[str], workers: int, quiet: bool) -> int:
+def score(request: Request, folder: Path, overrides: Sequence[str], workers: int, quiet: bool, command: str) -> int:
     """Score folders of wavs and print the table; 1 where a job or a measurement failed."""
     with locked(folder.resolve()):
         _refuse_other_run(folder)
@@ -45,16 +46,17 @@ def score(request: Request, folder: Path, overrides: Sequence[str], workers: int
             console().print(note, highlight=False, markup=False)
         write_json(folder / RESOLVED, experiment.model_dump(mode="json"))
         run = Run(folder.resolve(), experiment)
-        status = carry_out(run, make_folder_plan(experiment, run.folder), folder, workers, quiet)
+        status = carry_out(run, make_folder_plan(experiment, run.folder), folder, workers, quiet, command)
     return status or _measurements_failed(run)
 
 
-def carry_out(run: Run, plan: Sequence[Job], shown: Path, workers: int, quiet: bool) -> int:
+def carry_out(run: Run, plan: Sequence[Job], shown: Path, workers: int, quiet: bool, command: str) -> int:
     """Run the jobs of a plan that are not done; 1 where one failed. ``shown`` is the folder as the user gave it."""
     if all(is_done(job.path(run), job.key) for job in plan):
         _out(f"{shown} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
         _show(run)
         return 0
+    write_text(run.folder / COMMAND, command)
     reporter = RunReporter(console(), quiet, workers)
     try:
         failures = execute(run, plan, workers, reporter)
@@ -67,7 +69,10 @@ def carry_out(run: Run, plan: Sequence[Job], shown: Path, workers: int, quiet: b
         )
         return 1
     _show(run)
-    _out(f"\nIn {shown}: summary.csv, differences.csv, failures.csv, table.md, table.tex, figures/, provenance.json.\n")
+    _out(
+        f"\nIn {shown}: summary.csv, differences.csv, failures.csv, table.md, table.tex, figures/, provenance.json.\n"
+        f"To read and to listen: {shown / 'index.html'}\n"
+    )
     return 0
 
 
@@ -119,8 +124,8 @@ def dry_run(experiment: Experiment, folder: Path, workers: int) -> str:
     return "\n".join(lines)
 
 
-def report(folder: Path) -> int:
-    """Write the tables of a run again from its scores, with the code as it is now."""
+def report(folder: Path, listen: Sequence[str] = ()) -> int:
+    """Write tables and page of a run again from its scores, with the code as it is now; to hear: ``listen``."""
     if not (folder / RESOLVED).exists():
         raise TtsbenchError(f"{folder} is no run folder: it has no {RESOLVED}. Give the --output of a compare.")
     experiment = validate(read_json(folder / RESOLVED), str(folder / RESOLVED))
@@ -130,7 +135,7 @@ def report(folder: Path) -> int:
     if not (run.folder / "scores" / "done").exists():
         raise TtsbenchError(f"{folder} has no finished scores; run its compare to the end first.")
     with locked(run.folder):
-        stage_module("report").work(run, job, {}, lambda fraction: None)
+        stage_module("report").work(run, job, {"listen": listen}, lambda fraction: None)
     _show(run)
     return 0
 

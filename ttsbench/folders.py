@@ -1,7 +1,7 @@
 """``ttsbench score``: systems that are folders of wavs, wherever they came from, in the same table as a comparison.
 
 Clips are matched by stem. Two folders under one name are two draws of one system. Every file may have its own sample
-rate. What was handed in is never copied nor changed.
+rate. What was handed in is never changed, nor copied but for the few clips that the page plays.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Stage report: the scored rows become tables and figures.
 
 Leaves in the run's folder ``summary.csv``, ``differences.csv``, ``failures.csv``, ``training.csv`` where models were
-trained, ``table.md``, ``table.tex``, ``figures/`` and ``provenance.json``.
+trained, ``table.md``, ``table.tex``, ``table.json``, ``figures/``, ``provenance.json``, and ``index.html`` with its
+``clips/``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ttsbench.evaluated import evaluated_utterances
 from ttsbench.figures import save_figure, spectrograms, sweep_figure, training_curves
 from ttsbench.folders import REQUEST, request_notes
 from ttsbench.jobs import Job, Progress, Run, Task
+from ttsbench.page import MARKS, table_marks, write_page
 from ttsbench.provenance import provenance
 from ttsbench.results import MetricRows, Sampling, compare, difference_frame, read_rows, summary, summary_frame
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
@@ -42,7 +44,7 @@ def finish(run: Run, job: Job) -> None:
 
 
 def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
-    """Write the report."""
+    """Write the report; a task may say by ``listen`` which utterances the page lets one hear."""
     settings = run.experiment.statistics
     sampling = Sampling(settings.resamples, settings.level, settings.seed)
     metrics = _metric_rows(run, job)
@@ -68,9 +70,11 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
         write_text(run.folder / "training.csv", trained.to_csv(index=False, lineterminator="\n"))
     write_text(run.folder / "table.md", "\n".join([markdown(table), *training_lines(trained), ""]))
     write_text(run.folder / "table.tex", latex(table))
+    write_json(run.folder / MARKS, table_marks(table))
     progress(0.7)
     _figures(run, job)
     write_json(run.folder / "provenance.json", provenance(run))
+    write_page(run.folder, task.get("listen", ()))
 
 
 def _figures(run: Run, job: Job) -> None:

@@ -15,7 +15,7 @@ from ttsbench.jobs import Job, Stage
 from ttsbench.store import content_hash
 
 VERSIONS: Mapping[Stage, int] = {
-    "prepare": 1, "train": 1, "synthesize": 2, "collect": 1, "transcribe": 2, "score": 2, "report": 2
+    "prepare": 1, "train": 1, "synthesize": 2, "collect": 1, "transcribe": 2, "score": 2, "report": 3
 }  # fmt: skip
 GROUND_TRUTH = "ground-truth"
 COPY_SYNTHESIS = "copy-synthesis"
