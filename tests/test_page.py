@@ -101,7 +101,8 @@ def make_run(folder):
     write_summary(folder)
     write_json(folder / "table.json", {
         "title": HOSTILE, "references": SYSTEMS[:2], "notes": [f"Note {HOSTILE}", "`a+b`: two", "third", "fourth"],
-        "metrics": {"mcd": {"title": f"MCD {HOSTILE}", "best": [LABEL], "marked": [LABEL]}},
+        "signs": {"†": f"differs from {HOSTILE}"},
+        "metrics": {"mcd": {"title": f"MCD {HOSTILE}", "best": [LABEL], "signs": {"†": [LABEL]}}},
     })  # fmt: skip
     write_rows(folder / "scores" / "mcd.csv", ["distortion_db"], lambda system, seed, id_: (
         f"no {HOSTILE}" if MCD[system] is None else (MCD[system] + seed,)))  # fmt: skip

@@ -36,7 +36,7 @@ class ShownCell:
     failures: str
     order: str
     best: bool
-    marked: bool
+    signs: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PageTable:
     references: Sequence[Row]
     models: Sequence[Row]
     utterances: int
-    marked: bool
+    signs: Mapping[str, str]  # what those of the cells mean
 
     @property
     def systems(self) -> list[str]:
@@ -85,7 +85,7 @@ def read_table(folder: Path) -> PageTable:
         marks["title"], marks["notes"], columns,
         [rows[name] for name in references], [row for name, row in rows.items() if name not in references],
         max((cell.n + cell.n_failed for cell in cells.values() if cell.system == GROUND_TRUTH), default=0),
-        any(cell.marked for row in rows.values() for cell in row.cells),
+        marks["signs"],
     )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def _shown(cell: Cell, unit: str, digits: int, marks: Mapping[str, Any]) -> Show
     asked = cell.n + cell.n_failed
     failures = f"{cell.n} of {asked}" if cell.n_failed else ""
     if math.isnan(cell.value):
-        return ShownCell("", "", failures, "", False, False)
+        return ShownCell("", "", failures, "", False, ())
     low, high = (format_value(bound, unit, digits) for bound in (cell.low, cell.high))
     return ShownCell(
         format_value(cell.value, unit, digits),
@@ -112,5 +112,5 @@ def _shown(cell: Cell, unit: str, digits: int, marks: Mapping[str, Any]) -> Show
         failures,
         repr(cell.value),
         cell.system in marks.get("best", ()),
-        cell.system in marks.get("marked", ()),
+        [sign for sign, systems in marks.get("signs", {}).items() if cell.system in systems],
     )
