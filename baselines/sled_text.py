@@ -14,6 +14,9 @@ With ``interleave`` n:m it begins to speak before it has read everything: n phon
 text has run out, the rest of the speech. What it draws comes in chunks of m frames (``stream``). A phone's state is the
 shared encoder's, which looks a few phones ahead (``ModelSize.encoder_reach``): so far text must be ahead of n.
 
+With ``prompt`` it reads another recording of the speaker first, about 3 s of phones and patches, and knows by that
+alone who is to speak. It is no part of the loss.
+
 Chosen here, for a corpus of minutes and not of thousands of hours: the text is the encoder's phones, speaker included,
 and phone i stands at the place where it would be spoken at the corpus' mean rate, so that text and speech of one moment
 are near each other for the rotary positions; the stop is weighed ``STOP_WEIGHT`` times where the paper has 100 for
@@ -31,7 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Spoken
+from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Prompt, Spoken
 from ttsbench.nn.drawing import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
 from ttsbench.nn.matching import matching_width
 from ttsbench.nn.transformer import Cache, Transformer
@@ -55,6 +58,14 @@ class Text(NamedTuple):
         return Text(*(one[:, start:end] for one in self))
 
 
+class Given(NamedTuple):
+    """All there is to read but speech of its own."""
+
+    past: Text  # the prompt's phones and patches, which are read first; none without a prompt
+    text: Text
+    offset: Tensor  # (B,) places of the past, after which text and speech begin
+
+
 class Turns(NamedTuple):
     """How many phones and patches take turns."""
 
@@ -71,9 +82,10 @@ class Turns(NamedTuple):
 class Reading:
     """What was read so far: keys, values, and which of their places are real (B, known)."""
 
-    def __init__(self, transformer: Transformer, rows: int, capacity: int) -> None:
-        self.cache = Cache(transformer, rows, capacity)
-        self.real = transformer.norm.weight.new_zeros(rows, 0, dtype=torch.bool)
+    def __init__(self, transformer: Transformer, offset: Tensor, capacity: int) -> None:
+        """``offset`` (B,) is the place of the first patch."""
+        self.cache, self.offset = Cache(transformer, len(offset), capacity), offset
+        self.real = torch.zeros(len(offset), 0, dtype=torch.bool, device=offset.device)
 
 
 class TextNetwork(nn.Module):
@@ -81,8 +93,12 @@ class TextNetwork(nn.Module):
 
     seen: Tensor
 
-    def __init__(self, patch: int, cond_dim: int, dim: int, layers: int, blocks: int, width: int) -> None:
+    def __init__(
+        self, steps: int, channels: int, cond_dim: int, dim: int, layers: int, blocks: int, width: int
+    ) -> None:
+        """``steps`` and ``channels`` are a patch's."""
         super().__init__()
+        self.steps, patch = steps, steps * channels
         self.text, self.previous = nn.Linear(cond_dim, dim), nn.Linear(patch, dim)
         self.start, self.no_text = nn.Parameter(torch.randn(dim)), nn.Parameter(torch.randn(dim))
         self.transformer = Transformer(dim, layers, max(1, dim // HEAD_DIM))
@@ -94,22 +110,41 @@ class TextNetwork(nn.Module):
         """Patches per phone, of the corpus."""
         return self.seen[0] / self.seen[1]
 
-    def read_text(self, cond: Condition, left_out: Tensor) -> Text:
-        """The text of a batch; left_out (B,) bool has none of it."""
-        inputs = torch.where(left_out.view(-1, 1, 1), self.no_text, self.text(cond.states))
-        places = torch.arange(inputs.shape[1], device=inputs.device) * self.rate
-        return Text(inputs, places.expand(inputs.shape[:2]), cond.phone_mask)
+    def read(self, cond: Condition, left_out: Tensor) -> Given:
+        """Prompt and text of a batch; left_out (B,) bool has the prompt's speech alone."""
+        past, offset = self._past(cond.prompt, left_out, cond.states)
+        text = self._text(cond.states, cond.phone_mask, left_out)
+        return Given(past, text._replace(places=text.places + offset.unsqueeze(1)), offset)
 
-    def states(self, text: Text, previous: Tensor, turns: Turns) -> Tensor:
-        """A text and all patches (B, K, C'), the first of which is nothing -> z (B, K, dim)."""
-        batch, count = previous.shape[:2]
+    def _text(self, states: Tensor, mask: Tensor, left_out: Tensor) -> Text:
+        inputs = torch.where(left_out.view(-1, 1, 1), self.no_text, self.text(states))
+        places = torch.arange(inputs.shape[1], device=inputs.device) * self.rate
+        return Text(inputs, places.expand(inputs.shape[:2]), mask)
+
+    def _past(self, prompt: Prompt | None, left_out: Tensor, states: Tensor) -> tuple[Text, Tensor]:
+        """A prompt, its whole patches after its phones, and how many patches those are (B,)."""
+        if prompt is None:
+            nothing = self._text(states[:, :0], states[:, :0, 0].bool(), left_out)
+            return nothing, states.new_zeros(len(states), dtype=torch.float)
+        text = self._text(prompt.states, prompt.phone_mask, left_out)
+        speech = self.previous(patches(prompt.values, self.steps))
+        real = patches(prompt.mask.unsqueeze(-1), self.steps).all(dim=-1)
+        places = torch.arange(real.shape[1], device=real.device).expand(real.shape)
+        both = zip(text, (speech, places, real), strict=True)
+        return Text(*(torch.cat(parts, dim=1) for parts in both)), real.sum(dim=1).float()
+
+    def states(self, given: Given, previous: Tensor, turns: Turns) -> Tensor:
+        """All there is to read, and all patches (B, K, C'), the first of which is nothing -> z (B, K, dim)."""
+        past, text, offset = given
+        count = previous.shape[1]
         speech = self._speech(previous, torch.arange(count, device=previous.device) == 0)
-        places = torch.arange(count, device=previous.device).expand(batch, -1)
-        order = turns.order(text.inputs.shape[1], count, previous.device)
+        places = torch.arange(count, device=previous.device) + offset.unsqueeze(1)
+        first = torch.arange(past.inputs.shape[1], device=previous.device)
+        order = torch.cat([first, len(first) + turns.order(text.inputs.shape[1], count, previous.device)])
         z = self.transformer(
-            torch.cat([text.inputs, speech], dim=1)[:, order], None,
-            torch.cat([text.places, places], dim=1)[:, order],
-            functional.pad(text.real, (0, count), value=True)[:, order],
+            torch.cat([past.inputs, text.inputs, speech], dim=1)[:, order], None,
+            torch.cat([past.places, text.places, places], dim=1)[:, order],
+            functional.pad(torch.cat([past.real, text.real], dim=1), (0, count), value=True)[:, order],
         )  # fmt: skip
         return z[:, order.argsort()[-count:]]  # type: ignore[no-any-return]
 
@@ -126,7 +161,7 @@ class TextNetwork(nn.Module):
         rows = len(reading.real)
         first = torch.full((1,), step == 0, device=previous.device)
         speech = self._speech(previous.repeat(rows // len(previous), 1).unsqueeze(1), first)
-        places = torch.full((rows, 1), float(step), device=previous.device)
+        places = reading.offset.unsqueeze(1) + step
         reading.real = functional.pad(reading.real, (0, 1), value=True)
         z = self.transformer(speech, reading.cache, places, reading.real).squeeze(1)
         mixed = z if guidance == 1 else guided(z, guidance)
@@ -143,7 +178,8 @@ class SledText:
     ``patch``: frames in one draw. ``beta``, ``repulsion``: of the energy distance. ``text_dropout``: share of
     utterances without their text, which ``guidance`` at sampling needs. ``dim``, that of the condition where left out,
     and ``layers`` are the Transformer's, ``blocks`` the head's. ``interleave``: phones and frames that take turns, the
-    latter rounded up to whole patches; left out, all text is read before anything is said.
+    latter rounded up to whole patches; left out, all text is read before anything is said. ``prompt``: whether another
+    recording tells who speaks, which may then be anybody.
     """
 
     info = AdapterInfo(
@@ -164,6 +200,7 @@ class SledText:
         text_dropout: float = 0.0,
         input_noise: float = 0.2,
         interleave: Sequence[int] | None = None,
+        prompt: bool = False,
         dim: int | None = None,
         layers: int = 3,
         blocks: int = 2,
@@ -177,8 +214,9 @@ class SledText:
         require_dropout("text_dropout", text_dropout)
         self.channels, self.patch, self.distance = context.channels, patch, EnergyDistance(beta, repulsion)
         self.text_dropout, self.input_noise, self.interleave = text_dropout, input_noise, interleave
+        self.prompted = prompt
         network = partial(
-            TextNetwork, patch * context.channels, context.cond_dim, dim or context.cond_dim, layers, blocks
+            TextNetwork, patch, context.channels, context.cond_dim, dim or context.cond_dim, layers, blocks
         )
         peer = partial(context.backbone, 0, context.channels)
         self.network = network(matching_width(network, peer, HEAD_WIDTHS))
@@ -197,8 +235,8 @@ class SledText:
         spoken = real.any(dim=-1)
         if self.network.training:
             self.network.seen += torch.stack([spoken.sum(), batch.cond.phone_mask.sum()])
-        text = self.network.read_text(batch.cond, rng.time(target.device) < self.text_dropout)
-        z = self.network.states(text, functional.pad(read, (0, 0, 1, 0)), self._turns(batch.cond))
+        given = self.network.read(batch.cond, rng.time(target.device) < self.text_dropout)
+        z = self.network.states(given, functional.pad(read, (0, 0, 1, 0)), self._turns(batch.cond))
         draws = [self.network.head(z[:, :-1], rng.normal(spoken, NOISE)) for _ in range(2)]
         distances = self.distance(draws[0], draws[1], target, real)
         distance = (distances * spoken).sum() / spoken.sum().clamp_min(1)
@@ -228,8 +266,11 @@ class SledText:
         limits = (LONGEST * phones * self.network.rate).ceil().long().clamp_min(1)
         allowed = torch.arange(int(limits.max()), device=phones.device) < limits.unsqueeze(1)
         noise = temperature * rng.normal(allowed, NOISE)
-        text, turns = self._text(cond, guidance), self._turns(cond)
-        reading = Reading(self.network.transformer, len(text.inputs), text.inputs.shape[1] + allowed.shape[1])
+        (past, text, offset), turns = self._read(cond, guidance), self._turns(cond)
+        known = past.inputs.shape[1] + text.inputs.shape[1]
+        reading = Reading(self.network.transformer, offset, known + allowed.shape[1])
+        if past.inputs.shape[1]:
+            self.network.listen(past, reading)
         previous = noise.new_zeros(len(phones), self.patch * self.channels)
         counts, drawn = limits.clone(), list[Tensor]()
         speaking = torch.ones_like(limits, dtype=torch.bool)
@@ -263,9 +304,10 @@ class SledText:
         phones, frames = self.interleave or (cond.phones.shape[1], CHUNK_FRAMES)
         return Turns(phones, -(-frames // self.patch))
 
-    def _text(self, cond: Condition, guidance: float) -> Text:
-        """The text, and with guidance once more without it."""
+    def _read(self, cond: Condition, guidance: float) -> Given:
+        """All there is to read, and with guidance once more without text."""
         branches = [False] if guidance == 1 else [False, True]
         left_out = [torch.full((len(cond.phones),), branch, device=cond.phones.device) for branch in branches]
-        texts = [self.network.read_text(cond, branch) for branch in left_out]
-        return Text(*(torch.cat(parts) for parts in zip(*texts, strict=True)))
+        pasts, texts, offsets = zip(*(self.network.read(cond, branch) for branch in left_out), strict=True)
+        past, text = (Text(*(torch.cat(parts) for parts in zip(*ones, strict=True))) for ones in (pasts, texts))
+        return Given(past, text, torch.cat(offsets))

@@ -7,7 +7,7 @@ import torch
 from toytargets import DIM, condition, noise, randn
 
 from baselines.sled_text import LONGEST, Reading, SledText, Turns
-from ttsbench import Batch, ConfigError, ModelContext
+from ttsbench import Batch, ConfigError, ModelContext, Prompt
 from ttsbench.model import CallCounter
 from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.drawing import NOISE
@@ -78,6 +78,11 @@ def test_patches_per_phone_are_those_of_the_corpus(trained):
     assert float(trained.network.rate) == pytest.approx(2.0, abs=0.01)  # of 2 frames each
 
 
+def prompt_of(batch):
+    """Its speech and phones, to be read before."""
+    return Prompt(batch.target, batch.cond.mask, batch.cond.states, batch.cond.phone_mask)
+
+
 def awake(**options):
     """An untrained network whose head does not give zeros."""
     adapter = built(**options)
@@ -89,21 +94,26 @@ def awake(**options):
 
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
 @pytest.mark.parametrize("interleave", [None, (2, 4), (1, 6)])
-def test_sampling_reads_what_training_reads(guidance, interleave):
+@pytest.mark.parametrize("prompt", [False, True])
+def test_sampling_reads_what_training_reads(guidance, interleave, prompt):
     """Step by step with a cache, and all at once."""
     adapter, batch = awake(text_dropout=0.5, interleave=interleave), speech(4)
+    if prompt:
+        batch = replace(batch, cond=replace(batch.cond, prompt=prompt_of(speech(4, seed=5))))
     patches = randn(4, 6, 2 * CHANNELS)
     previous = torch.cat([torch.zeros(4, 1, 2 * CHANNELS), patches[:, :-1]], dim=1)
     draws = randn(4, 6, NOISE, seed=3)
     network, none = adapter.network, torch.zeros(4, dtype=torch.bool)
     with torch.no_grad():
         turns = adapter._turns(batch.cond)
-        with_text = network.states(network.read_text(batch.cond, none), previous, turns)
-        without = network.states(network.read_text(batch.cond, ~none), previous, turns)
+        with_text = network.states(network.read(batch.cond, none), previous, turns)
+        without = network.states(network.read(batch.cond, ~none), previous, turns)
         z = without + guidance * (with_text - without)
         expected = torch.cat([network.head(z, draws), network.stop(with_text)], dim=-1)
-        text = adapter._text(batch.cond, guidance)
-        reading, steps = Reading(network.transformer, len(text.inputs), 5 + 6), []
+        past, text, offset = adapter._read(batch.cond, guidance)
+        reading, steps = Reading(network.transformer, offset, 20 + 6), []
+        if prompt:
+            network.listen(past, reading)
         for k in range(6):
             if k % turns.patches == 0:
                 start = k // turns.patches * turns.phones
@@ -140,7 +150,7 @@ def test_text_that_is_left_out_is_not_read():
     other = replace(batch.cond, states=batch.cond.states + 1)
     turns = adapter._turns(batch.cond)
     some, others = (
-        adapter.network.states(adapter.network.read_text(one, left_out), previous, turns) for one in (batch.cond, other)
+        adapter.network.states(adapter.network.read(one, left_out), previous, turns) for one in (batch.cond, other)
     )
     assert torch.equal(some[left_out], others[left_out])
     assert not torch.equal(some[~left_out], others[~left_out])
@@ -197,6 +207,86 @@ def test_it_says_what_it_is_told_as_it_reads():
     assert spoken.stopped.float().mean() > 0.95
     right = spoken.lengths == batch.cond.lengths
     assert right.float().mean() > 0.6
+
+
+# Prompts
+
+
+def prompted(batch, values=None):
+    prompt = prompt_of(speech(len(batch.target), seed=5))
+    if values is not None:
+        prompt = replace(prompt, values=values * prompt.mask.unsqueeze(-1))
+    return replace(batch.cond, prompt=prompt)
+
+
+def test_a_prompt_is_heard():
+    adapter, batch = awake(), speech(4)
+    with torch.no_grad():
+        plain, heard = (adapter.sample(cond, 1, noise(4)) for cond in (batch.cond, prompted(batch)))
+        other = adapter.sample(prompted(batch, torch.ones(4, 20, CHANNELS)), 1, noise(4))
+    assert not torch.allclose(plain.values[:, :2], heard.values[:, :2])
+    assert not torch.allclose(other.values[:, :2], heard.values[:, :2])
+
+
+def test_speech_begins_where_the_prompt_has_ended():
+    adapter, batch = awake(), speech(4)
+    cond = prompted(batch)
+    past, text, offset = adapter._read(cond, 1.0)
+    assert offset.tolist() == (cond.prompt.mask.sum(dim=1) // 2).tolist()
+    plain = adapter._read(batch.cond, 1.0).text
+    torch.testing.assert_close(text.places, plain.places + offset.unsqueeze(1))
+    assert past.real.sum(dim=1).tolist() == (offset + cond.prompt.phone_mask.sum(dim=1)).tolist()
+
+
+def test_padding_of_a_prompt_changes_nothing():
+    adapter, batch = awake(), speech(4)
+    cond, pad = prompted(batch), torch.nn.functional.pad
+    longer = Prompt(
+        pad(cond.prompt.values, (0, 0, 0, 6)), pad(cond.prompt.mask, (0, 6)),
+        pad(cond.prompt.states, (0, 0, 0, 3)), pad(cond.prompt.phone_mask, (0, 3)),
+    )  # fmt: skip
+    with torch.no_grad():
+        some, others = (adapter.sample(one, 1, noise(4)) for one in (cond, replace(cond, prompt=longer)))
+    torch.testing.assert_close(some.values, others.values, rtol=0, atol=1e-5)
+
+
+def test_a_prompt_is_read_in_training():
+    adapter, batch = awake(prompt=True), speech(4)
+    assert adapter.prompted
+    first, other = (
+        float(adapter.losses(Batch(batch.target, cond), 0, noise(4))["generator"].detach())
+        for cond in (prompted(batch), prompted(batch, torch.ones(4, 20, CHANNELS)))
+    )
+    assert first != other
+
+
+@pytest.mark.slow
+def test_it_speaks_with_the_voice_of_its_prompt():
+    """Voices are levels that nothing else tells; one of those that are tested was never trained on."""
+
+    def voiced(batch, levels, seed):
+        shift, prompt = levels.view(-1, 1, 1), speech(len(levels), seed=seed)
+        values = (prompt.target + shift) * prompt.cond.mask.unsqueeze(-1)
+        target = (batch.target + shift) * batch.cond.mask.unsqueeze(-1)
+        return Batch(target, replace(batch.cond, prompt=replace(prompt_of(prompt), values=values)))
+
+    adapter = built(prompt=True)
+    optimizer = torch.optim.Adam(adapter.network.parameters(), 3e-3)
+    for step in range(400):
+        levels = torch.tensor([-1.5, -0.5, 1.5])[torch.arange(32) % 3]
+        batch = voiced(speech(seed=step + 1), levels, seed=10_000 + step)
+        loss = adapter.losses(batch, step, noise(32, step + 1))["generator"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    adapter.network.eval()
+    off = {}
+    for level in (-1.5, 0.5, 1.5):
+        batch = voiced(speech(32, seed=999), torch.full((32,), level), seed=888)
+        with torch.no_grad():
+            spoken = adapter.sample(batch.cond, 1, noise(32))
+        off[level] = float(spoken.values[:, :4].mean() - batch.target[:, :4].mean())
+    assert all(abs(difference) < 0.5 for difference in off.values()), off
 
 
 def test_wrong_options_get_a_sentence():

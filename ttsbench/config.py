@@ -54,6 +54,7 @@ class CorpusConfig(Section):
     test: int = Field(60, ge=1)  # utterances wanted in the test split
     valid: int = Field(12, ge=1)
     split_seed: int = 0
+    held_out_speakers: tuple[str, ...] = ()  # never trained on; where there are any, they alone are tested
     max_s: float = Field(20.0, gt=0.5)  # longer clips are left out and counted
     alignment: Literal["auto", "textgrid", "pocketsphinx"] = "auto"
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
+from ttsbench.data.prompts import Prompts
 from ttsbench.data.text import words
 from ttsbench.store import read_json, write_json
 
 LISTING = "utterances.json"
-PROMPT_FRAMES = 260  # about 3 s at the default mel, which SLED and DMOSpeech prompt with
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,12 @@ def evaluated_utterances(folder: Path) -> list[EvaluatedUtterance]:
     if listing.exists():
         return [EvaluatedUtterance(**values) for values in read_json(listing)]
     corpus = PreparedCorpus(folder / "prepare")
-    prompts = _prompts(corpus.split("train"))
-    return [
-        EvaluatedUtterance(one.id, one.text, one.speaker, prompts.get(one.speaker), one.attributes)
-        for one in corpus.split("test")
-    ]
+    prompts = Prompts(corpus)
+    return [_evaluated(one, prompts.of(one)) for one in corpus.split("test")]
+
+
+def _evaluated(one: PreparedUtterance, prompt: PreparedUtterance | None) -> EvaluatedUtterance:
+    return EvaluatedUtterance(one.id, one.text, one.speaker, prompt.audio if prompt else None, one.attributes)
 
 
 def write_listing(folder: Path, utterances: Iterable[EvaluatedUtterance]) -> None:
@@ -54,14 +54,3 @@ def vocabulary(folder: Path) -> list[str]:
         else [one.text for one in PreparedCorpus(folder / "prepare").utterances]
     )
     return sorted({word for text in texts for word in words(text)})
-
-
-def _prompts(training: Sequence[PreparedUtterance]) -> dict[str, str]:
-    """Speaker -> the training recording whose length is nearest to a prompt's; the first of them by id."""
-    by_speaker: dict[str, list[PreparedUtterance]] = defaultdict(list)
-    for one in training:
-        by_speaker[one.speaker].append(one)
-    return {
-        speaker: min(ones, key=lambda one: (abs(one.frames - PROMPT_FRAMES), one.id)).audio
-        for speaker, ones in by_speaker.items()
-    }

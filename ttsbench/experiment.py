@@ -208,6 +208,11 @@ def _check_values(experiment: Experiment) -> None:
         for role in roles:
             with _refusal(f"adapters.{label}: '{config.adapter}' does not take {config.options}"):
                 model = built(config.adapter, config.options, role)
+            if experiment.corpus.held_out_speakers and not model.prompted:
+                raise ConfigError(
+                    f"corpus.held_out_speakers: '{label}' tells speakers by what it learnt of them, and learns nothing "
+                    "of those; compare adapters that take a prompt, such as sled_text with options {prompt: true}."
+                )
             with _refusal(f"adapters.{label}: '{config.adapter}' does not sample with {config.sampling}"):
                 try_sampling(model, sampling_of(experiment, label))
 

@@ -101,6 +101,16 @@ class Watched(Protocol):
 
 
 @runtime_checkable
+class Prompted(Protocol):
+    """A free-running adapter that may be told who speaks by another recording, ``cond.prompt``, and by that alone."""
+
+    @property
+    def prompted(self) -> bool:
+        """Whether it is, with the options it has."""
+        ...
+
+
+@runtime_checkable
 class Streaming(Protocol):
     """A free-running adapter that can be heard before it has finished."""
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ttsbench import registry
 from ttsbench.config import ModelSize
 from ttsbench.data.batching import RawBatch
-from ttsbench.interfaces import Adapter, Continuing, Refining
+from ttsbench.interfaces import Adapter, Continuing, Prompted, Refining
 from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.conditioner import Conditioner
 from ttsbench.store import content_hash, read_json, write_bytes, write_json
@@ -36,6 +36,7 @@ class SpeechModel(nn.Module):
         """``shape`` gives n_phones, n_speakers and channels (of the target)."""
         super().__init__()
         self.role: Role = role
+        self.channels = shape["channels"]
         self.conditioner = Conditioner(
             role, shape["n_phones"], shape["n_speakers"], size.dim, size.encoder_layers, size.kernel
         )
@@ -92,6 +93,11 @@ class SpeechModel(nn.Module):
     def parameter_count(self) -> int:
         """Parameters used at sampling time."""
         return sum(parameter.numel() for parameter in self.sampling_parameters())
+
+    @property
+    def prompted(self) -> bool:
+        """Whether its adapter is told by a prompt who speaks."""
+        return isinstance(self.adapter, Prompted) and self.adapter.prompted
 
     def generators(self) -> list[nn.Module]:
         """The networks whose calls are function evaluations."""

@@ -53,9 +53,9 @@ def make_plan(experiment: Experiment) -> list[Job]:
 
 def _prepare(experiment: Experiment) -> Job:
     corpus = experiment.corpus
-    key = job_key(
-        "prepare", corpus.model_dump(mode="json", exclude={"path"}), experiment.mel.model_dump(), fingerprint(corpus)
-    )
+    unsaid = {"path"} if corpus.held_out_speakers else {"path", "held_out_speakers"}
+    told = corpus.model_dump(mode="json", exclude=unsaid)
+    key = job_key("prepare", told, experiment.mel.model_dump(), fingerprint(corpus))
     minutes = costs.corpus_minutes(corpus)
     return Job("prepare", "prepare", (), key, "prepare", costs.prepare_s(minutes), {"minutes": minutes})
 

@@ -17,6 +17,7 @@ from ttsbench import registry
 from ttsbench.config import CorpusConfig, MelConfig
 from ttsbench.data.corpus import PreparedUtterance, dump_utterance, normalisation
 from ttsbench.data.features import Features, extract, feature_path, load_features, save_features
+from ttsbench.data.splits import Split, hold_out, split
 from ttsbench.errors import ClipError, CorpusError
 from ttsbench.jobs import Job, Progress, Run, Task
 from ttsbench.store import cache_dir, check_space, read_json, write_json, write_text
@@ -37,14 +38,12 @@ def list_corpus(config: CorpusConfig) -> tuple[list[Utterance], list[tuple[str, 
 
 def tasks(run: Run, job: Job) -> Sequence[Task]:
     """List, split and check the corpus as far as its listing goes, then cut it into chunks."""
-    from ttsbench.data.splits import split
-
     folder = job.path(run)
     check_space(folder, int(job.spec["minutes"] * BYTES_PER_MINUTE))
     check_space(cache_dir(), int(job.spec["minutes"] * BYTES_PER_MINUTE))
     config = run.experiment.corpus
     utterances, excluded = list_corpus(config)
-    split(utterances, test=config.test, valid=config.valid, seed=config.split_seed)  # refuses before long work starts
+    _splits(utterances, config)  # refuses before long work starts
     write_json(folder / "listing.json", excluded)
     chunks = [utterances[start : start + CHUNK] for start in range(0, len(utterances), CHUNK)]
     return [
@@ -148,11 +147,18 @@ def _align(utterance: Utterance, samples: Any, sample_rate: int, source: str) ->
     return align(utterance.text, samples, sample_rate)
 
 
-def _split(kept: Sequence[Mapping[str, Any]], config: CorpusConfig) -> tuple[list[PreparedUtterance], list[str]]:
-    from ttsbench.data.splits import split
-
-    utterances = [_parse(row["utterance"]) for row in kept]
+def _splits(utterances: Sequence[Utterance], config: CorpusConfig) -> tuple[dict[str, Split], list[str]]:
+    """Split of each utterance, and notes."""
     splits, notes = split(utterances, test=config.test, valid=config.valid, seed=config.split_seed)
+    if not config.held_out_speakers:
+        return splits, notes
+    found, more = hold_out(splits, {one.id: one.speaker for one in utterances}, config.held_out_speakers)
+    return found, [*notes, *more]
+
+
+def _split(kept: Sequence[Mapping[str, Any]], config: CorpusConfig) -> tuple[list[PreparedUtterance], list[str]]:
+    utterances = [_parse(row["utterance"]) for row in kept]
+    splits, notes = _splits(utterances, config)
     mixed = len({row["alignment"] for row in kept}) > 1
     if mixed:
         notes.append("Some clips have a TextGrid and others were aligned here; stress marks were dropped from all.")

@@ -28,6 +28,7 @@ from ttsbench.clips import Record, is_made, wav_path, write_failure, write_recor
 from ttsbench.config import Experiment, MelConfig
 from ttsbench.data.batching import Item, Prosody, collate, item
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
+from ttsbench.data.prompts import Prompting, prompted
 from ttsbench.errors import ClipError
 from ttsbench.interfaces import Streaming, StreamingVocoder
 from ttsbench.jobs import Job, Progress, Run, Task
@@ -101,7 +102,8 @@ def _first_chunk_s(
     if not (isinstance(adapter, Streaming) and isinstance(vocoder, StreamingVocoder)):
         return None
     sampling, seed = job.spec["sampling"]["acoustic"], _seed(job, "acoustic", *pair)
-    raw = collate([item(corpus, pair[0], "acoustic", _text_alone(pair[0]))], "acoustic").to(device_of(run.experiment))
+    items = _items(model, corpus, [pair[0]], [_text_alone(pair[0])])
+    raw = collate(items, "acoustic").to(device_of(run.experiment))
 
     def start() -> Iterator[Tensor]:
         return audio_stream(
@@ -217,7 +219,7 @@ def _draw(
     """One draw of a model for each clip of the group, and the calls of its generators."""
     role = model.role
     given: Sequence[Prosody | None] = prosodies or [None] * len(group)
-    items = [item(corpus, one, role, prosody) for (one, _), prosody in zip(group, given, strict=True)]
+    items = _items(model, corpus, [one for one, _ in group], given)
     device = next(model.parameters()).device
     sampling = job.spec["sampling"][role]
     seeds = [_seed(job, role, utterance, sample) for utterance, sample in group]
@@ -228,6 +230,17 @@ def _draw(
     return spoken, counter.calls
 
 
+def _items(
+    model: SpeechModel, corpus: PreparedCorpus, utterances: Sequence[PreparedUtterance], given: Sequence[Prosody | None]
+) -> list[Item]:
+    """What a model is told of each utterance, its prompt included."""
+    pairs = [(item(corpus, one, model.role, prosody), one) for one, prosody in zip(utterances, given, strict=True)]
+    if not model.prompted:
+        return [whole for whole, _ in pairs]
+    prompt = Prompting(corpus)
+    return [prompt(*pair) for pair in pairs]
+
+
 def _spoken(model: SpeechModel, cond: Condition, rng: Noise, sampling: Mapping[str, Any]) -> Spoken:
     return model.speak(cond, sampling["nfe"], rng, sampling["temperature"], **sampling.get("options", {}))
 
@@ -236,8 +249,10 @@ def try_sampling(model: SpeechModel, sampling: Mapping[str, Any]) -> None:
     """Sample one phone of one frame where there are options: whether they fit a model, only the model knows."""
     if not sampling.get("options"):
         return
-    one, nothing = np.ones(1, np.int64), np.zeros((1, 1), np.float32)
-    single = Item(one, 0, one, one - 1, np.zeros((1, Conditioner.POSITION_FEATURES), np.float32), nothing)
+    one = np.ones(1, np.int64)
+    features = np.zeros((1, Conditioner.POSITION_FEATURES), np.float32)
+    single = Item(one, 0, one, one - 1, features, np.zeros((1, model.channels), np.float32))
+    single = prompted(single, single) if model.prompted else single
     with torch.no_grad():
         _spoken(model, model.eval()(collate([single], model.role)), Noise([0]), sampling)
 

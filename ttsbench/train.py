@@ -30,6 +30,7 @@ from ttsbench import registry
 from ttsbench.config import TrainConfig
 from ttsbench.data.batching import Batches, RawBatch, collate, item
 from ttsbench.data.corpus import PreparedCorpus
+from ttsbench.data.prompts import Prompting
 from ttsbench.errors import TtsbenchError
 from ttsbench.interfaces import Watched
 from ttsbench.jobs import Job, Progress, Run, Task
@@ -123,9 +124,11 @@ class Trainer:
         config = self._config
         reach = run.experiment.model.encoder_reach
         crop_frames = None if registry.trainable(job.spec["adapter"]).info.free_running else config.crop_frames
-        self._batches = Batches(corpus, self._role, config.batch_size, crop_frames, self._seed, reach)
-        self._valid = collate([item(corpus, one, self._role) for one in corpus.split("valid")], self._role)
         model, self._description = build_model(run, job, corpus)
+        prompt = Prompting(corpus) if model.prompted else None
+        self._batches = Batches(corpus, self._role, config.batch_size, crop_frames, self._seed, reach, prompt)
+        valid = [(item(corpus, one, self._role), one) for one in corpus.split("valid")]
+        self._valid = collate([prompt(*pair) if prompt else pair[0] for pair in valid], self._role)
         self._model: SpeechModel = fabric.to_device(model)
         self._average = AveragedModel(self._model.kept(), avg_fn=partial(moving_average, config.ema))
         self._groups = self._model.group_parameters()

@@ -48,6 +48,16 @@ class Phone:
 
 
 @dataclass(frozen=True)
+class Prompt:
+    """Another recording of whoever is to speak, of about 3 s."""
+
+    values: Tensor  # (B, T', C), normalised as a target is, 0 at padding
+    mask: Tensor  # (B, T') bool
+    states: Tensor  # (B, P', D), of its phones
+    phone_mask: Tensor  # (B, P') bool
+
+
+@dataclass(frozen=True)
 class Condition:
     """What a model may condition on, for a batch.
 
@@ -64,6 +74,7 @@ class Condition:
     durations: Tensor | None = None  # (B, P) int64, frames; None for a prosody model
     alignment: Tensor | None = None  # (B, T) int64, the phone of each frame; None for a prosody model
     sources: Mapping[str, Condition] = field(default_factory=dict)  # the same, as each of ``context.sources`` takes it
+    prompt: Prompt | None = None  # for an adapter that asks for one (``Prompted``): then nothing else says who speaks
 
     @property
     def lengths(self) -> Tensor:

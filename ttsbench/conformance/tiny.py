@@ -139,7 +139,9 @@ def lengthened(batch: Batch) -> Batch:
         return functional.pad(values, (*(0, 0) * (values.ndim - 2), 0, PADDING))
 
     def lengthened_condition(cond: Condition) -> Condition:
-        padded = {name: longer(values) for name, values in tensors_of(cond).items() if name != "speaker"}
+        padded: dict[str, Any] = {
+            name: longer(values) for name, values in tensors_of(cond).items() if name != "speaker"
+        }
         sources = {name: lengthened_condition(source) for name, source in cond.sources.items()}
         return replace(cond, **padded, sources=sources)
 

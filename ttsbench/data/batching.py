@@ -6,7 +6,7 @@ the same order, and a resumed training sees what an undisturbed one would have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -16,6 +16,8 @@ from torch import Tensor
 
 from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
 from ttsbench.types import Role
+
+Prompter = Callable[["Item", PreparedUtterance, np.random.Generator], "Item"]  # gives an utterance its prompt
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,19 @@ class RawBatch:
     frame_features: Tensor  # (B, T, 4): position in phone, 1 - position, log duration, F0
     mask: Tensor  # (B, T) bool
     target: Tensor  # (B, T, C)
+    prompt: RawBatch | None = None  # recordings that tell whose voice it is
 
     def to(self, device: torch.device) -> RawBatch:
         """The same batch elsewhere."""
-        return RawBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        return self._with(lambda tensor: tensor.to(device))
 
     def part(self, rank: int, world: int) -> RawBatch:
         """Every ``world``-th row from ``rank`` on: one device's share."""
-        return RawBatch(**{field.name: getattr(self, field.name)[rank::world] for field in fields(self)})
+        return self._with(lambda tensor: tensor[rank::world])
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> RawBatch:
+        tensors = {field.name: change(getattr(self, field.name)) for field in fields(self) if field.name != "prompt"}
+        return RawBatch(**tensors, prompt=self.prompt._with(change) if self.prompt else None)
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Item:
     alignment: NDArray[np.int64]
     frame_features: NDArray[np.float32]
     target: NDArray[np.float32]
+    prompt: Item | None = None
 
 
 def regulate(prosody: Prosody, norm: Normalisation) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -118,11 +126,13 @@ def crop(whole: Item, frames: int, rng: np.random.Generator, reach: int) -> Item
         alignment - first,
         whole.frame_features[part],
         whole.target[part],
+        whole.prompt,
     )
 
 
 def collate(items: Sequence[Item], role: Role) -> RawBatch:
-    """Pad to the longest."""
+    """Pad to the longest. All have a prompt, or none."""
+    prompts = [one.prompt for one in items if one.prompt is not None]
     phone_counts = torch.tensor([len(one.phones) for one in items])
     frame_counts = torch.tensor([len(one.alignment) for one in items])
     phone_mask = _mask(phone_counts)
@@ -136,6 +146,7 @@ def collate(items: Sequence[Item], role: Role) -> RawBatch:
         frame_features=_pad([one.frame_features for one in items]),
         mask=mask,
         target=_pad([one.target for one in items]),
+        prompt=collate(prompts, role) if prompts else None,
     )
 
 
@@ -143,18 +154,24 @@ class Batches:
     """The training batches of a role: batch(step) is a pure function of the seed and the step."""
 
     def __init__(
-        self, corpus: PreparedCorpus, role: Role, batch_size: int, crop_frames: int | None, seed: int, reach: int
-    ) -> None:
-        """``reach`` phones on either side of a crop stay with it."""
+        self, corpus: PreparedCorpus, role: Role, batch_size: int, crop_frames: int | None, seed: int, reach: int,
+        prompt: Prompter | None = None,
+    ) -> None:  # fmt: skip
+        """``reach`` phones on either side of a crop stay with it. ``prompt`` gives each utterance one, where wanted."""
         self._corpus, self._role, self._crop, self._seed, self._reach = corpus, role, crop_frames, seed, reach
         self._utterances = corpus.split("train")
         self._size = min(batch_size, len(self._utterances))
         self._cache: dict[str, Item] = {}
+        self._prompt = prompt
 
     def __call__(self, step: int) -> RawBatch:
         """The batch of optimizer step ``step``."""
         rng = np.random.default_rng([self._seed, step, 1])
-        items = [self._item(self._utterances[index]) for index in self._indices(step)]
+        utterances = [self._utterances[index] for index in self._indices(step)]
+        items = [self._item(one) for one in utterances]
+        if self._prompt is not None:
+            draws = np.random.default_rng([self._seed, step, 2])
+            items = [self._prompt(whole, one, draws) for whole, one in zip(items, utterances, strict=True)]
         if self._role == "acoustic" and self._crop is not None:
             items = [crop(one, self._crop, rng, self._reach) for one in items]
         return collate(items, self._role)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, get_args
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
 
 from ttsbench.data.text import words
 from ttsbench.errors import ConfigError, CorpusError
 from ttsbench.types import Utterance
 
-Split = Literal["train", "valid", "test"]
+Split = Literal["train", "valid", "test", "held_out"]  # the last is for prompts alone
+GIVEN = ("train", "valid", "test")  # what a corpus may set itself
 Sentences = dict[str, list[Utterance]]  # words -> everyone who says them
 
 
@@ -48,6 +49,32 @@ def split(utterances: Sequence[Utterance], *, test: int, valid: int, seed: int) 
         splits.update(dict.fromkeys(taken, name))
         notes += _shortfall(name, len(taken), count)
     return dict(sorted(splits.items())), notes
+
+
+def hold_out(
+    splits: Mapping[str, Split], speaker_of: Mapping[str, str], speakers: Collection[str]
+) -> tuple[dict[str, Split], list[str]]:
+    """Splits by id in which ``speakers`` are never trained on and alone are tested, and a note that says so.
+
+    What else they have read becomes ``held_out``, and so do test clips of the others: prompts, at most. Raises
+    ``CorpusError`` for a speaker who is unknown or has no test clip and another one, and where nobody is left.
+    """
+    found: dict[str, Split] = {}
+    for id_, name in splits.items():
+        away = speaker_of[id_] in speakers
+        found[id_] = name if away == (name == "test") else "held_out"
+    for speaker in speakers:
+        own = {found[id_] for id_ in found if speaker_of[id_] == speaker}
+        has = f"only clips of {', '.join(own)}" if own else "no clips"
+        if own != {"test", "held_out"}:
+            raise CorpusError(
+                f"corpus.held_out_speakers: {speaker} has {has}, and needs one to be tested and another as its prompt. "
+                f"Raise corpus.test, or choose among {', '.join(sorted(set(speaker_of.values()))[:20])}."
+            )
+    if "train" not in found.values():
+        raise CorpusError("corpus.held_out_speakers leaves nobody to train on; hold out fewer.")
+    tested = sum(name == "test" for name in found.values())
+    return found, [f"Speakers {', '.join(speakers)} are never trained on; {tested} of their clips are tested."]
 
 
 def _check_counts(total: int, test: int, valid: int) -> None:
@@ -105,7 +132,7 @@ def _given(utterances: Iterable[Utterance]) -> tuple[dict[str, Split], list[str]
     speakers: Mapping[Split, set[str]] = {"train": set(), "valid": set(), "test": set()}
     for utterance in sorted(utterances, key=lambda utterance: utterance.id):
         name = utterance.attributes.get("split")
-        if name not in get_args(Split):
+        if name not in GIVEN:
             raise CorpusError(f"{utterance.id} has the split {name!r}: a corpus sets train, valid or test, for all.")
         first = home.setdefault(" ".join(words(utterance.text)), utterance)
         if first.attributes["split"] != name:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ttsbench.data.batching import RawBatch
 from ttsbench.nn.blocks import ConvBlock
-from ttsbench.types import Condition, Role
+from ttsbench.types import Condition, Prompt, Role
 
 
 class PhoneEncoder(nn.Module):
@@ -54,5 +54,11 @@ class Conditioner(nn.Module):
         sequence = sequence * batch.mask.unsqueeze(-1)
         return Condition(
             batch.phones, batch.phone_mask, batch.speaker, states, sequence, batch.mask, batch.durations,
-            batch.alignment,
+            batch.alignment, prompt=self._prompt(batch.prompt),
         )  # fmt: skip
+
+    def _prompt(self, prompt: RawBatch | None) -> Prompt | None:
+        if prompt is None:
+            return None
+        states = self.encoder(prompt.phones, prompt.phone_mask, prompt.speaker)
+        return Prompt(prompt.target, prompt.mask, states, prompt.phone_mask)
