@@ -84,6 +84,19 @@ def save_whisper(folder, *, seed=0, multilingual=True):
     settings.save_pretrained(folder)
 
 
+def save_encodec(folder, *, seed=0, audio_channels=1):
+    """Encodec of 16 channels, with all its codebooks; theirs are random, and not zeros as the class makes them."""
+    from transformers import EncodecConfig, EncodecFeatureExtractor, EncodecModel
+
+    config = EncodecConfig(hidden_size=16, num_filters=4, num_lstm_layers=1, codebook_size=1024, codebook_dim=16,
+                           audio_channels=audio_channels)  # fmt: skip
+    model = _save(EncodecModel, config, seed, folder, EncodecFeatureExtractor(sampling_rate=24_000))
+    generator = torch.Generator().manual_seed(seed)
+    for layer in model.quantizer.layers:
+        layer.codebook.embed.copy_(torch.randn(layer.codebook.embed.shape, generator=generator))
+    model.save_pretrained(folder)
+
+
 def save_ecapa(folder, *, seed=0):
     """ECAPA-TDNN with the files of SpeechBrain's repository on the hub."""
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN, Classifier

@@ -8,6 +8,7 @@ from ttsbench.audio.usable import require_usable
 from ttsbench.errors import ClipError, ConfigError, CorpusError, MeasurementError, NotApplicable, TtsbenchError
 from ttsbench.interfaces import (
     Adapter,
+    Codec,
     Continuing,
     Corpus,
     FlooredMetric,
@@ -47,6 +48,7 @@ __all__ = [
     "Behaviour",
     "Clip",
     "ClipError",
+    "Codec",
     "Condition",
     "ConfigError",
     "Continuing",

@@ -15,7 +15,7 @@ from ttsbench import registry
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
 
-LISTED = ("adapters", "judges", "metrics", "corpora", "vocoders", "transcribers", "experiments")
+LISTED = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "experiments")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -169,7 +169,7 @@ def _optional() -> Iterator[Finding]:
     there: list[str] = []
     lacking: dict[str, list[str]] = {}
     given: dict[registry.Kind, tuple[object, ...]]
-    given = {"metrics": (), "transcribers": (("word",),), "vocoders": (MelConfig(),)}
+    given = {"metrics": (), "codecs": (), "transcribers": (("word",),), "vocoders": (MelConfig(),)}
     for kind, arguments in given.items():
         for name in sorted(registry.registered(kind)):
             try:

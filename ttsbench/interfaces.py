@@ -1,7 +1,7 @@
 """What a plug-in must look like. No base class: anything of this shape will do.
 
 Register one under an entry-point group: ``ttsbench.adapters``, ``ttsbench.metrics``, ``ttsbench.corpora``,
-``ttsbench.vocoders`` or ``ttsbench.transcribers``. Options from the experiment arrive as keyword arguments of the
+``ttsbench.vocoders``, ``ttsbench.codecs`` or ``ttsbench.transcribers``. Options from the experiment arrive as keyword arguments of the
 constructor, so its signature is what a config is validated against.
 """
 
@@ -176,6 +176,33 @@ class StreamingVocoder(Protocol):
 
     def stream(self, log_mels: Iterable[Tensor]) -> Iterator[Tensor]:
         """Chunks (T_i, M) of one natural-log mel -> chunks of its samples, sum of T_i * hop_length in all."""
+        ...
+
+
+class Codec(Protocol):
+    """Continuous latents of speech, and speech from them. Built as ``cls(**options)``."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the speech, Hz."""
+        ...
+
+    @property
+    def frame_rate(self) -> float:
+        """Latents per second."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """C of a latent."""
+        ...
+
+    def encode(self, samples: Samples) -> Tensor:
+        """Mono samples (N,) at ``sample_rate`` -> latents (T, C)."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (T, C) -> samples (N,) in [-1, 1]. Deterministic."""
         ...
 
 

@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from ttsbench.errors import ConfigError
 
-Kind = Literal["adapters", "judges", "metrics", "corpora", "vocoders", "transcribers"]
-KINDS: tuple[Kind, ...] = ("adapters", "judges", "metrics", "corpora", "vocoders", "transcribers")
+Kind = Literal["adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers"]
+KINDS: tuple[Kind, ...] = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers")
 SAMPLE_PARAMETERS = ("self", "cond", "nfe", "rng", "temperature")  # what `sample` of every adapter takes
 SINGULAR = {
     "adapters": "adapter",
@@ -26,6 +26,7 @@ SINGULAR = {
     "metrics": "metric",
     "corpora": "corpus",
     "vocoders": "vocoder",
+    "codecs": "codec",
     "transcribers": "transcriber",
 }
 

@@ -1,0 +1,1 @@
+"""Codecs: continuous latents of speech, and speech from them."""
