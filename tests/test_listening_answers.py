@@ -344,6 +344,8 @@ def test_lists_without_answers_are_told_of(mos, tmp_path):
     answered(mos, tmp_path, 4, 2)
     text, _ = import_answers(mos, [tmp_path], tmp_path / "out")
     assert "(1: 2, 2: 2, 3: 0, 4: 0, 5: 0)" in text
+    assert "left out" not in text
+    assert "**" in text  # the best is told from all ratings
 
 
 def test_a_paired_rating_speaks_for_the_system_whichever_was_heard_first(pairs, tmp_path):

@@ -90,10 +90,14 @@ def _estimate(ratings: pd.DataFrame, weights: Mapping[str, float], level: float)
 
 
 def _metric_rows(ratings: pd.DataFrame, info: MetricInfo) -> MetricRows:
-    """The ratings as tables take them; nothing of them failed, for what does not count is not among them."""
-    table = ratings[["system", "utterance"]].assign(
-        seed=ratings["seed"].astype(str), sample=ratings["listener"], rating=ratings["value"], error="", warning=""
-    )
+    """The ratings as tables take them, with listeners in the place of utterances.
+
+    Tables rank systems on what all of them have: every listener has heard every system, with other utterances.
+    """
+    table = pd.DataFrame(
+        {"system": ratings["system"], "utterance": ratings["listener"], "seed": ratings["seed"].astype(str),
+         "sample": "0", "rating": ratings["value"], "error": "", "warning": ""}
+    )  # fmt: skip
     return MetricRows(MeanRating(info), table, info.signature)
 
 

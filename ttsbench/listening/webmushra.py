@@ -45,9 +45,14 @@ def write_configurations(folder: Path, page: Page) -> None:
         return
     test_id = page.key.test_id
     for number, _ in enumerate(page.key.lists, start=1):
-        text = yaml.safe_dump(_configuration(page, number), sort_keys=False, allow_unicode=True, width=1000)
-        write_text(folder / f"{test_id}-list{number}.yaml", text)
+        write_text(folder / f"{test_id}-list{number}.yaml", _yaml(_configuration(page, number)))
     write_text(folder / "README.txt", README.format(test_id=test_id))
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    """YAML for the parser of webMUSHRA, which wants a list within a list to begin on a line of its own."""
+    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000)
+    return text.replace("\n- - random\n", "\n-\n  - random\n")
 
 
 def _configuration(page: Page, number: int) -> dict[str, Any]:
