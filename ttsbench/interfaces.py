@@ -1,8 +1,8 @@
 """What a plug-in must look like. No base class: anything of this shape will do.
 
 Register one under an entry-point group: ``ttsbench.adapters``, ``ttsbench.metrics``, ``ttsbench.corpora``,
-``ttsbench.vocoders``, ``ttsbench.codecs`` or ``ttsbench.transcribers``. Options from the experiment arrive as keyword arguments of the
-constructor, so its signature is what a config is validated against.
+``ttsbench.vocoders``, ``ttsbench.codecs`` or ``ttsbench.transcribers``. Options from the experiment arrive as keyword
+arguments of the constructor, so its signature is what a config is validated against.
 """
 
 from __future__ import annotations
