@@ -1,10 +1,10 @@
 """Sweeps: which systems belong together, and the figure of them."""
 
 import pandas as pd
+from ttsbench.sweeps import find_sweeps, moving, sweep_frame
 
 from ttsbench.experiment import validate
 from ttsbench.figures import sweep_figure
-from ttsbench.sweeps import find_sweeps, moving, sweep_frame
 
 EXPERIMENT = validate(
     {

@@ -15,7 +15,10 @@ from ttsbench import registry
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
 
-LISTED = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "experiments")
+LISTED = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures", "experiments",
+          "claims")  # fmt: skip
+
+CLAIMS = Path("experiments/claims.yaml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,14 +77,15 @@ def build_parser() -> argparse.ArgumentParser:
 
     claims = commands.add_parser("claims", help="hold published claims to finished runs")
     claims.add_argument("runs", type=Path, nargs="+", metavar="RUN")
-    claims.add_argument("--claims", type=Path, default=Path("experiments/claims.yaml"), metavar="FILE")
-    claims.add_argument("--output", type=Path, metavar="FILE", help="also write what is printed there")
+    claims.add_argument("--claims", type=Path, default=CLAIMS, metavar="FILE")
+    claims.add_argument("--output", type=Path, metavar="FILE", help="also write it there, with .md, .tex and .csv")
     claims.set_defaults(command=_claims)
 
     add_listen(commands)
 
     listing = commands.add_parser("list", help="what is registered, or which experiments there are")
     listing.add_argument("kind", choices=LISTED)
+    listing.add_argument("--claims", type=Path, default=CLAIMS, metavar="FILE", help=f"{CLAIMS} by default")
     listing.set_defaults(command=_list)
 
     selftest = commands.add_parser("selftest", help="hold the metrics to what they promise, on recordings of yours")
@@ -136,23 +140,33 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _claims(options: argparse.Namespace) -> int:
-    from ttsbench.claims import ScoredRun, claims_markdown, judge, read_claims
-    from ttsbench.store import write_text
+    from ttsbench.claims import ScoredRun, claims_markdown, judge_all, write_claims
 
-    claims, runs = read_claims(options.claims), [ScoredRun(folder) for folder in options.runs]
-    text = claims_markdown({name: [judge(claim, run) for run in runs] for name, claim in claims.items()})
+    judged = judge_all(options.claims, [ScoredRun(folder) for folder in options.runs])
     if options.output:
-        write_text(options.output, text)
-    _print(text)
+        write_claims(judged, options.output)
+    _print(claims_markdown(judged))
     return 0
 
 
 def _list(options: argparse.Namespace) -> int:
     if options.kind == "experiments":
-        _print("\n".join(str(path) for path in sorted(Path("experiments").glob("*.yaml"))) or "none in experiments/")
+        found = [path for path in sorted(CLAIMS.parent.glob("*.yaml")) if path != CLAIMS]
+        _print("\n".join(map(str, found)) or f"none in {CLAIMS.parent}/")
         return 0
+    if options.kind == "claims":
+        return _list_claims(options.claims)
     for name, entry in sorted(registry.registered(options.kind).items()):
         _print(f"{name:<20} {_describe(options.kind, name)} [{entry.dist.name if entry.dist else 'unknown'}]")
+    return 0
+
+
+def _list_claims(path: Path) -> int:
+    from ttsbench.claims import read_claims
+
+    for name, claim in read_claims(path).items():
+        judged_by = ", ".join(dict.fromkeys(part.metric for part in claim.parts))
+        _print(f"{name:<4} {claim.says}. {claim.paper} [{claim.without_run or f'by {judged_by}'}]")
     return 0
 
 

@@ -181,6 +181,19 @@ class Statistics(Section):
     seed: int = 0
 
 
+class TableConfig(Section):
+    """What a paper shows of a comparison: ``paper.md`` and ``paper.tex`` beside the whole table."""
+
+    metrics: tuple[str, ...] = ()  # columns, in this order; all where left out
+    systems: tuple[str, ...] = ()  # rows, in this order; all where left out
+    titles: dict[str, str] = Field(default_factory=dict)  # what a row or a metric is called, everywhere
+
+    @property
+    def chosen(self) -> bool:
+        """Whether there is anything to choose."""
+        return bool(self.metrics or self.systems)
+
+
 def pair(system: str) -> tuple[str, str]:
     """The labels of "acoustic+prosody"; the second is empty where there is no "+"."""
     acoustic, _, prosody = system.partition("+")
@@ -206,6 +219,8 @@ class Experiment(Section):
     transcriber: TranscriberConfig = TranscriberConfig()
     metrics: dict[str, dict[str, Any]] = Field(min_length=1)
     statistics: Statistics = Statistics()
+    table: TableConfig = TableConfig()
+    claims: Path | None = None  # held to the run at its end; claims.yaml beside the experiment where left out
     seeds: tuple[int, ...] = Field((0,), min_length=1)
 
     @field_validator("adapters", mode="before")

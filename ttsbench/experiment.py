@@ -1,7 +1,8 @@
 """Reading an experiment: YAML with base and delta, overrides from the command line, and every check before work starts.
 
 A file may name a ``base`` beside it and then holds only what differs; mappings merge, anything else replaces, and a
-null removes a mapping of the base. ``--set a.b=value`` is one more delta.
+null removes a mapping of the base. ``--set a.b=value`` is one more delta. A file of claims is named relative to the
+experiment that names it; ``claims.yaml`` beside the experiment is taken where none is named.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ from ttsbench.config import ORACLE, SAME, TEXT, AdapterConfig, Experiment, Secti
 from ttsbench.errors import ConfigError
 from ttsbench.types import MetricInfo, Role
 
+CLAIMS = "claims.yaml"
+
 
 def load_experiment(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] = ()) -> Experiment:
     """Read, merge, validate, and check every plug-in name and option; raises ``ConfigError``."""
     values = read_yaml(path)
     values.setdefault("name", path.stem)
+    beside = path.resolve().parent / CLAIMS
+    values.setdefault("claims", str(beside) if beside.exists() else None)
     for override in overrides:
         values = merge(values, parse_override(override))
     if seeds:
@@ -48,6 +53,8 @@ def read_yaml(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no mapping; an experiment is 'key: value' lines.")
     base = values.pop("base", None)
+    if isinstance(values.get("claims"), str):
+        values["claims"] = str(path.parent / values["claims"])
     if base is None:
         return values
     values.setdefault("name", path.stem)
@@ -119,6 +126,8 @@ def _section_at(location: tuple[int | str, ...]) -> type[Section]:
 
 def check_plugins(experiment: Experiment) -> None:
     """Every name is registered, every option is taken, every label that is used is defined."""
+    from ttsbench.plan import systems
+
     if not experiment.adapters:
         raise ConfigError("adapters: an experiment compares at least one; for example --set adapters.l1={}.")
     for config in experiment.adapters.values():
@@ -151,7 +160,35 @@ def check_plugins(experiment: Experiment) -> None:
             raise ConfigError(f"start_from: '{train.start_from}' itself starts from another adapter; l2 does not.")
     for label, config in experiment.adapters.items():
         _check_label(f"adapters.{label}.trained_on", config.trained_on, {**experiment.adapters, ORACLE: None})
+    check_table(experiment, [system.name for system in systems(experiment)])
+    _check_claims(experiment.claims)
     _check_values(experiment)
+
+
+def check_table(experiment: Experiment, rows: Sequence[str]) -> None:
+    """What is chosen for a paper's table is there, and is chosen once."""
+    table = experiment.table
+    for key, names, known, what in (
+        ("metrics", table.metrics, experiment.metrics, "metric of this experiment"),
+        ("systems", table.systems, rows, "row of this experiment"),
+        ("titles", table.titles, [*rows, *experiment.metrics], "row or metric of this experiment"),
+    ):
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"table.{key}: '{name}' is no {what}. {registry.did_you_mean(name, known)}")
+        if len(set(names)) < len(names):
+            raise ConfigError(f"table.{key}: a name stands there twice, in {', '.join(names)}; remove one.")
+
+
+def _check_claims(path: Path | None) -> None:
+    """A file of claims that cannot be read is told of now and not after the run, which it would cost nothing then."""
+    from ttsbench.claims import read_claims
+
+    try:
+        if path is not None:
+            read_claims(path)
+    except ConfigError as error:
+        raise ConfigError(f"claims: {error} --set claims=null does without.") from None
 
 
 def _free_running(config: AdapterConfig) -> bool:

@@ -19,7 +19,7 @@ from ttsbench.collect import find_clips
 from ttsbench.config import LABEL, Experiment
 from ttsbench.errors import ConfigError
 from ttsbench.evaluated import EvaluatedUtterance, evaluated_utterances, write_listing
-from ttsbench.experiment import check_scoring, merge, metric_info, parse_override, validate
+from ttsbench.experiment import check_scoring, check_table, merge, metric_info, parse_override, validate
 from ttsbench.jobs import Job
 from ttsbench.scoring import GROUND_TRUTH, job_key, scoring_jobs
 from ttsbench.store import read_json, write_json
@@ -183,6 +183,7 @@ def _experiment(request: Request, folder: Path, count: int, overrides: Sequence[
         values = merge(values, parse_override(override))
     experiment = validate(values, "ttsbench score")
     check_scoring(experiment)
+    check_table(experiment, [GROUND_TRUTH, *request.generated])
     for name in experiment.metrics:
         needs = metric_info(name, experiment).needs
         for need, given, option in (

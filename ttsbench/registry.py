@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from ttsbench.errors import ConfigError
 
-Kind = Literal["adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers"]
-KINDS: tuple[Kind, ...] = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers")
+Kind = Literal["adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures"]
+KINDS: tuple[Kind, ...] = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures")
 SAMPLE_PARAMETERS = ("self", "cond", "nfe", "rng", "temperature")  # what `sample` of every adapter takes
 SINGULAR = {
     "adapters": "adapter",
@@ -28,6 +28,7 @@ SINGULAR = {
     "vocoders": "vocoder",
     "codecs": "codec",
     "transcribers": "transcriber",
+    "figures": "figure",
 }
 
 

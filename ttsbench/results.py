@@ -6,6 +6,7 @@ What is estimated, tested and corrected, and from which papers, is in ``ttsbench
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,11 +97,30 @@ class MetricRows:
         self.info: MetricInfo = metric.info
         self.floored = isinstance(metric, FlooredMetric)
         self._table = table
+        self._differences: dict[tuple[str, str, Sampling], Comparison] = {}
 
     @property
     def systems(self) -> set[str]:
         """Every system that has rows."""
         return set(self._table["system"])
+
+    def clips(self) -> pd.DataFrame:
+        """Every clip that the metric was asked of: system, seed, sample, utterance, value, statistics, error, warning.
+
+        ``value`` is the metric over that clip alone, NaN where it has none; ``statistics`` are its sufficient
+        statistics in the order of the metric's columns, empty where it failed.
+        """
+        table = self._table[self._applies]
+        numbers = table[list(self.info.columns)].to_numpy(dtype=np.float64)
+        known = table["error"].eq("").to_numpy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of what one clip alone has no answer to
+            values = [float(self.metric.reduce(row[None])) if there else math.nan
+                      for row, there in zip(numbers, known, strict=True)]  # fmt: skip
+        found = table[["system", "seed", "sample", "utterance", "error", "warning"]].reset_index(drop=True)
+        found.insert(4, "value", values)
+        found.insert(5, "statistics", [row if there else row[:0] for row, there in zip(numbers, known, strict=True)])
+        return found
 
     def seen_as(self, metric: Any) -> MetricRows:
         """The same rows, reduced by another metric."""
@@ -152,10 +172,16 @@ class MetricRows:
         return Cell(system, name, self.value(system), *interval, len(scores.rows), failed, floor)
 
     def difference(self, system: str, baseline: str, sampling: Sampling) -> Comparison:
-        """``system`` minus ``baseline`` on the utterances of which both were measured in full.
+        """``system`` minus ``baseline`` on the utterances of which both were measured in full; computed once.
 
         Where neither has rows that vary (a number of parameters, say) a difference needs no test: p is NaN.
         """
+        key = (system, baseline, sampling)
+        if key not in self._differences:
+            self._differences[key] = self._difference(system, baseline, sampling)
+        return self._differences[key]
+
+    def _difference(self, system: str, baseline: str, sampling: Sampling) -> Comparison:
         common = self.utterances(system) & self.utterances(baseline)
         names = (system, baseline, self.info.name)
         if not common:

@@ -67,7 +67,10 @@ def _score(experiment: Experiment, made: Sequence[Job], transcribed: Sequence[Jo
 
 
 def _report(experiment: Experiment, score: Job) -> Job:
-    key = job_key("report", score.key, experiment.statistics.model_dump(), experiment.title, experiment.name)
+    claims = str(experiment.claims.read_bytes()) if experiment.claims and experiment.claims.is_file() else ""
+    shown = [experiment.statistics.model_dump(), experiment.title, experiment.name, experiment.table.model_dump()]
+    figures = sorted(entry.value for entry in registry.registered("figures").values())
+    key = job_key("report", score.key, *shown, claims, figures)
     return Job("report", "report", (score.id,), key, "report", 3.0, score.spec)
 
 

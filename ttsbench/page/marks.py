@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench.store import read_json
-from ttsbench.tables import MARK, Table, all_notes
+from ttsbench.tables import DIFFERS, LEVEL, Table, all_notes
 
 MARKS = "table.json"
 
@@ -17,16 +17,28 @@ def table_marks(table: Table) -> dict[str, Any]:
         "title": table.title,
         "references": list(table.references),
         "notes": all_notes(table),
-        "signs": {MARK: f"differs from {table.models[0]}"} if table.marked else {},
+        "signs": {sign: meaning for sign, (meaning, _) in _signs(table).items()},
         "metrics": {
             rows.info.name: {
                 "title": rows.info.title,
                 "best": sorted(table.best(rows)),
-                "signs": {MARK: sorted(system for system, metric in table.marked if metric == rows.info.name)},
+                "signs": {
+                    sign: sorted(system for system, metric in cells if metric == rows.info.name)
+                    for sign, (_, cells) in _signs(table).items()
+                },
             }
             for rows in table.metrics
         },
     }
+
+
+def _signs(table: Table) -> dict[str, tuple[str, set[tuple[str, str]]]]:
+    """What each sign of the table means, and the cells (system, metric) that carry it; those that mark nothing left."""
+    signs = {
+        DIFFERS: (f"differs from {table.models[0]}" if table.models else "", table.marked),
+        LEVEL: ("not told apart from the best", table.level_with_best),
+    }
+    return {sign: (meaning, cells) for sign, (meaning, cells) in signs.items() if cells}
 
 
 def read_marks(folder: Path) -> dict[str, Any]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from ttsbench import registry
 from ttsbench.config import ORACLE, AdapterConfig, Experiment
+from ttsbench.interfaces import Refining
+from ttsbench.model import SpeechModel
 from ttsbench.plan import sampling_of, systems
 
 LEAST = 3  # settings that make a sweep
-COLUMNS = ("parameter", "family", "setting", "metric", "unit", "value", "low", "high")
 
 
 @dataclass
@@ -22,6 +21,7 @@ class Sweep:
 
     parameter: str
     family: str
+    label: str  # one of those whose setting changes
     systems: dict[float, str] = field(default_factory=dict)
 
 
@@ -36,7 +36,7 @@ def find_sweeps(experiment: Experiment) -> list[Sweep]:
                 model = _but_for(experiment, label, parameter)
                 acoustic = model if label == system.acoustic else system.acoustic
                 family = f"{acoustic}+{model if label == system.prosody else system.prosody}"
-                sweep = found.setdefault((parameter, family), Sweep(parameter, family))
+                sweep = found.setdefault((parameter, family), Sweep(parameter, family, label))
                 sweep.systems[setting] = system.name
     return [sweep for sweep in found.values() if len(sweep.systems) >= LEAST]
 
@@ -65,19 +65,14 @@ def _but_for(experiment: Experiment, label: str, parameter: str) -> str:
     return " ".join([config.adapter, *(f"{name}={value}" for name, value in told.items()), *trained])
 
 
-def sweep_frame(sweeps: Sequence[Sweep], summary: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``summary.csv`` that belong to a sweep, with ``COLUMNS``."""
-    lines: list[Mapping[str, object]] = []
-    for sweep in sweeps:
-        for setting, system in sorted(sweep.systems.items()):
-            for row in summary[summary["system"] == system].to_dict("records"):
-                kept = {name: row[name] for name in ("metric", "unit", "value", "low", "high")}
-                lines.append({"parameter": sweep.parameter, "family": sweep.family, "setting": setting, **kept})
-    return pd.DataFrame(lines, columns=list(COLUMNS))
+def refined(experiment: Experiment, label: str) -> str:
+    """The adapter whose draw a label's sampling begins with, as an adapter knows once it is built; empty for none."""
+    shape = {"n_phones": 1, "n_speakers": 1, "channels": experiment.mel.n_mels}
 
+    def built(adapter: str, options: Mapping[str, Any]) -> SpeechModel:
+        sources = {name: built(name, {}) for name in registry.starts_from(adapter, options)}
+        return SpeechModel(adapter, options, "acoustic", experiment.model, shape, sources)
 
-def moving(frame: pd.DataFrame, parameter: str) -> pd.DataFrame:
-    """The rows of one parameter's sweeps, of metrics that change with it."""
-    rows = frame[frame["parameter"] == parameter]
-    different = rows.groupby("metric")["value"].transform("nunique") > 1
-    return rows[different]
+    config = experiment.adapters[label]
+    adapter = built(config.adapter, config.options).adapter
+    return adapter.refines if isinstance(adapter, Refining) else ""

@@ -1,6 +1,6 @@
 """Published claims held to runs: each gets a verdict with the evidence for it.
 
-A claim is data (``experiments/claims.yaml``): parts that all have to hold, each a metric and what is said of systems
+A claim is data (``claim.py``): parts that all have to hold, each a metric and what is said of systems
 under it. A part becomes comparisons of two systems, signed so that a positive difference speaks for the claim. One is
 
     supported      where its interval lies above ``margin`` and the paired test rejects, after Holm's correction over
@@ -19,20 +19,18 @@ models and the seeds it was found with, and for nothing else.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
 
 from ttsbench import registry
-from ttsbench.config import Experiment, Section, pair
-from ttsbench.errors import ConfigError, TtsbenchError
+from ttsbench.claims.claim import Claim, Part
+from ttsbench.config import Experiment, pair
+from ttsbench.errors import TtsbenchError
 from ttsbench.experiment import validate
 from ttsbench.results import Comparison, MetricRows, Sampling, read_rows
 from ttsbench.stats import holm
@@ -42,51 +40,6 @@ from ttsbench.trainings import trainings
 
 CONVERGED = 0.05  # change of the validation loss in the last quarter of training, as a share of its whole fall
 Verdict = Literal["supported", "refuted", "inconclusive", "not run"]
-
-
-class Part(Section):
-    """What is said of some systems under one metric, in one of six ways; see ``experiments/claims.yaml``."""
-
-    metric: str
-    less: str = ""
-    more: str = ""
-    nearer: str = ""
-    to: float | None = None
-    than: tuple[str, ...] = ()
-    rising: tuple[str, ...] = ()
-    lowest: tuple[str, ...] = ()
-    within: tuple[str, ...] = ()
-    contrast: dict[str, float] = Field(default_factory=dict)
-    margin: float = Field(0.0, ge=0.0)
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Part:
-        compared = [kind for kind in ("less", "more", "nearer") if getattr(self, kind)]
-        kinds = [*compared, *(kind for kind in ("rising", "lowest", "contrast") if getattr(self, kind))]
-        if len(kinds) != 1:
-            raise ValueError(
-                f"a part says one of less, more, nearer, rising, lowest and contrast, this one says {kinds}"
-            )
-        if bool(compared) != bool(self.than):
-            raise ValueError("'than' belongs to less, more and nearer, and each of them needs it")
-        if bool(self.nearer) != (self.to is not None) or bool(self.lowest) != bool(self.within):
-            raise ValueError("nearer needs 'to', lowest needs 'within'")
-        if not set(self.within) <= set(self.lowest):
-            raise ValueError("'within' names systems that 'lowest' does not")
-        return self
-
-    @property
-    def systems(self) -> set[str]:
-        """Every system that is spoken of."""
-        return {self.less, self.more, self.nearer, *self.than, *self.rising, *self.lowest, *self.contrast} - {""}
-
-
-class Claim(Section):
-    """A sentence of a paper with what has to be seen."""
-
-    says: str
-    paper: str
-    parts: tuple[Part, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -135,21 +88,6 @@ class Judgement:
         return "supported" if verdicts == {"supported"} else "inconclusive"
 
 
-def read_claims(path: Path) -> dict[str, Claim]:
-    """The claims of a file, by name; raises ``ConfigError``."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {str(name): Claim.model_validate(value) for name, value in values.items()}
-    except FileNotFoundError:
-        raise ConfigError(f"No claims at {path}; give --claims FILE.") from None
-    except (AttributeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} holds no claims: {' '.join(str(error).split())}.") from error
-    except ValidationError as error:
-        found = error.errors()[0]
-        where = ".".join(str(part) for part in found["loc"])
-        raise ConfigError(f"{path}: {where}: {found['msg'].removeprefix('Value error, ')}.") from error
-
-
 def judge(claim: Claim, run: ScoredRun) -> Judgement:
     """A claim in the light of one run; parts whose systems or metric it lacks are left out and named."""
     findings: list[Finding] = []
@@ -168,8 +106,11 @@ def judge(claim: Claim, run: ScoredRun) -> Judgement:
 class ScoredRun:
     """What a finished run left to be judged."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises ``TtsbenchError`` where the folder holds no finished run."""
+    def __init__(self, folder: Path, metrics: Mapping[str, MetricRows] | None = None) -> None:
+        """Rows of metrics that were read before need not be read again.
+
+        Raises ``TtsbenchError`` where the folder holds no finished run.
+        """
         if not (folder / "summary.csv").exists():
             raise TtsbenchError(f"{folder} holds no finished run: it has no summary.csv. Run its compare to the end.")
         self._folder = folder
@@ -177,7 +118,7 @@ class ScoredRun:
         self.name, self.corpus = self.experiment.name, self.experiment.corpus.name
         settings = self.experiment.statistics
         self._sampling = Sampling(settings.resamples, settings.level, settings.seed)
-        self.metrics = {name: self._rows(name) for name in self.experiment.metrics}
+        self.metrics = metrics or {name: self._rows(name) for name in self.experiment.metrics}
         first = next(iter(self.metrics.values()))
         self.systems = first.systems
 
@@ -258,51 +199,3 @@ def _corrected(findings: Sequence[Finding]) -> list[Finding]:
         replace(finding, comparison=replace(finding.comparison, p_holm=float(p)))
         for finding, p in zip(findings, adjusted, strict=True)
     ]
-
-
-def claims_markdown(judged: Mapping[str, Sequence[Judgement]]) -> str:
-    """All claims as a page of text: first the verdicts, then what each rests on."""
-    lines = ["# Claims", "", "| claim | says | verdict |", "|---|---|---|"]
-    for name, judgements in judged.items():
-        seen = [one for one in judgements if one.findings]
-        said = "; ".join(f"{one.corpus}: **{one.verdict}**" for one in seen) or "not run"
-        lines.append(f"| {name} | {judgements[0].claim.says} | {said} |")
-    for name, judgements in judged.items():
-        lines += ["", f"## {name}. {judgements[0].claim.says}", "", judgements[0].claim.paper + "."]
-        for one in judgements:
-            if one.findings:
-                lines += ["", *_evidence(one)]
-    lines += [
-        "",
-        "A positive difference speaks for the claim. Brackets: bootstrap interval over training seeds and utterances; "
-        "p: paired permutation test, Holm's correction over the comparisons of the claim; d: effect size in standard "
-        "deviations of an utterance's difference; MDE: the least difference that would have been found four times of "
-        "five.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _evidence(judgement: Judgement) -> list[str]:
-    first = judgement.findings[0].comparison
-    lines = [
-        f"{judgement.corpus} (run {judgement.run}; n = {first.n} utterances, {first.seeds} training seeds): "
-        f"**{judgement.verdict}**", "",
-        "| what would be seen | difference | p | d | MDE | |", "|---|---:|---:|---:|---:|---|",
-    ]  # fmt: skip
-    for finding in judgement.findings:
-        one = finding.comparison
-        lines.append(
-            f"| {finding.sentence} | {one.value:.3g} [{one.low:.3g}, {one.high:.3g}] | {one.p_holm:.3f} "
-            f"| {_number(one.effect_size)} | {_number(one.mde)} | {finding.verdict} |"
-        )
-    lines += ["", *(f"- Not judged: {text}." for text in judgement.missing)]
-    if judgement.converged:
-        models = ", ".join(f"{name} {change:+.1%}" for name, change in judgement.converged.items())
-        lines.append(f"- Validation loss over the last quarter of training, of its whole fall: {models}.")
-    if judgement.unconverged and any(finding.verdict == "refuted" for finding in judgement.findings):
-        lines.append("- No refutation, for not all of these models had converged.")
-    return lines
-
-
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.2g}"

@@ -1,0 +1,47 @@
+"""``rows.parquet``: what every metric gave for every clip, in one table that other tools read.
+
+One row per system, seed, sample, utterance and metric; ``value`` is the metric of that clip alone, null where it failed
+(``error`` says why) or one clip has none. A metric of many clips is no mean of those: ``statistics`` holds the
+sufficient statistics that it is made of (see ``MetricInfo``), whose names, with units and signatures, are in the
+file's ``attrs``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ttsbench.results import MetricRows
+from ttsbench.store import write_bytes
+
+COLUMNS = ("system", "seed", "sample", "utterance", "speaker", "metric", "value", "statistics", "error", "warning")
+LABELS = ("system", "utterance", "speaker", "metric", "error", "warning")
+
+
+def clip_frame(metrics: Sequence[MetricRows], speakers: Mapping[str, str]) -> pd.DataFrame:
+    """All rows of all metrics with ``COLUMNS``; ``speakers`` are by utterance."""
+    parts = [rows.clips().assign(metric=rows.info.name) for rows in metrics]
+    frame = pd.concat(parts, ignore_index=True)
+    frame["speaker"] = frame["utterance"].map(speakers).fillna("")
+    frame = frame.astype({"seed": "int64", "sample": "int64"} | dict.fromkeys(LABELS, "category"))[list(COLUMNS)]
+    frame.attrs["metrics"] = {
+        rows.info.name: {
+            "title": rows.info.title,
+            "unit": rows.info.unit,
+            "higher_is_better": rows.info.higher_is_better,
+            "statistics": list(rows.info.columns),
+            "signature": rows.signature,
+        }
+        for rows in metrics
+    }
+    return frame
+
+
+def write_clip_rows(frame: pd.DataFrame, path: Path) -> None:
+    """Whole or not at all."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, compression="zstd")
+    write_bytes(path, buffer.getvalue())

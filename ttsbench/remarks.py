@@ -1,0 +1,48 @@
+"""What has to be said of a run beside its numbers: for the table, its caption and those of the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ttsbench import registry
+from ttsbench.config import Experiment
+from ttsbench.evaluated import evaluated_utterances
+from ttsbench.folders import REQUEST, request_notes
+from ttsbench.store import read_json
+
+
+def about(folder: Path, experiment: Experiment) -> str:
+    """What was measured on what, how often, and what brackets mean."""
+    over = "training seeds and utterances" if len(experiment.seeds) > 1 else "utterances"
+    level = f"Intervals: {experiment.statistics.level:.0%} by bootstrap over {over}."
+    count = len(evaluated_utterances(folder))
+    if (folder / REQUEST).exists():
+        return f"{count} references. {level}"
+    draws = experiment.synthesis.samples
+    return (
+        f"Corpus {experiment.corpus.name}, {count} test utterances, {draws} draw{'s' * (draws > 1)} of each; "
+        f"vocoder {experiment.vocoder.name}; training seed{'s' * (len(experiment.seeds) > 1)} "
+        f"{', '.join(map(str, experiment.seeds))}. {level}"
+    )
+
+
+def remarks(folder: Path, experiment: Experiment) -> list[str]:
+    """How rows are named, who started from what, and what preparing or matching the clips had to say."""
+    if (folder / REQUEST).exists():
+        return request_notes(folder)
+    naming = "In a row's name a+b, a is the acoustic model and b the prosody's."
+    return [naming, *_starts(experiment), *read_json(folder / "prepare" / "notes.json")]
+
+
+def _starts(experiment: Experiment) -> list[str]:
+    """Who starts from other models, and who was optimised by judges."""
+    told: dict[registry.Kind, list[str]] = {"adapters": [], "judges": []}
+    for label, config in experiment.adapters.items():
+        sources = registry.starts_from(config.adapter, config.options)
+        for kind, lines in told.items():
+            names = [name for name in sources if registry.kind_of(name) == kind]
+            lines += [f"{label} ({', '.join(names)})"] if names else []
+    budget = "Start from other models, whose training is not in their own budget: "
+    judged = "Optimised by judges of the mel, which evaluate nothing here: "
+    notes = {budget: told["adapters"], judged: told["judges"]}
+    return [f"{what}{', '.join(lines)}." for what, lines in notes.items() if lines]

@@ -1,0 +1,98 @@
+"""What a metric is called over a column or a panel, and in which unit it is shown there.
+
+Papers have little room, and give error rates in per cent: what stands in ``summary.csv`` under a metric's own name and
+unit, times ``scale``, is what stands under its heading. A metric that is not named here is called by its title.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ttsbench.types import MetricInfo
+
+BY_TIME = "_plain"  # ends the name of a metric that compares frames by time
+SHORT: Mapping[str, str] = {
+    "mcd": "MCD",
+    "wer": "WER",
+    "cer": "CER",
+    "ffe": "FFE",
+    "gpe": "GPE",
+    "vde": "VDE",
+    "log_f0_rmse": "log-F0 RMSE",
+    "speaker_similarity": "speaker cosine",
+    "speaker_similarity_prompt": "speaker cosine to prompt",
+    "speaker_similarity_ecapa": "ECAPA cosine",
+    "speaker_similarity_ecapa_prompt": "ECAPA cosine to prompt",
+    "speaker_similarity_wavlm": "WavLM cosine",
+    "speaker_similarity_wavlm_prompt": "WavLM cosine to prompt",
+    "dnsmos": "DNSMOS",
+    "js_log_f0": "JS log-F0",
+    "js_delta_log_f0": "JS delta log-F0",
+    "js_duration": "JS duration",
+    "js_energy": "JS energy",
+    "js_mel": "JS mel",
+    "js_known_log_f0": "JS known pitch",
+    "js_known_rate": "JS known rate",
+    "std_ratio_log_f0": "log-F0 std ratio",
+    "std_ratio_phone_log_f0": "phone log-F0 std ratio",
+    "std_ratio_duration": "duration std ratio",
+    "gv_ratio": "global variance ratio",
+    "cv_f0": "CV of F0",
+    "diversity_mel": "mel diversity",
+    "w1_same_input_f0": "W1 F0, one input",
+    "w1_different_input_f0": "W1 F0, other texts",
+    "w1_same_input_energy": "W1 energy, one input",
+    "w1_different_input_energy": "W1 energy, other texts",
+    "rtf": "RTF",
+    "rtf_model": "RTF without vocoder",
+    "nfe": "NFE",
+    "params": "parameters",
+    "flops": "operations",
+    "peak_memory": "peak memory",
+}
+PERCENT = ("wer", "cer", "ffe", "gpe", "vde")
+UNITS: Mapping[str, tuple[str, float]] = {  # what a unit is shown as, and times what
+    "ratio": ("", 1.0),
+    "cosine": ("", 1.0),
+    "correlation": ("", 1.0),
+    "calls": ("", 1.0),
+    "parameters": ("M", 1e-6),
+    "GFLOP/s of audio": ("GFLOP/s", 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """``title`` and ``unit`` to show, the number that the metric's value is multiplied by, and where better lies."""
+
+    title: str
+    unit: str
+    scale: float
+    direction: str  # an arrow: up, down, or to the value that is right; empty where there is neither
+
+    @property
+    def plain(self) -> str:
+        """Title and unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def text(self) -> str:
+        """Title, unit and arrow."""
+        return f"{self.plain} {self.direction}".rstrip()
+
+
+def heading(info: MetricInfo, title: str = "") -> Heading:
+    """How a metric is shown; ``title`` overrides what it is called."""
+    base, by_time = info.name.removesuffix(BY_TIME), info.name.endswith(BY_TIME)
+    short = SHORT.get(info.name) or (f"{SHORT[base]} by time" if by_time and base in SHORT else info.title)
+    percent = base in PERCENT and info.unit == "ratio"
+    unit, scale = ("%", 100.0) if percent else UNITS.get(info.unit, (info.unit, 1.0))
+    return Heading(title or short, unit, scale, _direction(info))
+
+
+def _direction(info: MetricInfo) -> str:
+    if info.higher_is_better is not None:
+        return "↑" if info.higher_is_better else "↓"
+    right = info.behaviour.identity  # of a recording against itself
+    return "" if right is None else f"→ {right:g}"
