@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ttsbench import ConfigError, TtsbenchError
-from ttsbench.claims import Claim, ScoredRun, claims_markdown, judge, read_claims
+from ttsbench.claims import Claim, ScoredRun, claims_frame, claims_markdown, judge, read_claims, write_run_claims
 from ttsbench.cli import main
 
 SHIPPED = Path(__file__).resolve().parent.parent / "experiments" / "claims.yaml"
@@ -130,6 +130,98 @@ def test_a_part_that_makes_no_sense_is_refused(tmp_path, part, message):
         read_claims(path)
 
 
+TESTED = Claim(says="s", paper="p", told_by=("tests/test_x.py::test_y",))
+UNRUN = Claim(says="s", paper="p", not_run="it costs too much")
+
+
+def test_a_claim_that_no_run_judges_says_why(run):
+    judged = {"C1": [judge(TESTED, run)], "C2": [judge(UNRUN, run)]}
+    assert [one.verdict for (one,) in judged.values()] == ["not run", "not run"]
+    text = claims_markdown(judged)
+    assert "| C1 | s | told by a test: tests/test_x.py::test_y |" in text
+    assert "| C2 | s | not run: it costs too much |" in text
+    frame = claims_frame(judged).set_index("claim")
+    assert frame.loc["C1", ["verdict", "sentence"]].tolist() == ["told by a test", "tests/test_x.py::test_y"]
+    assert frame.loc["C2", ["verdict", "sentence"]].tolist() == ["not run", "it costs too much"]
+    assert frame[["value", "n", "part_verdict"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("more", [{}, {"told_by": ["a"], "not_run": "b"}, {"parts": [], "not_run": ""}])
+def test_a_claim_is_judged_in_exactly_one_way(more):
+    with pytest.raises(ValueError, match="a claim has parts"):
+        Claim.model_validate({"says": "s", "paper": "p", **more})
+
+
+def test_the_table_of_verdicts_has_a_row_for_each_comparison(run):
+    claims = {"C1": claim(less="a+oracle", than=["c+oracle", "b+oracle"]), "C2": claim(less="z", than=["a+oracle"])}
+    frame = claims_frame({name: [judge(one, run)] for name, one in claims.items()})
+    assert ",".join(frame.columns) == (
+        "claim,says,paper,corpus,run,verdict,sentence,value,low,high,p,effect_size,mde,n,seeds,part_verdict"
+    )
+    assert frame["claim"].tolist() == ["C1", "C1", "C2"]
+    assert frame["verdict"].tolist() == ["inconclusive", "inconclusive", "not run"]
+    assert frame["part_verdict"].tolist()[:2] == ["supported", "inconclusive"]
+    assert frame["value"][0] == pytest.approx(1, abs=0.1)
+    assert (frame["n"][0], frame["seeds"][0]) == (UTTERANCES, SEEDS)
+    assert frame.to_csv(index=False).splitlines()[3] == "C2,so,somebody,,,not run,,,,,,,,,,"
+
+
+def test_a_run_is_told_of_the_claims_it_answers(run, tmp_path):
+    values = {
+        "yes": {"says": "s", "paper": "p", "parts": [{"metric": "mcd", "less": "a+oracle", "than": ["c+oracle"]}]},
+        "no": {"says": "s", "paper": "p", "parts": [{"metric": "wer", "less": "a+oracle", "than": ["c+oracle"]}]},
+        "never": {"says": "s", "paper": "p", "not_run": "why"},
+    }
+    (tmp_path / "mine.yaml").write_text(json.dumps(values), encoding="utf-8")
+    write_run_claims(tmp_path / "mine.yaml", run, tmp_path / "out" / "claims")
+    text = (tmp_path / "out" / "claims.md").read_text(encoding="utf-8")
+    assert "| yes | s | espeak: **supported** |" in text and "## no" not in text
+    assert "Not answered by the systems and metrics of this run: no, never." in text
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"claims.md", "claims.tex", "claims.csv"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a: [", "holds no claims"),
+        ("{}", "names no file"),
+        ("C: {says: s, paper: p, not_run: w}", "no claim speaks of"),
+    ],
+)
+def test_claims_that_cannot_be_judged_cost_a_run_nothing(run, tmp_path, content, words):
+    """And leave nothing of an earlier report behind."""
+    (tmp_path / "mine.yaml").write_text(content, encoding="utf-8")
+    (tmp_path / "claims.csv").write_text("old", encoding="utf-8")
+    write_run_claims(tmp_path / "mine.yaml", run, tmp_path / "claims")
+    assert words in (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert not (tmp_path / "claims.csv").exists() and not (tmp_path / "claims.tex").exists()
+    write_run_claims(None, run, tmp_path / "claims")
+    assert "names no file of claims" in (tmp_path / "claims.md").read_text(encoding="utf-8")
+
+
+def test_metrics_that_were_read_are_not_read_again(run, tmp_path):
+    (tmp_path / "scores" / "mcd.csv").unlink()
+    again = ScoredRun(tmp_path, run.metrics)
+    assert judge(claim(less="a+oracle", than=["c+oracle"]), again).verdict == "supported"
+
+
+def test_all_claims_of_the_papers_are_shipped_and_the_tests_they_name_exist():
+    claims = read_claims(SHIPPED)
+    assert list(claims) == [f"C{number}" for number in range(1, 21)]
+    named = [name for one in claims.values() for name in one.told_by]
+    assert named
+    for name in named:
+        path, _, test = name.partition("::")
+        assert f"\ndef {test}(" in (SHIPPED.parent.parent / path).read_text(encoding="utf-8"), name
+
+
+def test_claims_are_listed(capsys):
+    assert main(["list", "claims", "--claims", str(SHIPPED)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 20 and lines[4].startswith("C5 ") and lines[4].endswith("[by mcd]")
+    assert "[told by a test: tests/test_score_ebm.py::" in lines[11]
+
+
 def test_what_is_no_file_of_claims_or_no_run_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="No claims at"):
         read_claims(tmp_path / "none.yaml")
@@ -144,3 +236,5 @@ def test_the_shipped_claims_can_be_read_and_printed(run, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "| C1 | L2 prosody over-smooths | not run |" in out
     assert (tmp_path / "claims.md").read_text(encoding="utf-8") in out
+    assert (tmp_path / "claims.csv").read_text(encoding="utf-8").startswith("claim,says,")
+    assert r"\begin{table*}" in (tmp_path / "claims.tex").read_text(encoding="utf-8")

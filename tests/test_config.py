@@ -215,6 +215,60 @@ def test_every_finding_is_told(write):
     assert len(str(caught.value).splitlines()) == 2
 
 
+# What a paper's table shows
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("table.metrics=[mcd, nfr]", "table.metrics: 'nfr' is no metric of this experiment. Did you mean 'nfe'?"),
+        ("table.metrics=[mcd, mcd]", "table.metrics: a name stands there twice"),
+        ("table.systems=[l1+oracel]", "table.systems: 'l1+oracel' is no row of this experiment. Did you mean"),
+        ("table.titles={l3+oracle: x}", "table.titles: 'l3+oracle' is no row or metric of this experiment."),
+        ("table.titles={mcd: [x]}", "table.titles.mcd: Input should be a valid string"),
+        ("table.columns=[mcd]", "Unknown key 'table.columns'. Known: metrics, systems, titles."),
+    ],
+)
+def test_a_table_of_what_is_not_there_is_refused(write, override, words):
+    assert words in refusal(write("mine", BASE), override)
+
+
+def test_a_table_is_chosen_by_names_that_are_there(write):
+    chosen = ["table.metrics=[nfe, mcd]", "table.systems=[ground-truth, l2+oracle]",
+              "table.titles={l2+oracle: L2, mcd: Distortion}"]  # fmt: skip
+    table = load_experiment(write("mine", BASE), chosen).table
+    assert table.chosen and (table.metrics, table.systems) == (("nfe", "mcd"), ("ground-truth", "l2+oracle"))
+    assert not load_experiment(write("mine", BASE), chosen[2:]).table.chosen, "titles alone choose nothing"
+
+
+# Claims
+
+
+CLAIM = {"C": {"says": "so", "paper": "p", "parts": [{"metric": "mcd", "less": "l1+oracle", "than": ["l2+oracle"]}]}}
+
+
+def test_claims_beside_the_experiment_are_held_to_it(write, tmp_path):
+    assert load_experiment(write("mine", BASE)).claims is None
+    beside = write("claims", CLAIM)
+    assert load_experiment(write("mine", BASE)).claims == beside
+    assert load_experiment(write("mine", BASE), ["claims=null"]).claims is None
+
+
+def test_claims_are_named_relative_to_the_file_that_names_them(write, tmp_path):
+    (tmp_path / "deep").mkdir()
+    other = write("deep/other", CLAIM)
+    write("middle", {"base": "base.yaml", "claims": "deep/other.yaml"})
+    path = write("deep/mine", {"base": "../middle.yaml"})
+    assert load_experiment(path).claims == other
+
+
+def test_claims_that_cannot_be_read_are_refused_before_any_work(write):
+    write("claims", "C: {says: so, paper: p}")
+    message = refusal(write("mine", BASE))
+    assert "a claim has parts" in message and message.endswith("--set claims=null does without.")
+    assert "No claims at" in refusal(write("mine", {**BASE, "claims": "none.yaml"}))
+
+
 # Labels
 
 

@@ -7,8 +7,11 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from ttsbench.clip_rows import COLUMNS, clip_frame, write_clip_rows
+from ttsbench.latex import escape as tex_escape
 from ttsbench.results import (
     DIFFERENCE_COLUMNS,
     SUMMARY_COLUMNS,
@@ -22,8 +25,9 @@ from ttsbench.results import (
     summary_frame,
 )
 from ttsbench.score import NOT_APPLICABLE, measure
-from ttsbench.tables import Table, all_notes, latex, markdown
-from ttsbench.types import Clip, Cost, MetricInfo
+from ttsbench.tables import Table, all_notes, heading, latex, markdown, rivals
+from ttsbench.tables.table import best_models
+from ttsbench.types import Behaviour, Clip, Cost, MetricInfo
 
 SAMPLING = Sampling(200, 0.95, 0)
 REFERENCES = ("ground-truth", "copy-synthesis")
@@ -287,9 +291,9 @@ def test_a_floor_is_written_where_there_is_one(rate, floored):
 
 def test_floors_of_models_are_in_the_notes(rate, floored):
     notes = all_notes(table_of([rate, floored]))
-    assert "js: two samples of one distribution this size would show 0.2 to 1.1." in notes
+    assert "Rate of js: two samples of one distribution this size would show 0.2 to 1.1." in notes
     assert not any("rate: two samples" in note for note in notes)
-    assert "js: two samples of one distribution this size would show 0.25." in all_notes(
+    assert "Rate of js: two samples of one distribution this size would show 0.25." in all_notes(
         table_of([floored], ["ground-truth", "b_1+oracle"])
     )
 
@@ -331,8 +335,11 @@ def test_a_warning_is_counted_and_takes_nothing_away(tmp_path):
     assert found.warnings["system"].tolist() == ["a", "a"]
     again = found_in(tmp_path / "y.csv", WARNED, Ratio("other"))
     notes = all_notes(table_of([found, again], ["a", "b"]))
-    assert "a, rate, other: 2 to be read with care, the first because: 8000 Hz, upsampled to 16000" in notes
-    assert "a, rate, other: 1 failed, the first because: it is silent" in notes
+    assert (
+        "a: 2 to be read with care under Rate of rate, Rate of other, the first because: 8000 Hz, upsampled to 16000"
+        in notes
+    )
+    assert "a: 1 failed under Rate of rate, Rate of other, the first because: it is silent" in notes
 
 
 def test_files_without_warnings_are_read(rate):
@@ -375,26 +382,23 @@ def test_markdown(rate):
     table = [line for line in lines if line.startswith("|")]
     assert len({len(line) for line in table}) == 1
     cells = {row[0]: row[1] for row in ([part.strip() for part in line.strip("|").split("|")] for line in table)}
-    assert cells["system"] == "rate (%) ↓"
+    assert cells["system"] == "Rate of rate (%) ↓"
     assert cells["ground-truth"] == ""
     assert cells["a+oracle"].startswith("**")
     assert not cells["b_1+oracle"].startswith("**")
     assert "(2 of 3)" in cells["b_1+oracle"]
     assert "- A note." in lines
-    assert "- b_1+oracle, rate: 1 failed, the first because: the clip is silent" in lines
-    assert "- Rate of rate: `rate|v1|recogniser`" in lines
+    assert "- b_1+oracle: 1 failed under Rate of rate, the first because: the clip is silent" in lines
+    assert "- Rate of rate (`rate`): `rate|v1|recogniser`" in lines
 
 
 def test_latex(rate, tmp_path):
+    """What it says of a value stands in tests/test_latex.py."""
     other = read_rows(write(tmp_path / "x.csv", ROWS), Ratio("f_1 & co", higher=True, unit=""), "f|v1")
-    text = latex(table_of([rate, other], title="50 % of everything"))
-    lines = text.splitlines()
-    assert lines[0] == "% 50 % of everything"
-    assert r"\begin{tabular}{lrr}" in lines
-    assert [line for line in lines if line.startswith("\\")][-1] == r"\end{tabular}"
+    lines = latex(table_of([rate, other], title="50 % of everything")).splitlines()
+    assert r"\begin{tabular}{lcc}" in lines
     body = [line for line in lines if line.endswith(r"\\")]
     assert len(body) == 1 + len(SYSTEMS)
-    assert body[0] == r"System & Rate of rate (\%) $\downarrow$ & Rate of f\_1 \& co $\uparrow$ \\"
     for line in body:
         assert line.replace(r"\&", "").count("&") == 2
     assert body[1] == r"ground-truth & -- & -- \\"
@@ -402,7 +406,7 @@ def test_latex(rate, tmp_path):
     assert r"\textbf{" in body[3].split(" & ")[1]
     assert r"\textbf{" in body[4].split(" & ")[2]
     assert lines.count(r"\midrule") == 2
-    assert lines[lines.index(body[2]) + 1] == r"\midrule"
+    text = "\n".join(lines)
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
 
 
@@ -413,9 +417,9 @@ def test_unequal_sets_are_said_once_for_all_metrics_they_concern(rate, tmp_path)
     other = read_rows(write(tmp_path / "other.csv", both), Ratio("other"), "s")
     notes = [note for note in all_notes(table_of([rate, absent, other])) if "left out" in note]
     assert notes == [
-        "rate, absent: 1 of 3 utterances are left out (b_1+oracle 1) where models are ranked; "
+        "Rate of rate, Rate of absent: 1 of 3 utterances are left out (1 of b_1+oracle) where models are ranked; "
         "the difference of two is on what both have.",
-        "other: 2 of 3 utterances are left out (a+oracle 1, b_1+oracle 1) where models are ranked; "
+        "Rate of other: 2 of 3 utterances are left out (1 of a+oracle; 1 of b_1+oracle) where models are ranked; "
         "the difference of two is on what both have.",
     ]
     assert not any("left out" in note for note in all_notes(table_of([rate], SYSTEMS[:3])))
@@ -427,14 +431,101 @@ def test_what_differs_from_the_first_model_is_marked(rate):
     text = markdown(table)
     assert re.search(r"\| b_1\+oracle +\| 0\.17†", text)
     assert text.count("†") == 2, "in the table and in the note"
-    assert "- † differs from a+oracle: p < 0.05 in a paired permutation test over utterances" in text
+    assert "- † differs from a+oracle." in text
+    assert "- Two models are told apart where p < 0.05 in a paired permutation test over utterances" in text
     assert "With one training seed" in text
-    assert r"0.17$^{\dagger}$" in latex(table)
+    assert r"0.17\rlap{\textsuperscript{\ensuremath{\dagger}" in latex(table)
     several = [dataclasses.replace(found[0], seeds=3)]
     assert "With few training seeds" in markdown(table_of([rate], comparisons=several))
     unsure = [dataclasses.replace(found[0], p_holm=0.05), dataclasses.replace(found[0], p_holm=math.nan),
               dataclasses.replace(found[0], high=0.01)]  # fmt: skip
     assert not any("†" in markdown(table_of([rate], comparisons=[one])) for one in unsure)
+
+
+def test_who_is_not_told_apart_from_the_best_is_marked(seeds):
+    """Errors of two in ten words (a, b) and of four (c): c alone is told apart, whichever of the others is best."""
+    models = ["a", "b", "c"]
+    (best,) = best_models(seeds, models)
+    found = rivals([seeds], models, SAMPLING)
+    assert {(one.system, one.baseline) for one in found} == {(name, best) for name in models if name != best}
+    level = ({"a", "b"} - {best}).pop()
+    cells = {(cell.system, cell.metric): cell for cell in summary([seeds], models, SAMPLING)}
+    table = Table("t", models, [], [seeds], cells, [], (), found)
+    assert table.level_with_best == {(level, "rate")}
+    text = markdown(table)
+    assert len(re.findall(rf"\| {level} +\| [\d.]+‡ \[", text)) == 1
+    assert text.count("‡") == 2 and "- ‡ not told apart from the best." in text
+
+
+def test_titles_are_what_readers_see(rate):
+    cells = {(cell.system, cell.metric): cell for cell in summary([rate], SYSTEMS, SAMPLING)}
+    titles = {"b_1+oracle": "B*", "rate": "Errors|"}
+    table = Table("t", SYSTEMS, REFERENCES, [rate], cells, [], titles=titles)
+    text = markdown(table)
+    assert r"| system         | Errors\| (%) ↓" in text
+    assert re.search(r"\| B\\\* +\| 0\.17", text)
+    assert r"- B\*: 1 failed under Errors\|, the first because: the clip is silent" in text
+    assert r"- Errors\| (Rate of rate, `rate`): `rate|v1|recogniser`" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "higher", "identity", "text"),
+    [
+        ("wer", "ratio", False, None, "WER (%) ↓"),
+        ("ffe_plain", "ratio", False, 0.0, "FFE by time (%) ↓"),
+        ("wer", "errors", False, None, "WER (errors) ↓"),
+        ("mcd", "dB", False, 0.0, "MCD (dB) ↓"),
+        ("gv_ratio", "ratio", None, 1.0, "global variance ratio → 1"),
+        ("params", "parameters", None, None, "parameters (M)"),
+        ("nfe", "calls", False, None, "NFE ↓"),
+        ("mine", "Hz", True, None, "What it is (Hz) ↑"),
+        ("mine_plain", "ratio", None, None, "What it is"),
+    ],
+)
+def test_headings(name, unit, higher, identity, text):
+    info = MetricInfo(name, "What it is", unit, higher, ("x",), "s", "p", behaviour=Behaviour(identity=identity))
+    assert heading(info).text == text
+    assert heading(info, "Another").title == "Another"
+
+
+def test_a_heading_says_what_its_numbers_are_multiplied_by(tmp_path):
+    class Share(Ratio):
+        def __init__(self):
+            self.info = MetricInfo("wer", "x", "ratio", False, ("errors", "length"), "s", "p")
+
+    found = read_rows(write(tmp_path / "x.csv", ROWS), Share(), "s")
+    assert re.search(r"\| b_1\+oracle +\| 16\.7 \[1\d\.\d, \d\d\.\d\] \(2 of 3\)", markdown(table_of([found])))
+    assert float(frame_rows([found])[1]["b_1+oracle", "wer"]["value"]) == pytest.approx(1 / 6, rel=1e-5)
+
+
+# Rows of all metrics, clip by clip
+
+
+def test_rows_of_all_metrics_go_to_one_file(rate, floored, tmp_path):
+    path = tmp_path / "rows.parquet"
+    write_clip_rows(clip_frame([rate, floored], {"u1": "ann", "u2": "ben"}), path)
+    frame = pd.read_parquet(path)
+    assert list(frame.columns) == list(COLUMNS)
+    assert len(frame) == 2 * 9, "what does not apply is no row"
+    rows = {(row.system, row.utterance): row for row in frame[frame["metric"] == "rate"].itertuples()}
+    assert rows["a+oracle", "u3"].value == pytest.approx(3.0) and rows["a+oracle", "u3"].speaker == ""
+    assert rows["a+oracle", "u2"].statistics.tolist() == [2.0, 20.0] and rows["a+oracle", "u2"].speaker == "ben"
+    failed = rows["b_1+oracle", "u3"]
+    assert math.isnan(failed.value) and not len(failed.statistics) and failed.error == "the clip is silent"
+    assert frame.attrs["metrics"]["rate"] == {
+        "title": "Rate of rate",
+        "unit": "%",
+        "higher_is_better": False,
+        "statistics": ["errors", "length"],
+        "signature": "rate|v1|recogniser",
+    }
+
+
+def test_a_clip_that_has_no_value_alone_keeps_its_statistics(tmp_path):
+    found = read_rows(write(tmp_path / "x.csv", [("a", "u1", 0.0, 0.0, ""), ("a", "u2", 1.0, 2.0, "")]), Ratio(), "s")
+    clips = found.clips()
+    assert math.isnan(clips["value"][0]) and clips["value"][1] == 0.5
+    assert clips["statistics"][0].tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (8, [8]), (9, [4, 5]), (20, [6, 7, 7]), (24, [8, 8, 8])])
@@ -449,8 +540,11 @@ def test_many_metrics_make_several_blocks(tmp_path, count, sizes):
     for system in SYSTEMS:
         assert sum(line.startswith(f"| {system} ") for line in lines) == len(sizes)
     text = latex(table)
-    assert [len(found) - 1 for found in re.findall(r"begin{tabular}{(l?r+)}", text)] == sizes
-    assert text.count(r"\end{tabular}") == text.count(r"\toprule") == len(sizes)
+    heads = [line for line in text.splitlines() if line.startswith("System & ")]
+    assert [name for line in heads for name in re.findall(r"\bm\d+", line)] == [f"m{number}" for number in range(count)]
+    assert text.count(r"\end{tabular}") == text.count(r"\caption{") == len(heads)
+    for system in SYSTEMS:
+        assert text.count(f"\n{tex_escape(system)} & ") == len(heads)
 
 
 # One cell: no fault becomes a number

@@ -1,15 +1,19 @@
-"""Sweeps: which systems belong together, and the figure of them."""
+"""Sweeps: which systems belong together, and which figure shows them."""
 
 import pandas as pd
-from ttsbench.sweeps import find_sweeps, moving, sweep_frame
 
+from ttsbench import registry
 from ttsbench.experiment import validate
-from ttsbench.figures import sweep_figure
+from ttsbench.figures import FinishedRun
+from ttsbench.figures.families import find_sweeps
+from ttsbench.figures.sweeps import langevin, nfe, temperature
+from ttsbench.plan import systems
+from ttsbench.results import MetricRows
 
 EXPERIMENT = validate(
     {
         "name": "sweeps",
-        "metrics": {"mcd": {}},
+        "metrics": {"mcd": {}, "nfe": {}},
         "adapters": {
             "l1": {},
             **{f"flow-t{t:g}": {"adapter": "flow", "temperature": t} for t in (0, 0.5, 1)},
@@ -47,29 +51,45 @@ def test_what_varies_in_one_setting_alone_is_a_sweep():
     }
 
 
-def summary():
-    systems = [name for sweep in find_sweeps(EXPERIMENT) for name in sweep.systems.values()]
+def run_of(folder, experiment, metrics=("mcd", "nfe")):
+    """A run whose every system has a value of its own under the first metric, and all one under the others."""
+    names = [system.name for system in systems(experiment)]
     rows = [
-        {"system": name, "metric": metric, "unit": "dB", "value": value, "low": value - 1, "high": value + 1}
-        for number, name in enumerate(systems)
-        for metric, value in (("mcd", 5.0 + number), ("params", 7.0))
+        {"system": name, "metric": metric, "value": value, "low": value - 1, "high": value + 1}
+        for number, name in enumerate(names)
+        for metric, value in zip(metrics, (5.0 + number, 7.0), strict=True)
     ]
-    return pd.DataFrame(rows)
+    pd.DataFrame(rows).to_csv(folder / "summary.csv", index=False)
+    loaded = {name: registry.load("metrics", name)() for name in metrics}
+    known = {name: MetricRows(metric, pd.DataFrame(), "s") for name, metric in loaded.items()}
+    return FinishedRun(folder, experiment, "", names, known, {})
 
 
-def test_the_figure_has_a_panel_for_each_metric_that_moves_and_a_line_for_each_family():
-    frame = sweep_frame(find_sweeps(EXPERIMENT), summary())
-    temperatures = moving(frame, "temperature")
-    assert set(temperatures["metric"]) == {"mcd"}
-    figure = sweep_figure(temperatures, pd.DataFrame({"metric": ["mcd"], "value": [4.0]}))
-    (panel,) = [axes for axes in figure.axes if axes.get_visible()]
-    lines = {
-        line.get_label(): line.get_xdata().tolist() for line in panel.lines if not line.get_label().startswith("_")
+def test_each_figure_has_its_own_sweeps(tmp_path):
+    run = run_of(tmp_path, EXPERIMENT)
+    heat, steps = temperature(run).frame, nfe(run).frame
+    assert set(heat["metric"]) == {"MCD (dB) ↓"}, "what does not change, and costs, are left out"
+    swept = heat[heat["setting"].notna()]
+    assert swept.groupby("family")["setting"].agg(list).to_dict() == {
+        "flow+oracle": [0, 0.5, 1],
+        "l1+flow": [0, 0.5, 1],
     }
-    assert lines == {"flow+oracle": [0, 0.5, 1], "l1+flow": [0, 0.5, 1]}
-    assert panel.get_title() == "mcd (dB)"
+    assert heat.loc[heat["setting"].isna(), "family"].tolist() == ["copy-synthesis"]
+    assert set(steps["family"]) == {"diffusion+oracle", "diffusion temperature=0.5+oracle", "copy-synthesis"}
+    assert langevin(run) is None
 
 
-def test_no_sweep_no_rows():
-    frame = sweep_frame([], summary())
-    assert moving(frame, "nfe").empty
+def test_steps_of_refinement_stand_beside_the_hypothesis(tmp_path):
+    energies = {f"nce-{n}": {"adapter": "nce_ebm", "nfe": n} for n in (1, 10, 100)}
+    values = {**EXPERIMENT.model_dump(mode="json"), "adapters": {"l2": {}, **energies}, "systems": []}
+    run = run_of(tmp_path, validate({**values, "prosody": ["oracle"]}, "test"))
+    frame = langevin(run).frame
+    assert nfe(run) is None
+    assert frame.loc[frame["setting"].notna(), "setting"].tolist() == [1, 10, 100]
+    assert frame.loc[frame["setting"].isna(), "family"].tolist() == ["copy-synthesis", "l2+oracle"]
+
+
+def test_folders_of_wavs_have_no_sweeps(tmp_path):
+    alone = EXPERIMENT.model_copy(update={"adapters": {}})
+    run = FinishedRun(tmp_path, alone, "", [], {}, {})
+    assert not any(figure(run) for figure in (temperature, nfe, langevin))

@@ -14,6 +14,7 @@ TEXT_POINTS = 505.0
 GAP_POINTS = 6.0  # between two columns of a tabular, at the \tabcolsep below
 CHARACTER_POINTS = 3.9  # of \footnotesize, on average
 SMALL_POINTS = 3.45  # of \scriptsize
+NAME_POINTS = 125.0  # of a row's name, beyond which it goes on in another line
 HEAD_CHARACTERS = 14
 PREAMBLE = "needs \\usepackage{booktabs}"
 

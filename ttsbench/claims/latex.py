@@ -68,8 +68,8 @@ def _evidence(block: Sequence[tuple[str, Judgement]], label: str) -> list[str]:
         rows += [_row(one, index) for index in range(len(one.findings))]
         told += [rf"\textbf{{{tex.escape(name)}}}, {tex.escape(one.corpus)}: {tex.escape(' '.join(notes(one)))}"]
     tabular = [
-        r"\begin{tabular}{lcrrrl}", r"\toprule", r"What would be seen & difference & $p$ & $d$ & MDE & \\", *rows,
-        r"\bottomrule", r"\end{tabular}",
+        rf"\begin{{tabular}}{{{TEXT}{{.42\textwidth}}crrrl}}", r"\toprule",
+        r"What would be seen & difference & $p$ & $d$ & MDE & \\", *rows, r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
     return tex.table(tabular, f"What the verdicts rest on. {tex.escape(LEGEND)}", label, told, tex.TEXT_POINTS)
 

@@ -33,7 +33,7 @@ def differences_frame(run: FinishedRun) -> pd.DataFrame:
     parts = []
     for metric in run.experiment.table.metrics or [name for name in run.metrics if not run.asks_cost(name)]:
         rows = found[(found["metric"] == metric) & found["p"].notna()]
-        if rows.empty:
+        if rows.empty or not rows["difference"].any():
             continue
         head, info = run.heading(metric), run.metrics[metric].info
         numbers = rows[["difference", "low", "high"]].astype(float) * head.scale

@@ -108,5 +108,5 @@ def _panel(axes: Axes, rows: pd.DataFrame, systems: list[str]) -> None:
     axes.errorbar(rows["rank"], places, xerr=half, fmt="o", color=shade, elinewidth=1.2)
     axes.set_yticks(range(len(systems)), systems)
     axes.set_ylim(len(systems) - 0.5, -0.5)
-    axes.set_xlim(0.5, len(systems) + 0.5)
+    axes.set_xlim(min(0.5, best - 1.1 * half), max(len(systems) + 0.5, rows["rank"].max() + 1.1 * half))
     axes.locator_params(axis="x", nbins=min(5, len(systems)), integer=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -25,7 +25,7 @@ from ttsbench.store import write_bytes
 
 COLUMN_INCHES = 3.3
 PAGE_INCHES = 7.0
-DPI = 200
+DPI = 160  # of the PNG: what a page on a screen shows, at a tenth of what a spectrogram could take
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 GREY = "#777777"  # what is compared with
@@ -103,7 +103,20 @@ def grid(count: int, columns: int, height: float, more: float = 0.5) -> tuple[Fi
 
 def panel_title(axes: Axes, text: str) -> None:
     """A title as wide as one of four panels."""
-    axes.set_title(textwrap.fill(text, 25), loc="left", fontsize=7)
+    unbroken = text.replace("→ ", "→\u00a0")
+    axes.set_title(textwrap.fill(unbroken, 25), loc="left", fontsize=7)
+
+
+def near(axes: Axes, low: float, high: float, lines: Iterable[float]) -> None:
+    """Vertical limits that hold what lies from ``low`` to ``high``, and those lines across that are not far from it.
+
+    A reference far away would press together what the panel is about.
+    """
+    reach = high - low
+    there = [line for line in lines if low - reach <= line <= high + reach]
+    bottom, top = min([low, *there]), max([high, *there])
+    margin = 0.07 * (top - bottom) or 0.1
+    axes.set_ylim(bottom - margin, top + margin)
 
 
 def log_axis(axes: Axes) -> None:

@@ -11,14 +11,18 @@ from matplotlib.figure import Figure
 from ttsbench.config import pair
 from ttsbench.figures.families import Sweep, find_sweeps, refined
 from ttsbench.figures.run import Drawing, FinishedRun
-from ttsbench.figures.style import GREY, colour, grid, legend_above, log_axis, marker, panel_title, styled
+from ttsbench.figures.style import GREY, colour, grid, legend_above, log_axis, marker, near, panel_title, styled
+from ttsbench.figures.tradeoff import extent
 from ttsbench.scoring import COPY_SYNTHESIS
 
 PANELS = 4  # side by side
 LINEAR = ("temperature", "guidance")  # axes; the others are logarithmic
 COLUMNS = ("axis", "family", "setting", "metric", "value", "low", "high")
 FIRST = ("std_ratio", "gv_", "js_")  # what a sweep is about comes first, in this order
-TEXT = "Metrics that change with {}; bands are their intervals, horizontal lines systems without that setting."
+TEXT = (
+    "Metrics that change with {}; bands are their intervals, horizontal lines systems without that setting, where they "
+    "are near."
+)
 
 
 def temperature(run: FinishedRun) -> Drawing | None:
@@ -104,3 +108,4 @@ def _panel(axes: Axes, rows: pd.DataFrame, numbers: dict[str, int]) -> None:
     beside = rows[rows["setting"].isna()]
     for family, value, dashes in zip(beside["family"], beside["value"], (":", "--", "-."), strict=False):
         axes.axhline(value, color=GREY, linestyle=dashes, linewidth=0.8, label=family)
+    near(axes, *extent(rows[rows["setting"].notna()]), beside["value"])

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ttsbench.figures.run import Drawing, FinishedRun
-from ttsbench.figures.style import GREY, colour, grid, legend_above, log_axis, marker, styled
+from ttsbench.figures.style import GREY, colour, grid, legend_above, log_axis, marker, near, styled
 
 PANELS = 4  # side by side
 PREFERRED = ("utmosv2", "dnsmos", "wer", "mcd", "speaker_similarity", "js_mel")
@@ -27,7 +27,7 @@ def tradeoff(run: FinishedRun) -> Drawing | None:
         return None
     caption = (
         "Quality against cost. Dashed: Pareto front, the models that none with less cost is better than, by the values "
-        "alone. Dotted: copy-synthesis, which is the vocoder's share. Bars: the intervals of both."
+        "alone. Dotted: copy-synthesis, which is the vocoder's share, where it is near. Bars: the intervals of both."
     )
     return Drawing(draw_tradeoff(frame), caption, frame)
 
@@ -104,8 +104,15 @@ def _panel(axes: Axes, rows: pd.DataFrame, numbers: dict[str, int]) -> None:
         axes.errorbar(points["at"], points["value"], yerr=reach(points, "value", "low", "high"),
                       xerr=reach(points, "at", "cost_low", "cost_high"), fmt=marker(number), color=colour(number),
                       elinewidth=0.7, linestyle="-" if len(points) > 1 else "none", label=str(family))  # fmt: skip
+    near(axes, *extent(rows), rows["copy_synthesis"].iloc[:1])
     axes.margins(x=0.1)
     log_axis(axes)
+
+
+def extent(rows: pd.DataFrame) -> tuple[float, float]:
+    """The least and the largest of values and intervals."""
+    ends = rows[["value", "low", "high"]].to_numpy(dtype=np.float64)
+    return float(np.nanmin(ends)), float(np.nanmax(ends))
 
 
 def reach(points: pd.DataFrame, value: str, low: str, high: str) -> NDArray[np.float64]:

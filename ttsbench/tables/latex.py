@@ -40,13 +40,17 @@ def _blocks(table: Table) -> list[Sequence[MetricRows]]:
 
 def _points(table: Table, block: Sequence[MetricRows]) -> float:
     """About how wide a block is."""
-    points = tex.CHARACTER_POINTS * max(len(table.name(system)) for system in table.systems)
+    points = min(_name_points(table), tex.NAME_POINTS)
     for rows in block:
         cells, places = _shown(table, rows)
         head = max(len(line) for line in tex.wrapped(table.heading(rows).title))
         bounds = max(len(interval(cell, places)) for cell in cells)
         points += tex.GAP_POINTS + max(tex.CHARACTER_POINTS * (head + 1), tex.SMALL_POINTS * bounds)
     return points
+
+
+def _name_points(table: Table) -> float:
+    return tex.CHARACTER_POINTS * max(len(table.name(system)) for system in table.systems)
 
 
 def _shown(table: Table, rows: MetricRows) -> tuple[list[Cell], int]:
@@ -57,7 +61,8 @@ def _shown(table: Table, rows: MetricRows) -> tuple[list[Cell], int]:
 def _tabular(table: Table, block: Sequence[MetricRows]) -> list[str]:
     columns = [_column(table, rows) for rows in block]
     heads = " & ".join(["System", *(head for head, _ in columns)])
-    lines = [rf"\begin{{tabular}}{{l{'c' * len(block)}}}", r"\toprule", rf"{heads} \\", r"\midrule"]
+    names = "l" if _name_points(table) <= tex.NAME_POINTS else rf"p{{{tex.NAME_POINTS:g}pt}}"
+    lines = [rf"\begin{{tabular}}{{{names}{'c' * len(block)}}}", r"\toprule", rf"{heads} \\", r"\midrule"]
     for row, system in enumerate(table.systems):
         values = [tex.escape(table.name(system)), *(cells[row][0] for _, cells in columns)]
         below = ["", *(cells[row][1] for _, cells in columns)]
