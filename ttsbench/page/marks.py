@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ttsbench.results import MetricRows
 from ttsbench.store import read_json
 from ttsbench.tables import DIFFERS, LEVEL, Table, all_notes
 
@@ -20,7 +21,7 @@ def table_marks(table: Table) -> dict[str, Any]:
         "signs": {sign: meaning for sign, (meaning, _) in _signs(table).items()},
         "metrics": {
             rows.info.name: {
-                "title": rows.info.title,
+                **_heading(table, rows),
                 "best": sorted(table.best(rows)),
                 "signs": {
                     sign: sorted(system for system, metric in cells if metric == rows.info.name)
@@ -30,6 +31,12 @@ def table_marks(table: Table) -> dict[str, Any]:
             for rows in table.metrics
         },
     }
+
+
+def _heading(table: Table, rows: MetricRows) -> dict[str, Any]:
+    """What the column is called, its unit there, and times what its values are shown."""
+    heading = table.heading(rows)
+    return {"title": heading.title, "unit": heading.unit, "scale": heading.scale}
 
 
 def _signs(table: Table) -> dict[str, tuple[str, set[tuple[str, str]]]]:

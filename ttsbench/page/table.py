@@ -13,7 +13,7 @@ import pandas as pd
 from ttsbench.page.marks import read_marks
 from ttsbench.results import Cell
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
-from ttsbench.tables import decimals, format_value
+from ttsbench.tables import decimals, interval, shown
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,18 @@ def read_table(folder: Path) -> PageTable:
     frame = pd.read_csv(folder / "summary.csv", dtype=str, keep_default_na=False)
     systems = list(dict.fromkeys(frame["system"]))
     references = marks["references"] or [name for name in (GROUND_TRUTH, COPY_SYNTHESIS) if name in systems]
-    cells = {(row["system"], row["metric"]): _cell(row) for _, row in frame.iterrows()}
+    scales = {name: float(known.get("scale", 1.0)) for name, known in marks["metrics"].items()}
+    found = [_cell(row) for _, row in frame.iterrows()]
+    cells = {(cell.system, cell.metric): shown(cell, scales.get(cell.metric, 1.0)) for cell in found}
     metrics = list(dict.fromkeys(frame["metric"]))
     columns = [_column(name, frame, marks["metrics"].get(name, {})) for name in metrics]
-    shown: dict[str, list[ShownCell]] = {system: [] for system in systems}
+    lines: dict[str, list[ShownCell]] = {system: [] for system in systems}
     for column in columns:
         marked = marks["metrics"].get(column.name, {})
         digits = decimals(cells[system, column.name] for system in systems)
         for system in systems:
-            shown[system].append(_shown(cells[system, column.name], column.unit, digits, marked))
-    rows = {system: Row(system, shown[system]) for system in systems}
+            lines[system].append(_text(cells[system, column.name], digits, marked))
+    rows = {system: Row(system, lines[system]) for system in systems}
     return PageTable(
         marks["title"], marks["notes"], columns,
         [rows[name] for name in references], [row for name, row in rows.items() if name not in references],
@@ -97,18 +99,19 @@ def _cell(row: pd.Series[str]) -> Cell:
 def _column(name: str, frame: pd.DataFrame, marks: Mapping[str, Any]) -> Column:
     first = frame[frame["metric"] == name].iloc[0]
     better = {"true": "higher", "false": "lower"}.get(str(first["higher_is_better"]).lower(), "")
-    return Column(name, marks.get("title", name), str(first["unit"]), better, str(first["signature"]))
+    return Column(
+        name, marks.get("title", name), marks.get("unit", str(first["unit"])), better, str(first["signature"])
+    )
 
 
-def _shown(cell: Cell, unit: str, digits: int, marks: Mapping[str, Any]) -> ShownCell:
+def _text(cell: Cell, digits: int, marks: Mapping[str, Any]) -> ShownCell:
     asked = cell.n + cell.n_failed
     failures = f"{cell.n} of {asked}" if cell.n_failed else ""
     if math.isnan(cell.value):
         return ShownCell("", "", failures, "", False, ())
-    low, high = (format_value(bound, unit, digits) for bound in (cell.low, cell.high))
     return ShownCell(
-        format_value(cell.value, unit, digits),
-        f"[{low}, {high}]" if cell.low < cell.high else "",
+        f"{cell.value:.{digits}f}",
+        interval(cell, digits),
         failures,
         repr(cell.value),
         cell.system in marks.get("best", ()),
