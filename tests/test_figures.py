@@ -191,6 +191,13 @@ def test_training_has_a_row_for_each_loss_that_was_taken(run):
     assert set(frame["seed"]) == {"0", "1"}
 
 
+def test_metrics_of_one_title_are_told_apart(run):
+    titles = {"mcd": "Same", "gv_ratio": "Same"}
+    experiment = run.experiment.model_copy(update={"table": run.experiment.table.model_copy(update={"titles": titles})})
+    alike = FinishedRun(run.folder, experiment, "", run.systems, run.metrics, {})
+    assert [alike.heading(name).title for name in ("mcd", "gv_ratio", "nfe")] == ["Same, mcd", "Same, gv_ratio", "NFE"]
+
+
 # A run that has nothing to show
 
 

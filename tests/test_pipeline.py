@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import pandas as pd
 import pytest
 import soundfile
 import yaml
@@ -108,8 +109,9 @@ def test_the_first_run_leaves_every_file(site):
     run = site.finished
     for name in (
         "experiment.json", "prepare/manifest.jsonl", "prepare/excluded.csv", "prepare/notes.json",
-        "prepare/statistics.json", "summary.csv", "differences.csv", "failures.csv", "table.md", "table.tex",
-        "provenance.json", "index.html", "table.json", *(f"scores/{metric}.csv" for metric in METRICS),
+        "prepare/statistics.json", "summary.csv", "differences.csv", "best.csv", "failures.csv", "rows.parquet",
+        "table.md", "table.tex", "claims.md", "provenance.json", "figures/captions.json", "figures/training.pdf",
+        "figures/spectrograms.png", "index.html", "table.json", *(f"scores/{metric}.csv" for metric in METRICS),
     ):  # fmt: skip
         assert (run / name).is_file(), name
     models = [f"{label}-{role}-seed0" for label in ("l1", "l2") for role in ("acoustic", "prosody")]
@@ -205,6 +207,44 @@ def test_a_dry_run_writes_nothing(site, tmp_path):
     assert "  done" in compare(site.experiment, "--output", site.finished, "--dry-run").out
 
 
+def test_the_end_says_what_is_there(site):
+    said = site.first.out.splitlines()[-2]
+    assert said.startswith(f"In {site.finished}: summary.csv, differences.csv,")
+    assert "rows.parquet, table.md, table.tex, claims.md, figures/, provenance.json." in said
+
+
+def test_what_is_shown_and_claimed_costs_a_report_and_nothing_else(site, tmp_path):
+    run = site.copy(tmp_path / "run")
+    part = {"metric": "nfe", "less": "l1+oracle", "than": ["l2+oracle"]}
+    claims = tmp_path / "mine.yaml"
+    claims.write_text(yaml.safe_dump({"C1": {"says": "so", "paper": "p", "parts": [part]}}), encoding="utf-8")
+    shown = ("table={metrics: [wer, mcd], systems: [l2+oracle, ground-truth], titles: {l2+oracle: Squares}}",
+             f"claims={claims}")  # fmt: skip
+    found = compare(site.experiment, "--output", run, "--set", *shown)
+    assert found.status == 0, found.err
+    assert "1 jobs to do, 18 already done" in found.err
+    heads = [line for line in (run / "paper.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0].strip("| ") for line in heads] == ["system", "-" * 12, "ground-truth", "Squares"]
+    assert [head.strip() for head in heads[0].split("|")[2:4]] == ["WER (%) ↓", "MCD (dB) ↓"]
+    assert "| Squares " in (run / "table.md").read_text(encoding="utf-8")
+    assert r"\label{tab:tiny-paper}" in (run / "paper.tex").read_text(encoding="utf-8")
+    assert "| C1 | so | folder: **inconclusive** |" in (run / "claims.md").read_text(encoding="utf-8")
+    claims.write_text(claims.read_text(encoding="utf-8").replace("so", "thus"), encoding="utf-8")
+    again = compare(site.experiment, "--output", run, "--set", shown[1])
+    assert "1 jobs to do, 18 already done" in again.err, "an edited claim is judged again"
+    assert "thus" in (run / "claims.md").read_text(encoding="utf-8")
+    assert not (run / "paper.md").exists(), "what is no longer asked for is no longer there"
+
+
+def test_rows_of_all_clips_are_in_one_file(site):
+    frame = pd.read_parquet(site.finished / "rows.parquet")
+    assert set(frame["system"]) == set(SYSTEMS) and set(frame["metric"]) == set(METRICS)
+    assert frame.groupby("metric", observed=True).size().to_dict() == {
+        "mcd": 18, "wer": 18, "rtf": 15, "nfe": 15, "params": 15,
+    }  # fmt: skip
+    assert set(frame["speaker"]) <= {"s0", "s1"} and frame["value"].notna().all()
+
+
 def test_report_writes_the_same_tables_again(site, tmp_path):
     run = site.copy(tmp_path / "run")
     heard = next((run / "wavs" / "l1+l1" / "seed0" / "sample0").glob("*.wav")).stem
@@ -216,7 +256,7 @@ def test_report_writes_the_same_tables_again(site, tmp_path):
     page = (run / "index.html").read_text(encoding="utf-8")
     assert page.count('<details class="utterance"') == 1
     assert f"{heard}.wav" in page
-    for name in ("summary.csv", "table.tex", "table.md", "differences.csv"):
+    for name in ("summary.csv", "table.tex", "table.md", "differences.csv", "rows.parquet"):
         assert (run / name).read_bytes() == (site.finished / name).read_bytes(), name
 
 

@@ -70,10 +70,17 @@ def carry_out(run: Run, plan: Sequence[Job], shown: Path, workers: int, quiet: b
         return 1
     _show(run)
     _out(
-        f"\nIn {shown}: summary.csv, differences.csv, failures.csv, table.md, table.tex, figures/, provenance.json.\n"
+        f"\nIn {shown}: {', '.join(_results(run.folder))}.\n"
         f"To read and to listen: {shown / 'index.html'}\n"
     )
     return 0
+
+
+def _results(folder: Path) -> list[str]:
+    """What the report has left."""
+    order = ("summary.csv", "differences.csv", "failures.csv", "rows.parquet", "table.md", "table.tex", "paper.md",
+             "paper.tex", "claims.md", "claims.tex", "figures", "provenance.json")  # fmt: skip
+    return [f"{name}/" if name == "figures" else name for name in order if (folder / name).exists()]
 
 
 def _refuse_other_run(folder: Path) -> None:

@@ -166,7 +166,7 @@ def check_plugins(experiment: Experiment) -> None:
 
 
 def check_table(experiment: Experiment, rows: Sequence[str]) -> None:
-    """What is chosen for a paper's table is there, and is chosen once."""
+    """What is chosen for a paper's table is there, is chosen once, and no two rows have one title."""
     table = experiment.table
     for key, names, known, what in (
         ("metrics", table.metrics, experiment.metrics, "metric of this experiment"),
@@ -178,6 +178,9 @@ def check_table(experiment: Experiment, rows: Sequence[str]) -> None:
                 raise ConfigError(f"table.{key}: '{name}' is no {what}. {registry.did_you_mean(name, known)}")
         if len(set(names)) < len(names):
             raise ConfigError(f"table.{key}: a name stands there twice, in {', '.join(names)}; remove one.")
+    called = [table.titles.get(row, row) for row in rows]
+    if twice := [title for title in called if called.count(title) > 1]:
+        raise ConfigError(f"table.titles: two rows are called '{twice[0]}'; call one of them something else.")
 
 
 def _check_claims(path: Path | None) -> None:

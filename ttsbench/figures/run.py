@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -41,12 +41,12 @@ class FinishedRun:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """``summary.csv``."""
-        return pd.read_csv(self.folder / "summary.csv")
+        return _read(self.folder / "summary.csv", ("value", "low", "high"))
 
     @cached_property
     def differences(self) -> pd.DataFrame:
         """``differences.csv``; without rows where there is one model."""
-        return pd.read_csv(self.folder / "differences.csv")
+        return _read(self.folder / "differences.csv", ("difference", "low", "high", "p", "p_holm"))
 
     @property
     def models(self) -> list[str]:
@@ -64,8 +64,11 @@ class FinishedRun:
         return self.experiment.table.titles.get(system, system)
 
     def heading(self, metric: str) -> Heading:
-        """What a metric is called, and the unit it is shown in."""
-        return heading(self.metrics[metric].info, self.experiment.table.titles.get(metric, ""))
+        """What a metric is called, which no other is, and the unit it is shown in."""
+        titles = self.experiment.table.titles
+        found = {name: heading(rows.info, titles.get(name, "")) for name, rows in self.metrics.items()}
+        alike = [name for name, one in found.items() if one.title == found[metric].title]
+        return replace(found[metric], title=f"{found[metric].title}, {metric}") if len(alike) > 1 else found[metric]
 
     def shown_summary(self, systems: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
         """Rows of the summary in the units that are shown, metric by metric: system, metric, value, low, high.
@@ -91,3 +94,8 @@ class FinishedRun:
             return self.title(system)
         names = [adapters[label].adapter if label in adapters else label for label in (acoustic, prosody)]
         return "+".join(names)
+
+
+def _read(path: Path, numbers: Sequence[str]) -> pd.DataFrame:
+    """A table of a report; a system may be called NA."""
+    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers})
