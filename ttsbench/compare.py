@@ -69,10 +69,7 @@ def carry_out(run: Run, plan: Sequence[Job], shown: Path, workers: int, quiet: b
         )
         return 1
     _show(run)
-    _out(
-        f"\nIn {shown}: {', '.join(_results(run.folder))}.\n"
-        f"To read and to listen: {shown / 'index.html'}\n"
-    )
+    _out(f"\nIn {shown}: {', '.join(_results(run.folder))}.\nTo read and to listen: {shown / 'index.html'}\n")
     return 0
 
 
