@@ -128,6 +128,7 @@ def test_optional_models_are_named_with_their_place_and_what_serves_instead(tmp_
     assert "pocketsphinx works" in lines["whisper, optional"].advice
     assert "griffin_lim works" in lines["hifigan, optional"].advice
     assert "dnsmos works" in lines["utmosv2, optional"].advice
+    assert "the mel works" in lines["encodec, optional"].advice
     assert {mark.mark for mark in lines.values()} == {"missing"} and len(lines) == 8, "one line for each model"
 
 
