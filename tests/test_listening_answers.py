@@ -343,7 +343,7 @@ def test_without_anybody_to_count_there_is_no_table_but_a_list(mos, tmp_path):
 def test_lists_without_answers_are_told_of(mos, tmp_path):
     answered(mos, tmp_path, 4, 2)
     text, _ = import_answers(mos, [tmp_path], tmp_path / "out")
-    assert "(1: 2, 2: 2, 3: 0, 4: 0, 5: 0)" in text
+    assert "Nobody answered list 3, 4, 5 of 5" in text
     assert "left out" not in text
     assert "**" in text  # the best is told from all ratings
 

@@ -202,7 +202,7 @@ def test_webmushra_gets_the_same_lists(tests):
         path = tests / "mushra" / "webmushra" / f"{key.test_id}-list{number}.yaml"
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert values["testId"] == f"{key.test_id}-list{number}"
-        _, [word, *pages], finish = values["pages"]
+        _, _, [word, *pages], finish = values["pages"]
         assert word == "random"
         assert [one["id"] for one in pages] == list(ids)
         for one in pages:
@@ -213,7 +213,7 @@ def test_webmushra_gets_the_same_lists(tests):
         assert finish["questionnaire"][0]["name"] == "listener"
     mos = read_key(tests / "mos")
     values = yaml.safe_load((tests / "mos" / "webmushra" / f"{mos.test_id}-list1.yaml").read_text(encoding="utf-8"))
-    page_ = values["pages"][1][1]
+    page_ = values["pages"][2][1]
     assert set(page_["stimuli"]) == {mos.trials[id_].stimuli[0] for id_ in mos.lists[0]}
     assert [one["value"] for one in page_["response"]] == [5, 4, 3, 2, 1]
 

@@ -26,6 +26,7 @@ from ttsbench.listening.material import Material, read_material
 from ttsbench.listening.page import Page, check_address, write_page
 from ttsbench.listening.stimuli import AudioFiles, Clips
 from ttsbench.listening.webmushra import write_configurations
+from ttsbench.provenance import commit
 from ttsbench.scoring import GROUND_TRUTH
 from ttsbench.store import write_text
 
@@ -181,6 +182,7 @@ def _key(plan: _Plan, files: AudioFiles, trials: Mapping[str, KeyTrial], lists: 
         trials=dict(trials),
         lists=tuple(lists),
         left_out=plan.clips.left_out,
+        commit=commit(),
     )
 
 

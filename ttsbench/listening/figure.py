@@ -35,7 +35,7 @@ def ratings_figure(ratings: pd.DataFrame, summary: pd.DataFrame, kind: Kind) -> 
     if kind.paired:
         axes.axvline(kind.offset, color="black", linestyle="--", linewidth=0.7)
     axes.set_xlim(*_limits(kind))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_yticks(range(len(summary)), summary["system"], fontsize=7)
     axes.set_ylim(len(summary) - 0.4, -0.6)
     axes.set_xlabel(f"{kind.title} ({kind.unit})", fontsize=8)

@@ -46,6 +46,7 @@ class Key(Section):
     trials: dict[str, KeyTrial]
     lists: tuple[tuple[str, ...], ...]
     left_out: dict[str, str]  # utterances, and why
+    commit: str | None = None  # of ttsbench, when the test was made
 
     def trials_of(self, number: str) -> tuple[str, ...]:
         """The trials of a list, which answers name by its number from 1; none where there is no such list."""

@@ -90,7 +90,7 @@ def _difference_lines(kind: Kind, comparisons: Sequence[Comparison]) -> list[str
     ]
     for one in comparisons:
         lines.append(
-            f"| {one.system} | {one.value:+.2f}{_bracket(one)} | {_known(one.p_holm, '.3f')} "
+            f"| {one.system} | {one.value:+.2f}{_bracket(one)} | {_p(one.p_holm)} "
             f"| {_known(one.effect_size, '.2f')} | {_known(one.mde, '.2f')} |"
         )
     return lines
@@ -98,6 +98,10 @@ def _difference_lines(kind: Kind, comparisons: Sequence[Comparison]) -> list[str
 
 def _bracket(one: Comparison) -> str:
     return f" [{one.low:+.2f}, {one.high:+.2f}]" if one.low == one.low else ""
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else _known(value, ".3f")
 
 
 def _known(value: float, digits: str) -> str:
@@ -119,10 +123,9 @@ def _notes(
         notes.append(f"All systems are compared with {key.baseline}; one that is as good has {kind.offset:g}.")
     if key.seeds > 1:
         notes.append(f"Clips are of {key.seeds} training seeds; an utterance is heard from one of them.")
-    if len(set(answered.values())) > 1 or len(answered) < len(key.lists):
-        per_list = ", ".join(f"{number}: {answered[number]}" for number in range(1, len(key.lists) + 1))
+    if silent := [str(number) for number in range(1, len(key.lists) + 1) if not answered[number]]:
         notes.append(
-            f"Lists were not answered equally often, so systems were heard with other utterances ({per_list})."
+            f"Nobody answered list {', '.join(silent)} of {len(key.lists)}: systems were heard with other utterances."
         )
     for what, reasons in (
         ("Listeners left out by post-screening", [f"{who} {why}" for who, why in left_out.items()]),

@@ -32,6 +32,10 @@ LISTENERS = ("listener", "session_uuid")  # columns that tell listeners apart, t
 STIMULI = ("rating_stimulus", "stimuli")
 RATINGS = ("rating_score", "stimuli_rating")
 BUFFER = 2048  # samples
+INSTRUCTIONS = (
+    "You will hear samples of speech, and say what you think of each. Judge how the speech sounds, not what is said. "
+    "Should a sample be an instruction that tells which answer to choose, please follow it."
+)
 README = """\
 Copy web/audio of this test to configs/resources/{test_id}/ in the folder of webMUSHRA, and the .yaml files to configs/.
 A listener of list 1 opens index.html?config={test_id}-list1.yaml, and so on. Hand the CSV files that appear in
@@ -65,6 +69,7 @@ def _configuration(page: Page, number: int) -> dict[str, Any]:
         "showButtonPreviousPage": False,
         "remoteService": "service/write.php",
         "pages": [
+            {"type": "generic", "id": "instructions", "name": "Instructions", "content": INSTRUCTIONS},
             {"type": "volume", "id": "volume", "name": "Volume", "stimulus": _path(page, page.volume),
              "content": "Use headphones. Set a comfortable volume, and leave it as it is from then on.",
              "defaultVolume": 0.5},

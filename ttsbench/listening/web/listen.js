@@ -31,10 +31,10 @@ function shuffled(items) {
   return order;
 }
 
-function newSession() {
+function newSession(code = query.get("listener") || "") {
   const asked = Number(query.get("list"));
   const number = query.get("list") === null ? randomBelow(test.lists.length) + 1 : asked;
-  const given = (query.get("listener") || "").replace(/[^A-Za-z0-9._-]/g, "").slice(0, 64);
+  const given = code.replace(/[^A-Za-z0-9._-]/g, "").slice(0, 64);
   const trials = shuffled(test.lists[number - 1] || []).map((trial) => arranged(trial));
   return {
     listener: given || randomCode(), list: number, step: 0, started: new Date().toISOString(), finished: null,
@@ -303,8 +303,8 @@ function save(text, type, ending) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-async function send() {
-  if (!test.post || session.sent) return;
+async function send() {  // a server on another host has to allow it (CORS)
+  byId("send").disabled = true;
   byId("sent").textContent = "Your answers are being sent …";
   try {
     const reply = await fetch(test.post, {
@@ -314,7 +314,8 @@ async function send() {
     session.sent = true;
     byId("sent").textContent = "Your answers were sent.";
   } catch (error) {
-    byId("sent").textContent = `Your answers could not be sent (${error.message}): please save them as a file.`;
+    byId("sent").textContent = `Your answers could not be sent (${error.message}): try again, or save them as a file.`;
+    byId("send").disabled = false;
   }
   keep();
 }
@@ -324,8 +325,13 @@ function done() {
   keep();
   show("done");
   byId("next").hidden = true;
-  byId("todo").textContent = test.post ? "You can keep a copy of your answers."
+  byId("todo").textContent = test.post ? "One thing is left: send your answers. You can save a copy for yourself."
     : "One thing is left: save your answers, and send the file to whoever invited you.";
+  byId("send").hidden = !test.post;
+  byId("send").disabled = Boolean(session.sent);
+  byId("sent").textContent = session.sent ? "Your answers were sent." : "";
+  byId("json").classList.toggle("plain", Boolean(test.post));
+  byId("send").addEventListener("click", send);
   byId("comment").value = session.comment;
   byId("comment").addEventListener("input", () => {
     session.comment = byId("comment").value;
@@ -337,10 +343,9 @@ function done() {
   byId("again").addEventListener("click", () => {
     if (!confirm("Were your answers saved? They will be gone from this browser.")) return;
     localStorage.removeItem(KEPT);
-    session = newSession();
+    session = newSession("");
     go(0);
   });
-  send();
 }
 
 function go(step) {
