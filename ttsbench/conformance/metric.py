@@ -139,11 +139,11 @@ def _refuses(metric: Any) -> str:
 
 def _several(metric: Any, rows: Rows) -> str:
     value = metric.reduce(rows.copy())
-    return "" if _is_number(value) and math.isfinite(value) else f"three rows reduce to {value!r}"
+    return "" if _is_number(value) and math.isfinite(value) else f"the rows reduce to {value!r}"
 
 
 def _order(metric: Any, rows: Rows) -> str:
-    values = [metric.reduce(rows[order].copy()) for order in ([0, 1, 2], [2, 0, 1], [1, 0, 2])]
+    values = [metric.reduce(rows[order].copy()) for order in ([0, 1, 2, 3], [2, 3, 0, 1], [3, 1, 0, 2])]
     close = all(math.isclose(values[0], value, rel_tol=TOLERANCE, abs_tol=1e-12) for value in values)
     return "" if close else f"three orders of the same rows give {values}"
 

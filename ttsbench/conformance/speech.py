@@ -19,6 +19,7 @@ SAMPLE_RATE = 22_050  # Hz
 DURATION_S = 1.5
 TEXT = "nine people asked for a small blue boat"
 OTHER_TEXT = "the small boat was sold to nine people"
+OTHER_SPEAKER = "f2"
 SPEAKER = "f5"  # one of the embedded corpus', whose prosody is known
 PITCHES = (178.2, 235.8)  # Hz, where that speaker's two registers are densest
 TRANSCRIPT = "nine people ask for a tall boat"
@@ -54,14 +55,14 @@ def _gain(frequency: float, glide: NDArray[np.float64]) -> NDArray[np.float64]:
     return gain
 
 
-def clip_of(samples: Samples, id_: str = "check-1", draw: int = 0, text: str = TEXT) -> Clip:
+def clip_of(samples: Samples, id_: str = "check-1", draw: int = 0, text: str = TEXT, speaker: str = SPEAKER) -> Clip:
     """A clip with everything a metric may need."""
     seconds = max(len(samples), 1) / SAMPLE_RATE
     cost = Cost(0.4, 0.2, seconds, nfe=4, parameters=1_000, flops=2e9, peak_bytes=3e6, first_chunk_s=0.1)
-    prompt = Clip(f"{id_}-prompt", voice(130.0, 1.0).copy(), SAMPLE_RATE, speaker=SPEAKER)
+    prompt = Clip(f"{id_}-prompt", voice(130.0, 1.0).copy(), SAMPLE_RATE, speaker=speaker)
     phones = _phones(seconds)
     return Clip(
-        id_, samples.copy(), SAMPLE_RATE, text, SPEAKER, TRANSCRIPT, cost,
+        id_, samples.copy(), SAMPLE_RATE, text, speaker, TRANSCRIPT, cost,
         draw=draw, phones=phones, prompt=prompt, attributes={"phrases": _phrases(phones)},
     )  # fmt: skip
 
@@ -84,12 +85,16 @@ def _phrases(phones: Sequence[Phone]) -> list[dict[str, float]]:
 
 
 def pairs() -> list[tuple[Clip, Clip]]:
-    """Three clips, each with its reference, all different: two draws of one utterance, and one of another."""
-    voices = (("check-1", 0, TEXT, (140, 1.0), (150, 1.05)), ("check-1", 1, TEXT, (190, 1.1), (170, 1.15)),
-              ("check-2", 0, OTHER_TEXT, (110, 0.95), (125, 0.9)))  # fmt: skip
+    """Four clips, each with its reference, all different: two draws of one text, another text, and another speaker."""
+    voices = (
+        ("check-1", 0, TEXT, SPEAKER, (140, 1.0), (150, 1.05)),
+        ("check-1", 1, TEXT, SPEAKER, (190, 1.1), (170, 1.15)),
+        ("check-2", 0, OTHER_TEXT, SPEAKER, (110, 0.95), (125, 0.9)),
+        ("check-3", 0, OTHER_TEXT, OTHER_SPEAKER, (160, 1.02), (155, 0.98)),
+    )
     return [
-        (clip_of(voice(*one), id_, draw, text), clip_of(voice(*other), id_, draw, text))
-        for id_, draw, text, one, other in voices
+        (clip_of(voice(*one), id_, draw, text, speaker), clip_of(voice(*other), id_, draw, text, speaker))
+        for id_, draw, text, speaker, one, other in voices
     ]
 
 
