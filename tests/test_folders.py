@@ -117,7 +117,7 @@ def test_failures_are_counted_in_the_summary_and_listed(scored):
 
 def test_the_table_says_who_lacks_what(scored):
     text = (scored[0] / "run" / "table.md").read_text()
-    assert "4 failed, the first because: there is no u0 in faulty" in text
+    assert "faulty: 4 failed under MCD, Level, Level, the first because: there is no u0 in faulty" in text
     assert "(3 of 7)" in text
 
 
