@@ -35,7 +35,7 @@ from ttsbench.store import write_json, write_text
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOSTILE = "</script><img src=x onerror=alert(1)> & `code` {{ 7 * 7 }}"
 LABEL = "<img src=x onerror=alert(1)>"  # may name a folder, as it has no slash
-SYSTEMS = ["ground-truth", "copy-synthesis", "a+oracle", LABEL, "c+oracle"]
+SYSTEMS = ["ground-truth", "copy-synthesis", "c+oracle", "a+oracle", LABEL]
 TEXTS = {"u0": "see no may two", "u1": HOSTILE, 'u"2 #%': "law see may two"}
 MCD = {"ground-truth": 0.0, "copy-synthesis": 3.5, "a+oracle": 6.25, LABEL: 4.125, "c+oracle": None}
 
@@ -112,7 +112,7 @@ def make_run(folder):
     evidence = (
         f"C1,{HOSTILE},Paper 2023,espeak,tiny,supported,a below b,0.123456,0.05,0.2,0.004,0.67,0.01,60,2,supported"
     )
-    write_text(folder / "claims.csv", f"{columns}\n{evidence}\nC2,other,P,espeak,tiny,not run,,,,,,,,,,\n")
+    write_text(folder / "claims.csv", f"{columns}\n{evidence}\nC2,other,P,,,not run,told by a test,,,,,,,,,\n")
     (folder / "figures").mkdir()
     Image.new("RGB", (40, 30)).save(folder / "figures" / "forest.png")
     write_json(folder / "figures" / "captions.json", {"forest": f"Forest {HOSTILE}", "gone": "Not drawn"})
@@ -223,7 +223,7 @@ def test_claims_have_their_verdict_in_words_and_their_evidence(parsed):
     verdicts = [values["class"] for values in parsed.of("span") if values.get("class", "").startswith("verdict")]
     assert verdicts == ["verdict supported", "verdict unjudged"]
     assert "0.123 [0.05, 0.2], n = 60, 2 seeds, MDE 0.01" in parsed.shown
-    assert "not run" in parsed.shown
+    assert "not run C2 other P. Not judged: told by a test." in parsed.shown
 
 
 def test_each_clip_has_its_own_scores_and_its_own_transcript(run, parsed):

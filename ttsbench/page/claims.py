@@ -13,7 +13,10 @@ FILE = "claims.csv"
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A claim in the light of one run. ``evidence`` is what its verdict rests on, a row of ``claims.csv`` each."""
+    """A claim in the light of one run. ``evidence`` is what its verdict rests on, a row of ``claims.csv`` each.
+
+    ``why`` tells of one without evidence why there is none, as far as the file does.
+    """
 
     name: str
     says: str
@@ -22,6 +25,7 @@ class JudgedClaim:
     run: str
     verdict: str
     evidence: Sequence[Mapping[str, str]]
+    why: str
 
     @property
     def kind(self) -> str:
@@ -42,7 +46,7 @@ def judged_claims(folder: Path) -> list[JudgedClaim]:
         found.append(
             JudgedClaim(
                 str(name), first["says"], first["paper"], first["corpus"], str(run), first["verdict"],
-                [row for row in evidence if row["sentence"]],
+                [row for row in evidence if row["value"]], "" if first["value"] else first["sentence"],
             )
         )  # fmt: skip
     return sorted(found, key=lambda claim: claim.kind == "unjudged")
