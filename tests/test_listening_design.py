@@ -1,10 +1,12 @@
 """Lists of a listening test: everybody hears every system equally often, and every utterance is heard under each."""
 
+import math
 from collections import Counter
 
 import pytest
 
 from ttsbench.errors import ConfigError
+from ttsbench.listening import commands
 from ttsbench.listening.conditions import choose
 from ttsbench.listening.design import Size, make_lists, size
 from ttsbench.listening.kinds import KINDS, kind_of
@@ -65,6 +67,8 @@ def test_numbers_that_nobody_asked_for_are_balanced_and_fit():
         (("together", 5, 8, 9, 9), "of the 8 utterances"),
         (("single", 9, 8, None, None), "fewer --systems"),
         (("single", 9, 60, None, 0), "--per-listener 0"),
+        (("single", 9, 60, 0, 9), "--utterances 0"),
+        (("single", 9, 60, -27, 27), "--utterances -27"),
     ],
 )
 def test_numbers_that_give_no_balance_are_refused_with_what_would(asked, told):
@@ -83,6 +87,10 @@ def test_what_is_heard_by_default():
     assert mushra.systems == ("ground-truth", "anchor-3500Hz", "anchor-7000Hz", "c+oracle")  # the hidden reference
 
 
+def test_the_command_line_offers_what_there_is():
+    assert set(commands.KINDS) == set(KINDS)
+
+
 def test_what_cannot_be_heard_is_refused():
     with pytest.raises(ConfigError, match=r"no system 'a\+orcale'. Did you mean 'a\+oracle'"):
         choose(KINDS["mos"], KNOWN, ["a+orcale"], "", None)
@@ -90,6 +98,8 @@ def test_what_cannot_be_heard_is_refused():
         choose(KINDS["mos"], KNOWN, [], "d", None)
     with pytest.raises(ConfigError, match="compares nothing"):
         choose(KINDS["preference"], KNOWN, ["a+oracle"], "", None)
+    with pytest.raises(ConfigError, match="--anchors nan"):
+        choose(KINDS["mos"], KNOWN, [], "", [math.nan])
     with pytest.raises(ConfigError, match="12 at most"):
         choose(KINDS["mushra"], [*KNOWN, *(f"s{n}" for n in range(8))], [], "", None)
     with pytest.raises(ConfigError, match="Did you mean 'mushra'"):

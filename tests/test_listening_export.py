@@ -239,6 +239,24 @@ def test_clips_that_cannot_be_heard_leave_their_utterance_out(tmp_path):
         export(run, Request("mushra", FOUR, utterances=6), tmp_path / "more")
 
 
+def test_what_fails_in_a_system_that_is_not_heard_is_of_no_account(tmp_path):
+    run = make_run(tmp_path / "run", 5, failed={("sled+text", f"u{number}") for number in range(5)})
+    export(run, Request("mushra", FOUR, utterances=4), tmp_path / "test")
+    assert read_key(tmp_path / "test").left_out == {}
+
+
+def test_folders_that_were_scored_can_be_listened_to(tmp_path):
+    """Their clips lie in no folder of a training seed."""
+    run = make_run(tmp_path / "run", 4)
+    (run / "folders.json").write_text("{}")
+    for system in SYSTEMS:
+        (run / "wavs" / system / "seed0" / "sample0").rename(run / "wavs" / system / "sample0")
+    for record in run.glob("wavs/*/sample0/*.json"):
+        record.write_text(record.read_text().replace("/seed0/", "/"))
+    export(run, Request("mushra", FOUR, utterances=3), tmp_path / "test")
+    assert {one.system for one in read_key(tmp_path / "test").stimuli.values()} == {*FOUR, "anchor-3500Hz"}
+
+
 def test_texts_are_heard_once_before_any_comes_again(tmp_path):
     run = make_run(tmp_path / "run", 12, text="the same for four")
     listing = json.loads((run / "utterances.json").read_text())

@@ -131,7 +131,7 @@ def _from_json(values: Any, file: str) -> Session:
     ]  # fmt: skip
     started, device, comment = (str(values.get(name) or "") for name in ("started", "device", "comment"))
     return Session(
-        file, str(values["testId"]), str(values["listener"]), str(values["list"]), started, given, device, comment
+        file, str(values["testId"]), str(values["listener"] or ""), str(values["list"]), started, given, device, comment
     )
 
 

@@ -29,8 +29,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-listener", type=int, metavar="N", help="utterances that one listener hears")
     parser.add_argument("--anchors", nargs="*", type=float, metavar="HZ",
                         help="cut-offs of low-pass anchors; 3500 for mos and mushra")  # fmt: skip
-    parser.add_argument("--checks", type=int, metavar="N", help="spoken checks of attention; 3, none for mushra")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="decides which utterances are taken")
+    parser.add_argument("--checks", type=_count, metavar="N", help="spoken checks of attention; 3, none for mushra")
+    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="decides which utterances are taken")
     parser.add_argument("--title", default="Listening test", help="what listeners read at the top")
     parser.add_argument("--show-text", action="store_true", help="show listeners what is said")
     parser.add_argument("--post", default="", metavar="URL", help="also send answers there, as JSON")
@@ -42,6 +42,13 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("answers", type=Path, nargs="+", metavar="ANSWERS", help="files of answers, or folders of them")
     parser.add_argument("--output", type=Path, metavar="DIR", help="TEST/results by default")
     parser.set_defaults(command=_import)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, got {number}")
+    return number
 
 
 def _export(options: argparse.Namespace) -> int:

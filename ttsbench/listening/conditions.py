@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,9 @@ def choose(
     baseline = baseline or next((name for name in chosen if name in models), chosen[0])
     needed = {baseline} | ({GROUND_TRUTH} if kind.arrangement == "together" else set())
     ordered = [name for name in known if name in {*chosen, *needed}]
+    for hz in anchors:
+        if not 0 < hz < math.inf:
+            raise ConfigError(f"--anchors {hz:g} is no cut-off in Hz; give one such as {LOW_ANCHOR_HZ:g}.")
     cutoffs = {f"anchor-{hz:g}Hz": hz for hz in anchors}
     heard = (*ordered[: _references(ordered)], *cutoffs, *ordered[_references(ordered) :])
     if len(heard) < 2:

@@ -52,12 +52,12 @@ def size(
             f"{available} utterances can be used, and a listener hears at least one for each of {step} systems or "
             "pairs: choose fewer --systems, or a run with more test utterances."
         )
-    most = utterances or available
+    most = available if utterances is None else min(utterances, available)
     if per_listener is None:
         per_listener = max(step, min(step * round(ABOUT[arrangement] / step), most - most % step))
     if utterances is None:
         utterances = per_listener
-    if per_listener < 1 or per_listener % step or utterances % per_listener or utterances > available:
+    if min(per_listener, utterances) < 1 or per_listener % step or utterances % per_listener or utterances > available:
         raise ConfigError(
             f"--utterances {utterances} and --per-listener {per_listener} give no balanced lists of the {available} "
             f"utterances that can be used: a listener hears a multiple of {step}, and the test has a multiple of what "

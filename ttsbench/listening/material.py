@@ -25,13 +25,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Material:
-    """What a run synthesized: systems in the order of its table, and all clips of (system, utterance), one per seed."""
+    """What a run synthesized: systems in the order of its table, and all clips of (system, utterance), one per seed.
+
+    ``missing`` says of (system, utterance) without clips why there are none.
+    """
 
     title: str
     systems: Sequence[str]
     utterances: Sequence[EvaluatedUtterance]
     clips: Mapping[tuple[str, str], Sequence[Source]]
-    missing: Mapping[str, str]  # why an utterance cannot be used, by its id
+    missing: Mapping[tuple[str, str], str]
 
 
 def read_material(run: Path) -> Material:
@@ -43,14 +46,14 @@ def read_material(run: Path) -> Material:
         systems = list(dict.fromkeys(row["system"] for row in csv.DictReader(file)))
     utterances = evaluated_utterances(run)
     clips: dict[tuple[str, str], list[Source]] = {}
-    missing: dict[str, str] = {}
+    missing: dict[tuple[str, str], str] = {}
     for system in systems:
         folders = _folders(run, system, experiment.seeds)
         for one in utterances:
             try:
                 clips[system, one.id] = [_source(folder, one.id, seed) for seed, folder in folders.items()]
             except ClipError as error:
-                missing.setdefault(one.id, f"{system}: {error}")
+                missing[system, one.id] = str(error)
     return Material(experiment.title or experiment.name, systems, utterances, clips, missing)
 
 

@@ -28,13 +28,17 @@ class Clips:
         self, material: Material, conditions: Conditions, rng: np.random.Generator, longest_s: float | None
     ) -> None:
         self._material, self._conditions, self._longest_s = material, conditions, longest_s
-        self.candidates = _in_turn([one for one in material.utterances if one.id not in material.missing], rng)
+        self._needed = [one for one in material.systems if one in (*conditions.systems, GROUND_TRUTH)]
+        self.left_out: dict[str, str] = {}
+        for (system, id_), reason in material.missing.items():
+            if system in self._needed:
+                self.left_out.setdefault(id_, f"{system}: {reason}")
+        self.candidates = _in_turn([one for one in material.utterances if one.id not in self.left_out], rng)
         self._turn = {id_: number for number, id_ in enumerate(self.candidates)}
         self.usable: list[str] = []
         self.levels: dict[tuple[str, str], Level] = {}
         self.seconds: dict[str, float] = {}  # of the longest clip of an utterance
         self.sample_rate = 0  # Hz, the highest of all; every file is given it
-        self.left_out = dict(material.missing)
 
     def measure(self, wanted: int) -> None:
         """Find so many usable utterances; raises ``ConfigError`` where there are fewer."""
@@ -55,7 +59,7 @@ class Clips:
 
     def _measure(self, id_: str) -> None:
         levels, rates, longest = {}, [], 0.0
-        for system in dict.fromkeys((*self._conditions.systems, GROUND_TRUTH)):
+        for system in (*self._needed, *self._conditions.anchors):
             samples, rate = self.samples(system, id_)
             try:
                 levels[system, id_] = level(samples, rate)

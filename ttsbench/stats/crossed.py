@@ -15,8 +15,9 @@ Why not the pigeonhole bootstrap that training seeds get (``ttsbench/stats/boots
 "Bootstrapping data arrays of arbitrary order", Annals of Applied Statistics 6(3), 2012,
 https://doi.org/10.1214/12-AOAS547): it counts what only single ratings differ by three times. Where a listener hears
 every utterance once, under one of the systems, that part is most of the error: its 95 % intervals held the true mean
-in 98 to 99 % and the true difference in 99 to 100 % of simulated tests, half as wide again as they need be, and in only
-90 to 95 % where few listeners heard everything. The formula above held both in 94 to 97 % (tests/test_crossed.py).
+in 98 to 99 % and the true difference in 99 to 100 % of simulated tests, a third to a half wider than they need be, and
+in only 90 to 95 % where few listeners heard everything. The formula above held both in 94 to 97 %
+(tests/test_crossed.py).
 """
 
 from __future__ import annotations
