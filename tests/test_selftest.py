@@ -1,9 +1,10 @@
 """A metric that keeps its promises passes, and each way of breaking one is found by the check meant for it."""
 
 import csv
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -307,9 +308,10 @@ def test_planted_f0_is_found_by_the_metrics_of_f0():
 
 
 def espoken():
-    """Two short clips by espeak-ng."""
+    """Two short clips by espeak-ng, from a process of their own: its samples depend on what it said before."""
     texts = {"delicious vegetables for seven dollars": "en-us+f5", "abandoned locomotives near Switzerland": "en-us"}
-    spoken = [speak(text, voice).samples.astype(np.float32) / 32768 for text, voice in texts.items()]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        spoken = [speech.samples.astype(np.float32) / 32768 for speech in fresh.map(speak, texts, texts.values())]
     return [Clip(f"spoken-{n}", samples, SAMPLE_RATE) for n, samples in enumerate(spoken)]
 
 
