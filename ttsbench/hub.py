@@ -11,7 +11,6 @@ on a machine without the weights, and an experiment that names it is refused bef
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -27,6 +26,7 @@ import torch
 
 from ttsbench.conformance.randomness import global_seed
 from ttsbench.errors import ConfigError
+from ttsbench.store import content_hash, sampled_hash
 
 Alternatives = tuple[str, ...]  # names of files of which one is enough
 CONFIG = "config.json"
@@ -35,7 +35,6 @@ PREPROCESSOR = ("preprocessor_config.json", "processor_config.json")
 TRANSFORMERS: tuple[Alternatives, ...] = ((CONFIG,), WEIGHTS, PREPROCESSOR)
 UNUSED_WEIGHT = "masked_spec_embed"  # stands for masked frames in training; several published files leave it out
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-BLOCKS, BLOCK_BYTES = 16, 4096  # of each file, for a fingerprint that takes milliseconds
 
 
 @runtime_checkable
@@ -156,16 +155,9 @@ class HubModel:
 
 
 def fingerprint(folder: Path) -> str:
-    """Eight digits for the files right in a folder: names, sizes and evenly spaced blocks of each."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size}\n".encode())
-        with path.open("rb") as file:
-            for index in range(BLOCKS):
-                file.seek(size * index // BLOCKS)
-                digest.update(file.read(BLOCK_BYTES))
-    return digest.hexdigest()[:8]
+    """Eight digits for the files right in a folder."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return content_hash([[path.name, sampled_hash(path)] for path in files])[:8]
 
 
 @contextmanager

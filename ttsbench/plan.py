@@ -18,7 +18,7 @@ from ttsbench.config import ORACLE, SAME, TEXT, AdapterConfig, CorpusConfig, Exp
 from ttsbench.errors import CorpusError
 from ttsbench.jobs import Job
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH, job_key, plugin_key, scoring_jobs
-from ttsbench.store import content_hash
+from ttsbench.store import content_hash, sampled_hash
 from ttsbench.types import Role
 
 
@@ -181,10 +181,10 @@ def sampling_of(experiment: Experiment, label: str) -> dict[str, Any]:
 
 
 def fingerprint(corpus: CorpusConfig) -> str:
-    """What the prepare stage depends on outside the config: every file of the corpus, by name, size and time.
+    """What the prepare stage depends on outside the config: every file of the corpus, by name, size and sampled bytes.
 
-    Reading every byte of a large corpus only to learn that nothing changed would cost minutes; the features
-    themselves are cached by content. A corpus without a path depends on its options and its source alone.
+    Reading every byte of a large corpus only to learn that nothing changed would cost minutes, and times would call
+    a copy another corpus. A corpus without a path depends on its options and its source alone.
     """
     source = registry.source_hash("corpora", corpus.name)
     if corpus.path is None:
@@ -196,10 +196,9 @@ def fingerprint(corpus: CorpusConfig) -> str:
     return content_hash([source, list(_listing(corpus.path))])
 
 
-def _listing(folder: Path) -> Iterator[tuple[str, int, int]]:
+def _listing(folder: Path) -> Iterator[tuple[str, str]]:
     for parent, folders, files in os.walk(folder):
         folders.sort()
         for file in sorted(files):
             path = Path(parent, file)
-            status = path.stat()
-            yield str(path.relative_to(folder)), status.st_size, status.st_mtime_ns
+            yield str(path.relative_to(folder)), sampled_hash(path)
