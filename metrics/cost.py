@@ -17,22 +17,14 @@ from numpy.typing import NDArray
 
 from ttsbench.audio.usable import require_usable
 from ttsbench.errors import MeasurementError, NotApplicable
+from ttsbench.reductions import Mean, RatioOfSums
 from ttsbench.types import Behaviour, Clip, Cost, MetricInfo
 
 COST = frozenset({"cost"})
 ASKS_THE_COST = Behaviour(silence="refused", noise="answered")
 
 
-class _Rate:
-    """A ratio of sums over seconds of audio."""
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Sum of the first column over sum of playing time, rows (n, 2)."""
-        amount, audio_s = rows.sum(axis=0)
-        return float(amount / audio_s) if audio_s > 0 else float("nan")
-
-
-class RealTimeFactor(_Rate):
+class RealTimeFactor(RatioOfSums):
     """Computing time over playing time, a ratio of sums. Depends on the machine: compare within one run only."""
 
     info = MetricInfo(
@@ -53,7 +45,7 @@ class RealTimeFactor(_Rate):
         return _seconds(clip.id, cost.sampling_s + cost.vocoder_s), _audio_s(clip.id, cost)
 
 
-class ModelRealTimeFactor(_Rate):
+class ModelRealTimeFactor(RatioOfSums):
     """The real-time factor of prosody and acoustic model alone: what the objective costs, whatever the vocoder."""
 
     info = MetricInfo(
@@ -74,7 +66,7 @@ class ModelRealTimeFactor(_Rate):
         return _seconds(clip.id, cost.sampling_s), _audio_s(clip.id, cost)
 
 
-class Flops(_Rate):
+class Flops(RatioOfSums):
     """Billions of floating point operations per second of audio; an elementwise operation is not counted."""
 
     info = MetricInfo(
@@ -123,8 +115,13 @@ class PeakMemory:
         """The largest over utterances, rows (n, 1)."""
         return float(rows[:, 0].max())
 
+    def reduce_weighted(self, rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same for each row of weights (R, n)."""
+        largest: NDArray[np.float64] = np.where(weights > 0, rows[:, 0], -np.inf).max(axis=1)
+        return largest
 
-class FirstChunk:
+
+class FirstChunk(Mean):
     """Seconds from phones to the first samples of a stream, vocoder included. Compare within one run only."""
 
     info = MetricInfo(
@@ -146,12 +143,8 @@ class FirstChunk:
             raise NotApplicable(f"clip {clip.id!r} was not streamed, one in eight is of what can be")
         return (_seconds(clip.id, cost.first_chunk_s),)
 
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Mean over utterances, rows (n, 1)."""
-        return float(rows[:, 0].mean())
 
-
-class FunctionEvaluations:
+class FunctionEvaluations(Mean):
     """Calls of the acoustic model's generator per clip, counted while it ran."""
 
     info = MetricInfo(
@@ -170,12 +163,8 @@ class FunctionEvaluations:
         """Calls of the generator."""
         return (float(_cost(clip).nfe),)
 
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Mean over utterances, rows (n, 1)."""
-        return float(rows[:, 0].mean())
 
-
-class Parameters:
+class Parameters(Mean):
     """Parameters of everything that runs at sampling time, the vocoder left out. A size, neither good nor bad."""
 
     info = MetricInfo(
@@ -193,10 +182,6 @@ class Parameters:
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Parameters of the system that made the clip."""
         return (float(_cost(clip).parameters),)
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Mean over utterances, which all have one system's number, rows (n, 1)."""
-        return float(rows[:, 0].mean())
 
 
 def _seconds(id_: str, compute_s: float) -> float:

@@ -62,6 +62,12 @@ class _Divergence(ABC):
         clip, reference = rows[:, 1:].sum(axis=0).reshape(2, self.histograms, -1)
         return float(jensen_shannon(clip, reference).mean())
 
+    def reduce_weighted(self, rows: Values, weights: Values) -> Values:
+        """The same for each row of weights (R, n)."""
+        counts = (weights @ rows[:, 1:]).reshape(len(weights), 2, self.histograms, -1)
+        mean: Values = jensen_shannon(counts[:, 0], counts[:, 1]).mean(axis=-1)
+        return mean
+
     def floor(self, rows: Values, rng: np.random.Generator) -> float:
         """Mean divergence in bits where clips and references of whole utterances change places at random."""
         clip, reference = rows[:, 1:].reshape(len(rows), 2, -1).transpose(1, 0, 2)

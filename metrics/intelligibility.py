@@ -13,13 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ttsbench.audio.usable import require_usable
 from ttsbench.data.contractions import expanded
 from ttsbench.data.text import NORMALISER, words
 from ttsbench.errors import MeasurementError
+from ttsbench.reductions import RatioOfSums
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 NORMALISERS = f"{NORMALISER}+contractions:v1"
@@ -39,14 +37,7 @@ def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     return previous[-1]
 
 
-class _ErrorRate:
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Sum of edits over sum of lengths, rows (n, 2)."""
-        errors, length = rows.sum(axis=0)
-        return float(errors / length) if length > 0 else float("nan")
-
-
-class WordErrorRate(_ErrorRate):
+class WordErrorRate(RatioOfSums):
     """WER; more than 1 where a transcript holds more wrong words than the text has words."""
 
     info = MetricInfo(
@@ -67,7 +58,7 @@ class WordErrorRate(_ErrorRate):
         return float(edits(expected, found)), float(len(expected))
 
 
-class CharacterErrorRate(_ErrorRate):
+class CharacterErrorRate(RatioOfSums):
     """CER over the normalised words joined by single spaces, which count."""
 
     info = MetricInfo(

@@ -139,6 +139,11 @@ class _Known(ABC):
         counts, known = rows.sum(axis=0).reshape(2, -1)
         return float(jensen_shannon(counts, known))
 
+    def reduce_weighted(self, rows: Values, weights: Values) -> Values:
+        """The same for each row of weights (R, n)."""
+        counts = (weights @ rows).reshape(len(weights), 2, -1)
+        return jensen_shannon(counts[:, 0], counts[:, 1])
+
     def floor(self, rows: Values, rng: np.random.Generator) -> float:
         """Mean divergence in bits of as many phrases drawn from the known distribution."""
         counts, known = rows.sum(axis=0).reshape(2, -1)

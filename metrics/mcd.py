@@ -23,10 +23,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ttsbench.audio.cepstrum import ALPHA, FLOOR_DB, ORDER, SAMPLE_RATE, TOP_HZ
 from ttsbench.audio.world import Align, aligned
+from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 DECIBEL = 10 / math.log(10) * math.sqrt(2)
@@ -34,7 +34,7 @@ BAND = f"{SAMPLE_RATE // 1000}kHz|0-{TOP_HZ / 1000:g}kHz|floor:{FLOOR_DB:g}dB"
 ANALYSIS = f"world|{BAND}|order:{ORDER}|alpha:{ALPHA}|5ms|c0:no"
 
 
-class MelCepstralDistortion:
+class MelCepstralDistortion(Mean):
     """MCD in dB over WORLD's mel-cepstrum of order 24, along the path of exact DTW."""
 
     _align: ClassVar[Align] = "dtw"
@@ -62,10 +62,6 @@ class MelCepstralDistortion:
         pair = aligned(clip, reference, self._align)
         difference = pair.clip.mcep[:, 1:] - pair.reference.mcep[:, 1:]
         return (DECIBEL * float(np.linalg.norm(difference, axis=1).mean()),)
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Mean over utterances, rows (n, 1)."""
-        return float(rows[:, 0].mean())
 
 
 class MelCepstralDistortionPlain(MelCepstralDistortion):

@@ -38,6 +38,7 @@ from scipy.spatial.distance import euclidean
 from ttsbench.audio.cepstrum import mel_cepstrum
 from ttsbench.audio.usable import require_usable, usable_at
 from ttsbench.errors import MeasurementError
+from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 # Neither a gain nor another rate leaves these numbers alone, so nothing is promised of either.
@@ -78,15 +79,7 @@ def _info(name: str, title: str, paper: str, analysis: str) -> MetricInfo:
     )
 
 
-class _MeanDistortion:
-    """One distortion per clip, averaged."""
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Mean over utterances, rows (n, 1)."""
-        return float(rows[:, 0].mean())
-
-
-class PymcdPlain(_MeanDistortion):
+class PymcdPlain(Mean):
     """What `pymcd` prints in its mode "plain"."""
 
     info = _info(
@@ -129,7 +122,7 @@ class PymcdDtwSl(PymcdPlain):
     _mode = "dtw_sl"
 
 
-class EspnetMcd(_MeanDistortion):
+class EspnetMcd(Mean):
     """What ESPnet's evaluate_mcd.py prints of 16-bit files, at the clip's sample rate."""
 
     info = _info("mcd_espnet", "ESPnet", ESPNET, "sptk-mcep|order,alpha:by-rate|1024/256|int16|c0:yes|fastdtw")
@@ -145,7 +138,7 @@ class EspnetMcd(_MeanDistortion):
         return (_distortion(a, b, _fastdtw(a, b)),)
 
 
-class VersaMcdDtw(_MeanDistortion):
+class VersaMcdDtw(Mean):
     """What VERSA's `mcd_f0` prints as `mcd` where its configuration has `dtw: true`."""
 
     info = _info(
@@ -162,7 +155,7 @@ class VersaMcdDtw(_MeanDistortion):
         return (_distortion(a, b, _fastdtw(a, b)),)
 
 
-class VersaMcdPlain(_MeanDistortion):
+class VersaMcdPlain(Mean):
     """What VERSA's `mcd_f0` prints as `mcd` where its configuration has `dtw: false`, the default."""
 
     info = _info(

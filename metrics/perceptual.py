@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ttsbench.audio.usable import usable_at
 from ttsbench.conformance.randomness import global_seed
 from ttsbench.errors import ConfigError
 from ttsbench.hub import WEIGHTS, HubModel, offline
+from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo, Samples
 
 SAMPLE_RATE = 16000  # Hz, for both
@@ -92,20 +92,12 @@ def _info(name: str, title: str, paper: str, signature: str, behaviour: Behaviou
     )
 
 
-class _MeanScore:
-    """A score per clip, averaged."""
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Mean over utterances, rows (n, 1)."""
-        return float(rows[:, 0].mean())
-
-
 def _promise(gain: float, noise: bool = True) -> Behaviour:
     """What held, with room to spare, of the mean over real recordings; ``noise``: whether it lowers the score."""
     return Behaviour(gain=gain, shift=0.2, resample=0.1, worsens=frozenset({"noise"} if noise else ()))
 
 
-class _Dnsmos(_MeanScore):
+class _Dnsmos(Mean):
     """One of the four scores of DNSMOS; the clip is analysed once for all."""
 
     _score: ClassVar[str]
@@ -190,7 +182,7 @@ def checkpoint_name(fold: int) -> str:
     return f"fold{fold}_s{TRAINING_SEED}_best_model.pth"
 
 
-class Utmosv2(_MeanScore):
+class Utmosv2(Mean):
     """Naturalness predicted by UTMOSv2, 1 to 5. Raises ``ConfigError`` for options that are none.
 
     ``folds`` are the networks that are averaged (of five, 0 to 4), ``crops`` the random crops each listens to; the

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from ttsbench.audio.cepstrum import SAMPLE_RATE
 from ttsbench.audio.world import F0_SIGNATURE, Align, aligned
 from ttsbench.errors import MeasurementError
+from ttsbench.reductions import Mean, RatioOfSums
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 GROSS = 0.2
@@ -85,7 +86,7 @@ def _plain(info: MetricInfo) -> MetricInfo:
     )
 
 
-class _PitchMetric:
+class _PitchMetric(RatioOfSums):
     """What they share: F0 of aligned frames, and a ratio of sums."""
 
     _align: ClassVar[Align] = "dtw"
@@ -110,11 +111,6 @@ class _PitchMetric:
                 f"{LEAST_SHARE:.0%}; listen to the clip, its voicing is lost"
             )
         return f0[both], target[both]
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Sum of the first column over the sum of the second, rows (n, 2)."""
-        errors, frames = rows.sum(axis=0)
-        return float(errors / frames) if frames > 0 else float("nan")
 
 
 class F0FrameError(_PitchMetric):
@@ -213,8 +209,13 @@ class LogF0Rmse(_PitchMetric):
         """Root of the ratio of sums, rows (n, 2)."""
         return float(np.sqrt(super().reduce(rows)))
 
+    def reduce_weighted(self, rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same for each row of weights (R, n)."""
+        root: NDArray[np.float64] = np.sqrt(super().reduce_weighted(rows, weights))
+        return root
 
-class F0Correlation(_PitchMetric):
+
+class F0Correlation(Mean, _PitchMetric):
     """Pearson's correlation of log-F0 within an utterance: whether pitch moves when and where the reference's does.
 
     Blind to an offset and to the size of the movement, which log-F0 RMSE hears.
@@ -259,10 +260,6 @@ class F0Correlation(_PitchMetric):
                     "Hz), so nothing correlates with it; look at log_f0_rmse instead"
                 )
         return (float(np.clip(np.corrcoef(contours)[0, 1], -1.0, 1.0)),)
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Mean over utterances, rows (n, 1)."""
-        return float(rows[:, 0].mean())
 
 
 class F0FrameErrorPlain(F0FrameError):

@@ -30,6 +30,7 @@ from ttsbench.audio.usable import usable_at
 from ttsbench.conformance.randomness import global_seed
 from ttsbench.errors import ConfigError, MeasurementError
 from ttsbench.hub import HubModel, inference, load
+from ttsbench.reductions import Mean
 from ttsbench.speechbrain_files import HYPERPARAMS, read_sizes
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
@@ -137,7 +138,7 @@ def _prompt(clip: Clip) -> Clip:
     return clip.prompt
 
 
-class _Similarity:
+class _Similarity(Mean):
     """Cosine of the embeddings of a clip and of its reference, averaged over utterances."""
 
     info: MetricInfo
@@ -149,10 +150,6 @@ class _Similarity:
         both = [usable_at(one, SAMPLE_RATE) for one in (clip, other)]
         a, b = (one.feature(self._embed).astype(np.float64) for one in both)
         return (float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))),)
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Mean over utterances, rows (n, 1)."""
-        return float(rows[:, 0].mean())
 
 
 def _to_prompt(info: MetricInfo) -> MetricInfo:

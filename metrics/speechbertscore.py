@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ttsbench.audio.usable import usable_at
 from ttsbench.errors import ConfigError, MeasurementError
 from ttsbench.hub import HubModel, inference, load
+from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 SAMPLE_RATE = 16000  # Hz
@@ -63,7 +64,7 @@ def precision_recall(x: Matrix, y: Matrix) -> tuple[float, float]:
     return float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
 
 
-class _SpeechBertScore:
+class _SpeechBertScore(Mean):
     """What the three share: the model, and the mean over utterances."""
 
     _name: ClassVar[str]
@@ -90,10 +91,6 @@ class _SpeechBertScore:
     def require(self) -> None:
         """Raise ``ConfigError`` where the model is absent or has no such layer."""
         self._states.require()
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Mean over utterances, rows (n, 1)."""
-        return float(rows[:, 0].mean())
 
     def _precision_recall(self, clip: Clip, reference: Clip) -> tuple[float, float]:
         x, y = (one.feature(self._states) for one in [usable_at(one, SAMPLE_RATE) for one in (clip, reference)])

@@ -30,6 +30,7 @@ from ttsbench.audio.prosody import F0_SIGNATURE, log_durations, phone_log_f0, vo
 from ttsbench.audio.usable import require_usable, usable_at
 from ttsbench.audio.world import analyse
 from ttsbench.errors import MeasurementError
+from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 ROUNDING = 1e-12  # of the sum of squares: a variance below it is zero
@@ -60,21 +61,28 @@ class _StdRatio(ABC):
 
     def reduce(self, rows: Values) -> float:
         """Ratio of standard deviations within speakers, rows (n, 7); NaN where the references do not vary."""
-        _, speaker = np.unique(rows[:, 0], return_inverse=True)
-        sums = np.stack([np.bincount(speaker, column).astype(np.float64) for column in rows[:, 1:].T])
-        clip, reference = _within(sums[:3]), _within(sums[3:])
-        return float(np.sqrt(clip / reference)) if reference > 0 else float("nan")
+        return float(self.reduce_weighted(rows, np.ones((1, len(rows))))[0])
+
+    def reduce_weighted(self, rows: Values, weights: Values) -> Values:
+        """The same for each row of weights (R, n)."""
+        speakers = [rows[:, 0] == code for code in np.unique(rows[:, 0])]
+        sums = np.stack([weights[:, own] @ rows[own, 1:] for own in speakers], axis=-1)
+        clip, reference = _within(sums[:, :3]), _within(sums[:, 3:])
+        ratio: Values = np.sqrt(np.divide(clip, reference, out=np.full(len(clip), np.nan), where=reference > 0))
+        return ratio
 
 
 def _moments(values: Values) -> tuple[float, float, float]:
     return float(len(values)), float(values.sum()), float(values @ values)
 
 
-def _within(sums: Values) -> float:
-    """Variance within speakers, of counts, sums and sums of squares (3, S)."""
-    count, total, squares = sums
-    scatter = float((squares - total**2 / count).sum())
-    return scatter / float(count.sum()) if scatter > ROUNDING * squares.sum() else 0.0
+def _within(sums: Values) -> Values:
+    """Variance within speakers (R,), of counts, sums and sums of squares (R, 3, S)."""
+    count, total, squares = sums.transpose(1, 0, 2)
+    scatter = (squares - total**2 / np.maximum(count, 1.0)).sum(axis=1)  # a speaker who is not there adds nothing
+    varies = scatter > ROUNDING * squares.sum(axis=1)
+    variance: Values = np.divide(scatter, count.sum(axis=1), out=np.zeros(len(scatter)), where=varies)
+    return variance
 
 
 class LogF0StdRatio(_StdRatio):
@@ -143,7 +151,7 @@ class DurationStdRatio(_StdRatio):
         return clip.feature(log_durations)
 
 
-class GlobalVarianceRatio:
+class GlobalVarianceRatio(Mean):
     """Global variance over the reference's, geometric mean over c_1 .. c_24 and over utterances; 1 is right.
 
     Frames of speech only: how a pause is rendered would make up most of the variance.
@@ -178,7 +186,12 @@ class GlobalVarianceRatio:
 
     def reduce(self, rows: Values) -> float:
         """Geometric mean over utterances, rows (n, 1)."""
-        return float(np.exp(rows[:, 0].mean()))
+        return float(np.exp(super().reduce(rows)))
+
+    def reduce_weighted(self, rows: Values, weights: Values) -> Values:
+        """The same for each row of weights (R, n)."""
+        mean: Values = np.exp(super().reduce_weighted(rows, weights))
+        return mean
 
 
 def _log_variances(clip: Clip) -> Values:

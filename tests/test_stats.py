@@ -10,6 +10,7 @@ import scipy.spatial.distance
 import scipy.stats
 
 from ttsbench.stats import (
+    Reduction,
     Scores,
     bootstrap_interval,
     contrast,
@@ -46,6 +47,35 @@ def errors_and_words(rng, utterances=50, rate=0.2):
 @pytest.fixture
 def sample():
     return random().gamma(2.0, size=(60, 1))
+
+
+def of_sums(rows, weights):
+    sums = weights @ rows
+    return sums[:, 0] / sums[:, 1]
+
+
+# Many resamples at once
+
+
+def test_resamples_at_once_give_what_one_by_one_gives(monkeypatch):
+    rng = random()
+    rows = errors_and_words(rng, 120)
+    utterances, seeds = np.repeat(np.arange(30), 4), np.tile([0, 0, 1, 1], 30)
+    keep = rng.random(120) < 0.9  # some pairs lack a draw
+    keep[:4] = True
+    a = Scores(rows[keep], utterances[keep], seeds[keep])
+    b = Scores(errors_and_words(rng, 60, 0.25), np.repeat(np.arange(30), 2), np.tile([0, 1], 30))
+    monkeypatch.setattr("ttsbench.stats.scores.CHUNK", 10_000)  # several chunks
+    at_once = Reduction(ratio, of_sums)
+    for function in (paired_difference, permutation_test):
+        assert function(a, b, at_once, random(1)) == pytest.approx(function(a, b, ratio, random(1)), rel=1e-12)
+    assert bootstrap_interval(a, at_once, random(1)) == pytest.approx(bootstrap_interval(a, ratio, random(1)))
+
+
+def test_a_resample_without_rows_has_no_value():
+    apart = Scores(np.ones((2, 2)), [0, 1], [0, 1])  # no seed speaks both utterances
+    for reduce in (ratio, Reduction(ratio, of_sums)):
+        assert np.isnan(bootstrap_interval(apart, reduce, random(1))).all()
 
 
 # Intervals over utterances

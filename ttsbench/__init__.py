@@ -21,6 +21,7 @@ from ttsbench.interfaces import (
     Transcriber,
     Vocoder,
     Watched,
+    WeightedMetric,
 )
 from ttsbench.nn.blocks import masked_mean
 from ttsbench.types import (
@@ -75,6 +76,7 @@ __all__ = [
     "Utterance",
     "Vocoder",
     "Watched",
+    "WeightedMetric",
     "masked_mean",
     "require_usable",
 ]

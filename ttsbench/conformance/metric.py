@@ -16,7 +16,7 @@ from ttsbench.conformance.randomness import global_fault
 from ttsbench.conformance.speech import clip_of, pairs, unusable
 from ttsbench.errors import MeasurementError
 from ttsbench.hub import missing
-from ttsbench.interfaces import Metric
+from ttsbench.interfaces import Metric, WeightedMetric
 from ttsbench.types import Clip, MetricInfo
 
 TAKEN = ("system", "seed", "sample", "utterance", "error", "warning")  # columns of every table of rows
@@ -54,6 +54,8 @@ def check_metric(name: str) -> Iterator[Finding]:
         "reduce takes a single row and repeated rows": lambda: _resampled(metric, rows()),
         "reduce leaves rows and the global generators alone": lambda: _pure(metric, rows()),
     }
+    if isinstance(metric, WeightedMetric):
+        checks["reduce_weighted gives what reduce gives for repeated rows"] = lambda: _weighted(metric, rows())
     if "reference" in metric.info.needs and metric.info.higher_is_better is not None:
         checks["a recording against itself scores no worse than against another"] = partial(_identity, metric)
     yield from (judge(f"metric: {what}", fault) for what, fault in checks.items())
@@ -165,6 +167,14 @@ def _pure(metric: Any, rows: Rows) -> str:
     given = rows.copy()
     fault = global_fault(lambda: metric.reduce(given))
     return fault or ("" if np.array_equal(given, rows) else "it writes into the rows; copy them first")
+
+
+def _weighted(metric: WeightedMetric, rows: Rows) -> str:
+    weights = np.array([[1, 1, 1, 1], [2, 0, 1, 0], [0, 3, 0, 1], [0, 1, 2, 1]])
+    found = metric.reduce_weighted(rows.copy(), weights.astype(np.float64))
+    expected = [metric.reduce(rows.repeat(often, axis=0)) for often in weights]
+    same = np.allclose(found, expected, rtol=TOLERANCE, atol=1e-9, equal_nan=True)
+    return "" if same else f"it gives {found} where reduce gives {expected}"
 
 
 def _identity(metric: Any) -> str:

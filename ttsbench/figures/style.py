@@ -140,9 +140,17 @@ def legend_above(figure: Figure, panels: list[Axes], columns: int = 4) -> None:
         figure.legend(list(found.values()), list(found), loc="outside upper center", ncols=min(columns, len(found)))
 
 
+def _lay_out(figure: Figure) -> None:
+    """Place everything once and for all: each saving would do it twice, and that takes longer than drawing."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """``path`` with .png, in 256 colours, and .pdf, each whole or not at all, and the same whenever it is drawn."""
     with style():
+        _lay_out(figure)
         printed, seen, small = io.BytesIO(), io.BytesIO(), io.BytesIO()
         figure.savefig(printed, format="pdf", metadata={"CreationDate": None})
         figure.savefig(seen, format="png", dpi=DPI)

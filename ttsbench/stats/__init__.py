@@ -14,7 +14,7 @@ from ttsbench.stats.crossed import CrossedEstimate, crossed_estimate
 from ttsbench.stats.effect import POWER, effect_size, minimum_detectable_effect
 from ttsbench.stats.multiple import holm
 from ttsbench.stats.permutation import permutation_test
-from ttsbench.stats.scores import Crossing, Reduce, Rows, Scores, crossing
+from ttsbench.stats.scores import Crossing, Reduce, Reduction, Rows, Scores, crossing
 
 __all__ = [
     "LEVEL",
@@ -26,6 +26,7 @@ __all__ = [
     "Difference",
     "Interval",
     "Reduce",
+    "Reduction",
     "Rows",
     "Scores",
     "bootstrap_interval",

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsbench.stats.scores import Crossing, Reduce, Rows, Scores, crossing, same_utterances
+from ttsbench.stats.scores import Crossing, Reduce, Rows, Scores, crossing, reduce_many, same_utterances
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -147,13 +147,27 @@ def _resampled(
     rows: Rows, reduce: Reduce, design: Crossing, seeds: NDArray[np.int64], utterances: NDArray[np.int64]
 ) -> Rows:
     """``reduce`` of all rows of the drawn pairs, (resamples,), for picks (resamples, S) and (resamples, U)."""
-    values = np.full(len(utterances), np.nan)
-    for number, (drawn_seeds, drawn_utterances) in enumerate(zip(seeds, utterances, strict=True)):
-        index = design.table.take(drawn_seeds, axis=0).take(drawn_utterances, axis=1).ravel()
-        index = index[index >= 0]
-        if len(index):
-            values[number] = reduce(rows.take(index, axis=0))
-    return values
+    there = design.table >= 0
+    order, (seed, utterance, _) = design.table[there], np.nonzero(there)
+
+    def weights(some: slice) -> Rows:
+        drawn = np.empty((some.stop - some.start, len(rows)))
+        times_seed = _times(seeds[some], len(design.seeds))
+        drawn[:, order] = times_seed[:, seed] * _times(utterances[some], len(design.utterances))[:, utterance]
+        return drawn
+
+    def index(number: int) -> NDArray[np.int64]:
+        drawn: NDArray[np.int64] = design.table.take(seeds[number], axis=0).take(utterances[number], axis=1).ravel()
+        return drawn[drawn >= 0]
+
+    return reduce_many(reduce, rows, len(utterances), weights, index)
+
+
+def _times(picks: NDArray[np.int64], count: int) -> Rows:
+    """How often each of ``count`` was picked, (R, count), for picks (R, number)."""
+    lines = np.arange(len(picks))[:, None] * count
+    times = np.bincount((picks + lines).ravel(), minlength=len(picks) * count)
+    return times.reshape(len(picks), count).astype(np.float64)
 
 
 def _percentiles(values: Rows, level: float, centre: float | None) -> Interval:

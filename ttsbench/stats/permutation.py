@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsbench.stats.scores import Reduce, Rows, Scores, crossing, same_utterances
+from ttsbench.stats.scores import Reduce, Rows, Scores, crossing, reduce_many, same_utterances
 
 PERMUTATIONS = 1000
 EXACT = 12  # utterances; up to here all swaps are tried
@@ -34,22 +34,38 @@ def permutation_test(
     where the two do not cover the same utterances.
     """
     rows, left, right = _side_by_side(a, b)
-
-    def value(index: NDArray[np.int64]) -> float:
-        return reduce(rows.take(index[index >= 0], axis=0))
-
-    value_a, value_b = value(left), value(right)
+    value_a, value_b = reduce(a.rows), reduce(b.rows)
     if np.isnan(value_a - value_b):
         return float("nan")
     exact = len(left) <= EXACT
     swaps = _all_swaps(len(left)) if exact else rng.random((permutations, len(left))) < 0.5
-    swapped = ((np.where(swap, right, left), np.where(swap, left, right)) for swap in swaps[:, :, None])
-    differences = np.abs([value(one) - value(other) for one, other in swapped])
+    one, other = (_swapped(rows, reduce, swaps, *sides) for sides in ((left, right), (right, left)))
+    differences = np.abs(one - other)
     if np.isnan(differences).any():
         return float("nan")
     slack = TOLERANCE * (abs(value_a) + abs(value_b))
     extreme = int((differences >= abs(value_a - value_b) - slack).sum())
     return extreme / len(swaps) if exact else (1 + extreme) / (1 + len(swaps))
+
+
+def _swapped(
+    rows: Rows, reduce: Reduce, swaps: NDArray[np.bool_], side: NDArray[np.int64], other: NDArray[np.int64]
+) -> Rows:
+    """``reduce`` of one side after each of the swaps (N, utterances), (N,)."""
+    own, theirs = side >= 0, other >= 0
+    of_own, of_theirs = np.nonzero(own)[0], np.nonzero(theirs)[0]
+
+    def weights(some: slice) -> Rows:
+        held = np.empty((some.stop - some.start, len(rows)))
+        held[:, side[own]] = ~swaps[some][:, of_own]
+        held[:, other[theirs]] = swaps[some][:, of_theirs]
+        return held
+
+    def index(number: int) -> NDArray[np.int64]:
+        held = np.where(swaps[number][:, None], other, side)
+        return held[held >= 0]
+
+    return reduce_many(reduce, rows, len(swaps), weights, index)
 
 
 def _side_by_side(a: Scores, b: Scores) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64]]:

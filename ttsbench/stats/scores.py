@@ -12,6 +12,46 @@ from numpy.typing import NDArray
 Rows = NDArray[np.float64]
 Reduce = Callable[[Rows], float]
 Labels = Sequence[Hashable] | NDArray[Any]
+CHUNK = 4_000_000  # weights at a time: 32 MB
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A metric's ``reduce``, and the same of many resamples at once where there is such a function.
+
+    ``weighted`` takes rows (n, columns) and weights (R, n), which say how often each resample holds every row, and
+    gives (R,).
+    """
+
+    reduce: Reduce
+    weighted: Callable[[Rows, Rows], Rows] | None = None
+
+    def __call__(self, rows: Rows) -> float:
+        """``reduce`` of the rows (n, columns)."""
+        return self.reduce(rows)
+
+
+def reduce_many(
+    reduce: Reduce, rows: Rows, count: int, weights: Callable[[slice], Rows], index: Callable[[int], NDArray[np.int64]]
+) -> Rows:
+    """``reduce`` of ``count`` resamples, (count,); NaN for one without rows.
+
+    ``weights`` gives how often some of the resamples hold every row, (those, n), and is asked where ``reduce`` is a
+    ``Reduction`` that can use it; ``index`` gives the rows of one resample.
+    """
+    values = np.full(count, np.nan)
+    if isinstance(reduce, Reduction) and reduce.weighted is not None:
+        step = max(1, CHUNK // max(len(rows), 1))
+        for some in (slice(start, min(start + step, count)) for start in range(0, count, step)):
+            drawn = weights(some)
+            there = drawn.any(axis=1)
+            values[some][there] = reduce.weighted(rows, drawn[there])
+        return values
+    for number in range(count):
+        own = index(number)
+        if len(own):
+            values[number] = reduce(rows.take(own, axis=0))
+    return values
 
 
 @dataclass(frozen=True)
