@@ -82,6 +82,16 @@ def test_set_is_one_more_delta(write):
     assert found.title == "a=b"
 
 
+def test_set_finds_a_label_that_holds_a_dot(write):
+    labels = {"l1-t0.5": {"adapter": "l1"}, "l1-t0": {"adapter": "l1"}}
+    path = write("mine", {**BASE, "adapters": {**BASE["adapters"], **labels}})
+    found = load_experiment(
+        path, ["adapters.l1-t0.5.temperature=0.5", "adapters.l1-t0=null", "adapters.new={adapter: l2}"]
+    )
+    assert found.adapters["l1-t0.5"].temperature == 0.5
+    assert list(found.adapters) == [*BASE["adapters"], "l1-t0.5", "new"]
+
+
 def test_later_sets_win_and_seeds_come_last(write):
     found = load_experiment(write("mine", BASE), ["seeds=[1]", "seeds=[2]"], [5, 6])
     assert found.seeds == (5, 6)
@@ -90,7 +100,7 @@ def test_later_sets_win_and_seeds_come_last(write):
 @pytest.mark.parametrize("text", ["nonsense", "=3", "a..b=3", ".a=3", "a.=3"])
 def test_set_wants_key_and_value(text):
     with pytest.raises(ConfigError, match="--set takes key=value, got") as caught:
-        parse_override(text)
+        parse_override(text, {})
     assert text in str(caught.value)
 
 

@@ -30,7 +30,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = (), seeds: Sequence[i
     beside = path.resolve().parent / CLAIMS
     values.setdefault("claims", str(beside) if beside.exists() else None)
     for override in overrides:
-        values = merge(values, parse_override(override))
+        values = merge(values, parse_override(override, values))
     if seeds:
         values["seeds"] = list(seeds)
     experiment = validate(values, str(path))
@@ -74,8 +74,8 @@ def merge(base: Mapping[str, Any], delta: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def parse_override(text: str) -> dict[str, Any]:
-    """``a.b=value`` as a nested mapping; the value is YAML."""
+def parse_override(text: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """``a.b=value`` as a nested mapping; the value is YAML. A label of ``values`` may hold a dot itself."""
     key, separator, value = text.partition("=")
     if not separator or not key or not all(key.split(".")):
         raise ConfigError(f"--set takes key=value, got '{text}'; for example --set train.acoustic.steps=500.")
@@ -83,10 +83,19 @@ def parse_override(text: str) -> dict[str, Any]:
         nested: Any = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {key}: '{value}' is not YAML: {_one_line(error)}.") from error
-    for part in reversed(key.split(".")):
+    for part in reversed(_path(key.split("."), values)):
         nested = {part: nested}
     result: dict[str, Any] = nested
     return result
+
+
+def _path(parts: Sequence[str], values: Any) -> list[str]:
+    """The keys that a dotted name leads through: where there is a key of several parts, that one."""
+    if not parts:
+        return []
+    known = values if isinstance(values, Mapping) else {}
+    name = next((some for count in range(len(parts), 0, -1) if (some := ".".join(parts[:count])) in known), parts[0])
+    return [name, *_path(parts[name.count(".") + 1 :], known.get(name))]
 
 
 def _one_line(error: Exception) -> str:

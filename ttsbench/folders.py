@@ -180,7 +180,7 @@ def _experiment(request: Request, folder: Path, count: int, overrides: Sequence[
         "corpus": {"name": "folder", "test": count},
     }
     for override in overrides:
-        values = merge(values, parse_override(override))
+        values = merge(values, parse_override(override, values))
     experiment = validate(values, "ttsbench score")
     check_scoring(experiment)
     check_table(experiment, [GROUND_TRUTH, *request.generated])
