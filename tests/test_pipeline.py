@@ -127,6 +127,7 @@ def test_the_first_run_leaves_every_file(site):
     provenance = read_json(run / "provenance.json")
     assert set(provenance["weights"]) == set(models)
     assert provenance["command"] == f"ttsbench compare {site.experiment} --output {run} --jobs 2"
+    assert provenance["commits"] == ([provenance["commit"]] if provenance["commit"] else [])
     assert provenance["corpus"]["utterances"] == 11
 
 

@@ -16,8 +16,8 @@ from ttsbench.folders import REQUEST, Request, make_folder_plan, set_up
 from ttsbench.jobs import STAGES, Job, Run
 from ttsbench.plan import make_plan
 from ttsbench.progress import RunReporter, clock, console
-from ttsbench.provenance import COMMAND
-from ttsbench.store import DONE, is_done, locked, read_json, write_json, write_text
+from ttsbench.provenance import note_work
+from ttsbench.store import DONE, is_done, locked, read_json, write_json
 from ttsbench.trained import reuse
 
 RESOLVED = "experiment.json"
@@ -56,7 +56,7 @@ def carry_out(run: Run, plan: Sequence[Job], shown: Path, workers: int, quiet: b
         _out(f"{shown} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
         _show(run)
         return 0
-    write_text(run.folder / COMMAND, command)
+    note_work(run.folder, command)
     reporter = RunReporter(console(), quiet, workers)
     try:
         failures = execute(run, plan, workers, reporter)

@@ -18,9 +18,9 @@ from ttsbench.evaluated import evaluated_utterances
 from ttsbench.folders import REQUEST
 from ttsbench.jobs import Run
 from ttsbench.scoring import GROUND_TRUTH
-from ttsbench.store import content_hash
+from ttsbench.store import content_hash, write_text
 
-COMMAND = "command.txt"
+COMMAND, COMMITS = "command.txt", "commits.txt"
 WATCHED = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "pocketsphinx", "pymcd", "pysptk",
            "pyworld", "resemblyzer", "scipy", "soxr", "speechbrain", "speechmos", "torch", "torchaudio", "transformers",
            "ttsbench", "utmosv2")  # fmt: skip
@@ -34,6 +34,7 @@ def provenance(run: Run) -> dict[str, Any]:
         "command": command.read_text(encoding="utf-8") if command.exists() else None,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
+        "commits": commits(run.folder),
         "python": platform.python_version(),
         "packages": {name: version for name, version in sorted(_versions().items()) if name in WATCHED},
         "machine": {
@@ -76,6 +77,20 @@ def commit() -> str | None:
         return head + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def commits(folder: Path) -> list[str]:
+    """Every commit whose code did a job of the run, oldest first: a run that was resumed may have several."""
+    path = folder / COMMITS
+    return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+
+def note_work(folder: Path, command: str) -> None:
+    """Remember the command and the commit that go on with a run."""
+    write_text(folder / COMMAND, command)
+    known, now = commits(folder), commit()
+    if now and now not in known:
+        write_text(folder / COMMITS, "".join(f"{one}\n" for one in [*known, now]))
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -61,7 +61,7 @@ def draw_spectrograms(clips: Mapping[str, Path], title: str, mel: MelConfig) -> 
         axes.set_title(name, loc="left")
     figure.supxlabel("time (s)", fontsize=8)
     figure.supylabel("mel band", fontsize=8)
-    figure.suptitle(textwrap.fill(textwrap.shorten(title, 240, placeholder=" ..."), 110))
+    figure.suptitle(textwrap.fill(textwrap.shorten(title, 240, placeholder=" ..."), 85))
     return figure
 
 
