@@ -160,6 +160,12 @@ class VocoderConfig(Plugin):
     name: str = "griffin_lim"
 
 
+class CodecConfig(Plugin):
+    """Latents in the place of mels, and speech from them."""
+
+    name: str = "encodec"
+
+
 class TranscriberConfig(Plugin):
     """The recogniser behind word error rates."""
 
@@ -216,6 +222,7 @@ class Experiment(Section):
     compute: Compute = Compute()
     synthesis: Synthesis = Synthesis()
     vocoder: VocoderConfig = VocoderConfig()
+    codec: CodecConfig | None = None  # where there is one, its latents are predicted and its decoder is the vocoder
     transcriber: TranscriberConfig = TranscriberConfig()
     metrics: dict[str, dict[str, Any]] = Field(min_length=1)
     statistics: Statistics = Statistics()

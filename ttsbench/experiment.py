@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from ttsbench import registry
 from ttsbench.config import ORACLE, SAME, TEXT, AdapterConfig, Experiment, Section, pair
 from ttsbench.errors import ConfigError
+from ttsbench.representation import check_codec, make_codec
 from ttsbench.types import MetricInfo, Role
 
 CLAIMS = "claims.yaml"
@@ -241,9 +242,7 @@ def _check_values(experiment: Experiment) -> None:
     from ttsbench.plan import sampling_of, systems
     from ttsbench.synthesize import try_sampling
 
-    vocoder = experiment.vocoder
-    with _refusal(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}"):
-        _require(registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options))
+    _check_representation(experiment)
     channels: dict[Role, int] = {"acoustic": experiment.mel.n_mels, "prosody": 2}
 
     def built(adapter: str, options: Mapping[str, Any], role: Role) -> SpeechModel:
@@ -264,6 +263,21 @@ def _check_values(experiment: Experiment) -> None:
                 )
             with _refusal(f"adapters.{label}: '{config.adapter}' does not sample with {config.sampling}"):
                 try_sampling(model, sampling_of(experiment, label))
+
+
+def _check_representation(experiment: Experiment) -> None:
+    """The vocoder or the codec can be built, has its weights, and fits the mel."""
+    vocoder, codec = experiment.vocoder, experiment.codec
+    with _refusal(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}"):
+        built = registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options)
+    if codec is None:
+        return _require(built)
+    registry.check_options("codecs", codec.name, codec.options, ())
+    with _refusal(f"The codec '{codec.name}' does not take codec.options {codec.options}"):
+        coder = make_codec(experiment)
+    assert coder is not None
+    _require(coder)
+    check_codec(experiment, coder)
 
 
 @contextmanager

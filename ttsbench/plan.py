@@ -17,6 +17,7 @@ from ttsbench import costs, registry
 from ttsbench.config import ORACLE, SAME, TEXT, AdapterConfig, CorpusConfig, Experiment, TrainConfig, pair
 from ttsbench.errors import CorpusError
 from ttsbench.jobs import Job
+from ttsbench.representation import representation_key
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH, job_key, plugin_key, scoring_jobs
 from ttsbench.store import content_hash, sampled_hash
 from ttsbench.types import Role
@@ -55,7 +56,7 @@ def _prepare(experiment: Experiment) -> Job:
     corpus = experiment.corpus
     unsaid = {"path"} if corpus.held_out_speakers else {"path", "held_out_speakers"}
     told = corpus.model_dump(mode="json", exclude=unsaid)
-    key = job_key("prepare", told, experiment.mel.model_dump(), fingerprint(corpus))
+    key = job_key("prepare", told, experiment.mel.model_dump(), fingerprint(corpus), *representation_key(experiment))
     minutes = costs.corpus_minutes(corpus)
     return Job("prepare", "prepare", (), key, "prepare", costs.prepare_s(minutes), {"minutes": minutes})
 

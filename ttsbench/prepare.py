@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import registry
-from ttsbench.config import CorpusConfig, MelConfig
+from ttsbench.config import CorpusConfig, Experiment
 from ttsbench.data.corpus import PreparedUtterance, dump_utterance, normalisation
 from ttsbench.data.features import Features, extract, feature_path, load_features, save_features
 from ttsbench.data.splits import Split, hold_out, split
 from ttsbench.errors import ClipError, CorpusError
 from ttsbench.jobs import Job, Progress, Run, Task
+from ttsbench.representation import codec_signature, make_codec
 from ttsbench.store import cache_dir, check_space, read_json, write_json, write_text
 from ttsbench.types import SILENCE, Phone, Utterance
 
@@ -59,7 +60,7 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     for done, values in enumerate(task["utterances"]):
         utterance = _parse(values)
         try:
-            rows.append(_prepare_one(utterance, run.experiment.mel, run.experiment.corpus))
+            rows.append(_prepare_one(utterance, run.experiment))
         except ClipError as error:
             rows.append({"utterance": values, "reason": str(error)})
         progress((done + 1) / len(task["utterances"]))
@@ -104,13 +105,14 @@ def _is_whole(part: Path) -> bool:
     return part.exists() and all("reason" in row or Path(row["features"]).exists() for row in read_json(part))
 
 
-def _prepare_one(utterance: Utterance, mel: MelConfig, config: CorpusConfig) -> dict[str, Any]:
+def _prepare_one(utterance: Utterance, experiment: Experiment) -> dict[str, Any]:
     """One clip's line; its features are computed unless the cache has them."""
     from ttsbench.audio.wav import check_length, load_clip_audio
 
+    mel, config = experiment.mel, experiment.corpus
     if not utterance.audio.is_file():
         raise ClipError(f"{utterance.audio} is missing; restore it or remove '{utterance.id}' from the metadata.")
-    path = feature_path(utterance, mel, config.alignment)
+    path = feature_path(utterance, mel, config.alignment, codec_signature(experiment))
     source = _alignment_source(utterance, config)
     if path.exists():
         check_length(utterance.audio, max_s=config.max_s)  # the cache may come from a run that allowed more
@@ -118,7 +120,7 @@ def _prepare_one(utterance: Utterance, mel: MelConfig, config: CorpusConfig) -> 
     else:
         samples = load_clip_audio(utterance.audio, mel.sample_rate, max_s=config.max_s)
         phones = _align(utterance, samples, mel.sample_rate, source)
-        features = extract(samples, phones, mel)
+        features = extract(samples, phones, mel, make_codec(experiment))
         save_features(path, features)
     return {"utterance": _dump(utterance), "features": str(path), "alignment": source, **_facts(features)}
 

@@ -8,6 +8,7 @@ from ttsbench import registry
 from ttsbench.config import Experiment
 from ttsbench.evaluated import evaluated_utterances
 from ttsbench.folders import REQUEST, request_notes
+from ttsbench.representation import maker
 from ttsbench.store import read_json
 
 
@@ -21,7 +22,7 @@ def about(folder: Path, experiment: Experiment) -> str:
     draws = experiment.synthesis.samples
     return (
         f"Corpus {experiment.corpus.name}, {count} test utterances, {draws} draw{'s' * (draws > 1)} of each; "
-        f"vocoder {experiment.vocoder.name}; training seed{'s' * (len(experiment.seeds) > 1)} "
+        f"{maker(experiment)}; training seed{'s' * (len(experiment.seeds) > 1)} "
         f"{', '.join(map(str, experiment.seeds))}. {level}"
     )
 

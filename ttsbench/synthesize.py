@@ -22,7 +22,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ttsbench import registry
 from ttsbench.audio.wav import load_clip_audio, write
 from ttsbench.clips import Record, is_made, wav_path, write_failure, write_record
 from ttsbench.config import Experiment, MelConfig
@@ -36,6 +35,7 @@ from ttsbench.metering import metered
 from ttsbench.model import CallCounter, SpeechModel, load_model, utterance_seed
 from ttsbench.nn.conditioner import Conditioner
 from ttsbench.predicted import denormalised
+from ttsbench.representation import make_vocoder
 from ttsbench.scoring import GROUND_TRUTH
 from ttsbench.streaming import audio_stream, first_chunk_s
 from ttsbench.types import Condition, Cost, Noise, Phone, Role, Spoken
@@ -62,9 +62,7 @@ def finish(run: Run, job: Job) -> None:
 def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     """Synthesize a chunk."""
     corpus = _corpus(run.folder, job.key)
-    vocoder = registry.load("vocoders", run.experiment.vocoder.name)(
-        run.experiment.mel, **run.experiment.vocoder.options
-    )
+    vocoder = make_vocoder(run.experiment)
     clips = [(corpus.by_id[id_], sample) for id_, sample in task["clips"]]
     counted = {utterance.id for utterance in corpus.split("test")[::METER_EVERY]} if job.spec["models"] else set()
     for done, group in enumerate(groups := _grouped(clips, run.experiment)):

@@ -21,6 +21,7 @@ from safetensors.numpy import save
 
 from ttsbench.config import MelConfig
 from ttsbench.errors import ClipError
+from ttsbench.interfaces import Codec
 from ttsbench.store import cache_dir, write_bytes
 from ttsbench.types import Phone, Samples, Utterance
 
@@ -32,7 +33,7 @@ FloatArray = NDArray[np.float32]
 class Features:
     """One clip, analysed. T mel frames, P phones."""
 
-    mel: FloatArray  # (T, M) natural log
+    mel: FloatArray  # (T, M) natural log; a codec's latents where the experiment has one
     f0: FloatArray  # (T,) Hz, 0 where unvoiced
     energy: FloatArray  # (T,) natural log of the RMS of the frame's magnitudes
     durations: NDArray[np.int64]  # (P,) frames, each at least 1, summing to T
@@ -45,22 +46,25 @@ class Features:
         return self.f0 > 0
 
 
-def feature_path(utterance: Utterance, mel: MelConfig, alignment: str) -> Path:
-    """Where the utterance's features are cached."""
+def feature_path(utterance: Utterance, mel: MelConfig, alignment: str, codec: str = "") -> Path:
+    """Where the utterance's features are cached; ``codec`` says whose latents they are, if not mels."""
     digest = hashlib.blake2b(digest_size=16)
     for part in (
         utterance.audio.read_bytes(),
         utterance.textgrid.read_bytes() if utterance.textgrid and alignment != "pocketsphinx" else b"",
         utterance.text.encode(),
-        json.dumps([mel.model_dump(), alignment, VERSION], sort_keys=True).encode(),
+        json.dumps([mel.model_dump(), alignment, VERSION, *([codec] if codec else [])], sort_keys=True).encode(),
     ):
         digest.update(len(part).to_bytes(8, "little") + part)
     name = digest.hexdigest()
     return cache_dir() / "features" / name[:2] / f"{name}.safetensors"
 
 
-def extract(samples: Samples, phones: Sequence[Phone], mel: MelConfig) -> Features:
-    """Analyse samples (N,) at the mel's sample rate, with its phones in seconds; raises ``ClipError``."""
+def extract(samples: Samples, phones: Sequence[Phone], mel: MelConfig, codec: Codec | None = None) -> Features:
+    """Analyse samples (N,) at the mel's sample rate, with its phones in seconds; raises ``ClipError``.
+
+    With a codec, whose frames are the mel's, its latents take the place of the mel.
+    """
     from ttsbench.audio.mel import log_mel, magnitudes
     from ttsbench.audio.pitch import frame_f0, interpolate_log_f0
 
@@ -71,7 +75,7 @@ def extract(samples: Samples, phones: Sequence[Phone], mel: MelConfig) -> Featur
     f0 = frame_f0(samples, mel.sample_rate, mel.hop_length)
     durations = frame_durations(phones, len(linear), mel)
     return Features(
-        mel=log_mel(linear, mel).numpy(),
+        mel=(log_mel(linear, mel) if codec is None else codec.encode(samples)[: len(linear)]).numpy(),
         f0=f0.astype(np.float32),
         energy=energy.numpy(),
         durations=durations,
