@@ -23,6 +23,10 @@ y_G made noisy.
 DMOSpeech's direct metric optimisation is the last line: judges (``baselines/judges.py``) trained on recordings before,
 and frozen. The term |y - mu|^2 is there where the teacher has a prior mean mu that is learnt with it (``diffusion``).
 
+``dmd_text`` is the paper's own track: its teacher is ``text_flow_matching``, so there is no duration model that a loss
+on the speech could not reach, and the judges teach where phones lie, too. ``rounded`` puts whole frames back, through
+which no gradient passes: ``mel_ctc_to_durations`` in the training curve, 0 then, says what that costs.
+
 Training stops with a sentence where the fake's loss explodes or the discriminator has told nothing for long: both mean
 that the student is no longer pulled anywhere.
 """
@@ -31,16 +35,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, TtsbenchError, masked_mean
-from ttsbench.nn.blocks import ConvBlock
+from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Spoken, TtsbenchError, masked_mean
+from ttsbench.nn.discriminator import Discriminator, blocks_of, tapped
 
 EARLIEST, LATEST = 0.02, 0.98  # t at which teacher and fake are asked
 EXPLODED = 20.0  # times its usual level: the fake's loss
@@ -48,6 +51,7 @@ CHANCE, FOR_LONG = 0.02, 300  # how near to a half the discriminator is right, a
 MEMORY = 0.98  # of the running means that tell
 
 TEACHERS = ("diffusion", "flow_matching", "guided_flow_matching")
+TEXT_TEACHERS = ("text_flow_matching", "prompted_text_flow_matching")
 Simulation = Literal["rollout", "one_step"]
 
 
@@ -96,7 +100,7 @@ class Dmd:
         _freeze_mean(self.fake)
         self.steps, self.simulation, self.fake_updates = steps, simulation, fake_updates
         self.adversarial = adversarial
-        self.discriminator = Discriminator(_blocks(self._fake_network), context.cond_dim) if adversarial else None
+        self.discriminator = Discriminator(blocks_of(self._fake_network), context.cond_dim) if adversarial else None
         judges: dict[str, Any] = {name: context.sources[name].adapter for name in _judges(ctc, speaker)}
         self.judges = {name: (weight, judges[name]) for name, weight in _judges(ctc, speaker).items()}
         self.judged_after = judged_after
@@ -194,7 +198,7 @@ class Dmd:
     def _judged(self, made: Tensor, batch: Batch) -> Tensor:
         """The judges' losses by weight; each is watched, and so is how strongly it pulls at every part before it."""
         total = made.new_zeros(())
-        parts = {"speech": [made], "student": _moving(self._student_network), "condition": [batch.cond.sequence]}
+        parts = self._heard(made, batch.cond)
         for name, (weight, judge) in self.judges.items():
             loss = judge.judge(made, batch.target, batch.cond).mean()
             self._watched[name] = float(loss.detach())
@@ -203,9 +207,13 @@ class Dmd:
             total = total + weight * loss
         return total
 
+    def _heard(self, made: Tensor, cond: Condition) -> dict[str, Sequence[Tensor]]:
+        """What a judge's loss may pull at, by name."""
+        return {"speech": [made], "student": _moving(self._student_network), "condition": [cond.sequence]}
+
     def _features(self, data: Tensor, given: Condition, noise: Tensor, t: Tensor) -> Sequence[Tensor]:
         x = self.teacher.diffuse(data, self.teacher.mean(given), noise, t)
-        with _tapped(_blocks(self._fake_network)) as features:
+        with tapped(blocks_of(self._fake_network)) as features:
             self.fake.predict_data(x, given, t)
         return features
 
@@ -244,23 +252,63 @@ class Dmd:
         return x
 
 
-class Discriminator(nn.Module):
-    """Features of several blocks (B, T, W) and a condition -> a number per frame (B, T, 1), 1 for recordings."""
+class DmdText(Dmd):
+    """A student that speaks from text alone, of which every part hears the judges.
 
-    def __init__(self, blocks: Sequence[ConvBlock], cond_dim: int) -> None:
-        super().__init__()
-        width = blocks[0].norm.normalized_shape[0]
-        self.inputs = nn.ModuleList([nn.Linear(width, width) for _ in blocks])
-        self.condition = nn.Linear(cond_dim, width)
-        self.block, self.norm, self.output = ConvBlock(width), nn.LayerNorm(width), nn.Linear(width, 1)
+    ``teacher``: ``text_flow_matching`` or ``prompted_text_flow_matching``. ``rounded``: durations without a gradient.
+    The rest is ``dmd``'s.
+    """
 
-    def forward(self, features: Sequence[Tensor], cond: Condition) -> Tensor:
-        """One judgement per frame."""
-        hidden = self.condition(cond.sequence)
-        for layer, one in zip(self.inputs, features, strict=True):
-            hidden = hidden + layer(one)
-        judged: Tensor = self.output(self.norm(self.block(functional.silu(hidden), cond.mask)))
-        return judged
+    info = replace(
+        Dmd.info, name="dmd_text", title="Distribution matching distillation, from text alone", free_running=True,
+        starts_from=("text_flow_matching",), step_cost=3.0,
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        context: ModelContext,
+        teacher: str = "text_flow_matching",
+        steps: int = 4,
+        simulation: Simulation = "rollout",
+        adversarial: float = 1e-3,
+        fake_updates: int = 5,
+        ctc: float = 0.0,
+        speaker: float = 0.0,
+        judged_after: int = 100,
+        rounded: bool = False,
+    ) -> None:
+        if teacher not in TEXT_TEACHERS:
+            raise ConfigError(f"dmd_text cannot distil '{teacher}'; choose one of {', '.join(TEXT_TEACHERS)}.")
+        super().__init__(context, teacher, steps, simulation, adversarial, fake_updates, ctc, speaker, judged_after)
+        self.prompted: bool = self.teacher.prompted
+        self.student.reading.rounded = rounded
+
+    @staticmethod
+    def starts_from(
+        teacher: str = "text_flow_matching", ctc: float = 0.0, speaker: float = 0.0, **_: object
+    ) -> tuple[str, ...]:
+        """The teacher, and the judges that have a weight."""
+        return Dmd.starts_from(teacher, ctc, speaker)
+
+    def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
+        """Those of the distillation, each network on what it reads; the student's length beside."""
+        sources = {self.continues: self.teacher.reading.read(batch.cond.sources[self.continues])}
+        read = replace(self.student.reading.read(batch.cond), sources=sources)
+        losses = dict(super().losses(Batch(batch.target, read), step, rng))
+        if "generator" in losses:
+            losses["generator"] = losses["generator"] + self.student.reading.length_loss(batch.cond)
+        return losses
+
+    def _heard(self, made: Tensor, cond: Condition) -> dict[str, Sequence[Tensor]]:
+        taken: Any = cond.durations
+        return {**super()._heard(made, cond), "durations": [taken]}
+
+    def sample(  # type: ignore[override]
+        self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0
+    ) -> Spoken:
+        """Draw what is as long as predicted, with ``nfe`` calls; who would never end is cut, and has not stopped."""
+        lengths, within = self.student.reading.lengths(cond)
+        return Spoken(super().sample(self.student.reading.read(cond, lengths), nfe, rng, temperature), lengths, within)
 
 
 class Health(nn.Module):
@@ -327,23 +375,3 @@ def _freeze_mean(adapter: Any) -> None:
     for name, parameter in adapter.networks()["generator"].named_parameters():
         if name.startswith("prior."):
             parameter.requires_grad_(False)
-
-
-def _blocks(network: nn.Module) -> list[ConvBlock]:
-    """The blocks of a backbone whose features the discriminator reads."""
-    found = [module for module in network.modules() if isinstance(module, ConvBlock)]
-    if not found:
-        raise ConfigError("dmd: the discriminator reads features of the shared backbone; set adversarial to 0.")
-    return found
-
-
-@contextmanager
-def _tapped(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
-    """Collects what the blocks put out."""
-    outputs: list[Tensor] = []
-    handles = [block.register_forward_hook(lambda *call: outputs.append(call[2])) for block in blocks]
-    try:
-        yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -27,6 +27,11 @@ Matcha-TTS also trains its encoder with a prior loss, which its alignment search
 https://arxiv.org/abs/2207.12598), v = v_u + guidance (v_c - v_u): the condition is left out of a share of the training,
 and both passes together count as one evaluation, as is the custom. Diffusion has none, for the mean around which it
 makes noise is conditional itself.
+
+``text_flow_matching`` speaks from text alone, as DMOSpeech's diffusion does (Li et al. 2024,
+https://arxiv.org/abs/2410.11097): the total length is given or predicted and there is no duration model, so that a loss
+on the speech reaches all that made it. How phones find their frames is left to the Transformer there, which takes
+thousands of hours; here a soft reading position does it. With ``prompted_`` another recording says who is to speak.
 """
 
 from __future__ import annotations
@@ -39,7 +44,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, masked_mean
+from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Spoken, masked_mean
+from ttsbench.nn.reading import Reading, ReadingNetwork
 from ttsbench.nn.unet import Track, make_network
 
 GUIDANCE = 2.0
@@ -212,3 +218,48 @@ class GuidedFlowMatching(FlowMatching):
         as_asked = copy.copy(self)
         as_asked.guidance = guidance
         return FlowMatching.sample(as_asked, cond, nfe, rng, temperature)
+
+
+class TextFlowMatching(FlowMatching):
+    """Flow matching from phones alone, of a length that it predicts (``ttsbench/nn/reading.py``)."""
+
+    info = AdapterInfo(
+        name="text_flow_matching",
+        title="Flow matching from text alone",
+        paper="Li et al. 2024, https://arxiv.org/abs/2410.11097 (total length, no durations; the reading is ours)",
+        nfe=(16, 1, 2, 4, 8, 32, 64, 128),
+        stochastic=True,
+        free_running=True,
+        step_cost=1.3,
+    )
+    prompted = False
+
+    def __init__(self, context: ModelContext) -> None:
+        if context.role != "acoustic":
+            raise ConfigError(f"{self.info.name} is an acoustic model: it speaks from text, and needs no prosody.")
+        super().__init__(context)
+        self.reading = Reading(context.cond_dim, context.channels, self.prompted)
+        self.network: nn.Module = ReadingNetwork(self.network, self.reading)
+
+    def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
+        """That of flow matching on what was read, and that of the length."""
+        told = Batch(batch.target, self.reading.read(batch.cond))
+        matched = super().losses(told, step, rng)["generator"]
+        return {"generator": matched + self.reading.length_loss(batch.cond)}
+
+    def sample(  # type: ignore[override]
+        self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0
+    ) -> Spoken:
+        """Draw what is as long as predicted; who would never end is cut, and has not stopped."""
+        lengths, within = self.reading.lengths(cond)
+        values = super().sample(self.reading.read(cond, lengths), nfe, rng, temperature)
+        return Spoken(values, lengths, within)
+
+
+class PromptedTextFlowMatching(TextFlowMatching):
+    """The same, told by another recording who is to speak."""
+
+    info = replace(
+        TextFlowMatching.info, name="prompted_text_flow_matching", title="Flow matching from text and a prompt"
+    )
+    prompted = True

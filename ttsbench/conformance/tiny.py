@@ -16,6 +16,7 @@ from ttsbench import registry
 from ttsbench.config import ModelSize
 from ttsbench.conformance.randomness import global_seed
 from ttsbench.data.batching import Item, RawBatch, collate
+from ttsbench.data.prompts import prompted
 from ttsbench.model import SpeechModel, freeze
 from ttsbench.types import AdapterInfo, Batch, Condition, Noise, Role
 
@@ -58,13 +59,19 @@ class Tiny:
     @cached_property
     def raw(self) -> RawBatch:
         """Three utterances of different lengths."""
-        rng = np.random.default_rng(7)
-        return collate([self._item(rng, phones) for phones in PHONES], self.role)
+        return collate(self._items(), self.role)
 
     def alone(self, row: int) -> RawBatch:
         """One utterance of ``raw`` without padding."""
+        return collate(self._items()[row : row + 1], self.role)
+
+    def _items(self) -> list[Item]:
+        """With prompts for an adapter that always has one."""
         rng = np.random.default_rng(7)
-        return collate([self._item(rng, phones) for phones in PHONES][row : row + 1], self.role)
+        items = [self._item(rng, phones) for phones in PHONES]
+        if getattr(registry.trainable(self.name), "prompted", False) is not True:
+            return items
+        return [prompted(one, self._item(rng, PHONES[0])) for one in items]
 
     def _item(self, rng: np.random.Generator, phones: int) -> Item:
         durations = rng.integers(1, 6, phones)

@@ -1,0 +1,137 @@
+"""Reading text without an aligner: a position for every phone, with a gradient.
+
+A phone j of state h_j takes w_j > 0 frames of its own, and of T frames
+
+    d_j = T w_j / sum w,   centre c_j = d_1 + .. + d_{j-1} + d_j / 2,   width s_j = d_j (1/4 + softplus(v h_j))
+    a_ij = softmax_j(-(i + 1/2 - c_j)^2 / 2 s_j^2),   condition_i = sum_j a_ij h_j + where in its phone i lies
+
+"Non-attentive Tacotron", Shen et al. 2020, https://arxiv.org/abs/2010.04301, has this Gaussian upsampling with d_j from
+an aligner. Here only sum w is held to a recording, by |log sum w - log T|^2, and is the predicted length where none is
+given; how it is shared out is learnt by whatever loss the speech has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ttsbench.types import Condition, Prompt
+
+PLACE = 3  # what a frame is told of where it lies: share of its phone, log frames of it, share of the utterance
+REFERENCE = 32  # features of a prompt's frame
+LEAST = 0.25  # a phone's width, in its frames
+LONGEST = 3.0  # times the frames per phone that training has seen: more is no length
+
+
+class Reading(nn.Module):
+    """States of phones (B, P, D) to a condition for each of T frames.
+
+    ``rounded`` has whole frames by rounding instead, through which no gradient passes.
+    """
+
+    seen: Tensor
+
+    def __init__(self, dim: int, channels: int, prompted: bool) -> None:
+        super().__init__()
+        self.takes, self.width, self.place = nn.Linear(dim, 1), nn.Linear(dim, 1), nn.Linear(PLACE, dim)
+        self.voice = Voice(channels, dim) if prompted else None
+        self.rounded = False
+        self.register_buffer("seen", torch.tensor([6.0, 1.0]))  # frames and phones that training has seen
+
+    def frames(self, cond: Condition) -> Tensor:
+        """W (B, P): how many frames every phone takes, 0 at padding."""
+        rate = (self.seen[0] / self.seen[1]).log()
+        frames: Tensor = (rate + self.takes(cond.states).squeeze(-1)).exp() * cond.phone_mask
+        return frames
+
+    def lengths(self, cond: Condition) -> tuple[Tensor, Tensor]:
+        """How many frames it takes to say the phones, (B,) int64, and whether that is a length at all, (B,) bool."""
+        wanted = self.frames(cond).sum(dim=1)
+        longest = LONGEST * cond.phone_mask.sum(dim=1) * self.seen[0] / self.seen[1]
+        within = torch.nan_to_num(wanted, nan=float("inf")) <= longest
+        return torch.where(within, wanted, longest).round().clamp_min(1).long(), within
+
+    def length_loss(self, cond: Condition) -> Tensor:
+        """Squared error of the log of the length that ``cond.mask`` has, a mean over utterances."""
+        if self.training:
+            self.seen += torch.stack([cond.mask.sum(), cond.phone_mask.sum()])
+        wanted = self.frames(cond).sum(dim=1)
+        return (wanted.clamp_min(1e-6).log() - cond.lengths.log()).square().mean()
+
+    def read(self, cond: Condition, lengths: Tensor | None = None) -> Condition:
+        """The condition with what was read for each frame, and with ``durations`` that have a gradient, (B, P).
+
+        There are as many frames as ``cond.mask`` has, or ``lengths`` (B,) of them.
+        """
+        mask = cond.mask
+        if lengths is not None:
+            mask = torch.arange(int(lengths.max()), device=lengths.device) < lengths.unsqueeze(1)
+        sequence, taken = self(cond, mask)
+        return replace(cond, sequence=sequence, mask=mask, durations=taken)
+
+    def forward(self, cond: Condition, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Mask (B, T) of the frames to be made -> condition (B, T, D) and frames of each phone (B, P), 0 at padding."""
+        lengths, taken = mask.sum(dim=1, keepdim=True), self.frames(cond)
+        taken = taken * lengths / taken.sum(dim=1, keepdim=True).clamp_min(1e-6)
+        if self.rounded:
+            taken = _whole(taken.detach())
+        ends = taken.cumsum(dim=1)
+        at = (torch.arange(mask.shape[1], device=mask.device) + 0.5).view(1, -1, 1)
+        away = at - (ends - taken / 2).unsqueeze(1)  # (B, T, P)
+        if self.rounded:
+            logits = torch.where(away.abs() <= taken.unsqueeze(1) / 2, 0.0, -1e9)
+        else:
+            width = taken * (LEAST + functional.softplus(self.width(cond.states).squeeze(-1)))
+            logits = -0.5 * (away / width.clamp_min(1e-3).unsqueeze(1)).square()
+        logits = logits.masked_fill(~cond.phone_mask.unsqueeze(1), -1e9)
+        share = logits.softmax(dim=-1)
+        own = (share @ taken.clamp_min(1e-3).log().unsqueeze(-1)).squeeze(-1)
+        inside = (share * away).sum(dim=-1) / own.exp()
+        through = at.squeeze(-1) / lengths.clamp_min(1)
+        sequence = share @ self._states(cond) + self.place(torch.stack([inside, own, through], dim=-1))
+        return sequence * mask.unsqueeze(-1), taken
+
+    def _states(self, cond: Condition) -> Tensor:
+        if self.voice is None or cond.prompt is None:
+            return cond.states
+        states: Tensor = cond.states + self.voice(cond.prompt).unsqueeze(1)
+        return states
+
+
+class Voice(nn.Module):
+    """A prompt to what is to be known of its voice, (B, D)."""
+
+    def __init__(self, channels: int, dim: int) -> None:
+        super().__init__()
+        self.input, self.output = nn.Linear(channels, REFERENCE), nn.Linear(2 * REFERENCE, dim)
+
+    def forward(self, prompt: Prompt) -> Tensor:
+        """Mean and deviation of the features of its frames."""
+        features, real = functional.silu(self.input(prompt.values)), prompt.mask.unsqueeze(-1)
+        count = real.sum(dim=1).clamp_min(1)
+        mean = (features * real).sum(dim=1) / count
+        variance = ((features - mean.unsqueeze(1)).square() * real).sum(dim=1) / count
+        voice: Tensor = self.output(torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1))
+        return voice
+
+
+class ReadingNetwork(nn.Module):
+    """The shared backbone, with what reads the text for it."""
+
+    def __init__(self, backbone: nn.Module, reading: Reading) -> None:
+        super().__init__()
+        self.backbone, self.reading = backbone, reading
+
+    def forward(self, x: Tensor, cond: Tensor, mask: Tensor, t: Tensor) -> Tensor:
+        """X (B, T, C), a condition that was read (B, T, D), mask (B, T), t (B,) -> (B, T, C)."""
+        output: Tensor = self.backbone(x, cond, mask, t)
+        return output
+
+
+def _whole(taken: Tensor) -> Tensor:
+    """Frames (B, P) rounded to whole ones of the same sum."""
+    ends = taken.cumsum(dim=1).round()
+    return torch.diff(ends, dim=1, prepend=ends.new_zeros(len(ends), 1))
