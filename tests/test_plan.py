@@ -164,6 +164,16 @@ def test_a_share_of_the_data_is_all_that_anything_it_starts_from_has_seen(corpus
     assert half["train/pupil-half-acoustic-seed0"].spec["sources"]["l1"] in half
 
 
+def test_a_batch_of_its_own_is_for_its_own_training_alone(corpus):
+    adapters = {"pupil": {}, "pupil-2": {"adapter": "pupil", "batch_size": 2}}
+    alone = {job.key for job in plan(corpus, adapters={"pupil": {}}) if job.stage == "train"}
+    found = [job for job in plan(corpus, adapters=adapters) if job.stage == "train"]
+    own = [job for job in found if job.key not in alone]
+    assert {job.spec["role"] for job in own} == {"acoustic", "prosody"}
+    assert all(job.spec["adapter"] == "pupil" and job.spec["budget"] == {"batch_size": 2} for job in own)
+    assert len(own) == 2
+
+
 def test_a_label_that_hides_a_source_gets_another_folder(corpus):
     """The label l1 is another objective here; the pupil still starts from the adapter l1."""
     found = plan(corpus, adapters={"pupil": {}, "l1": {"adapter": "l2"}}, prosody=["oracle"])

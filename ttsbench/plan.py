@@ -86,10 +86,14 @@ class _Training:
         prosody = self.model(config.trained_on, "prosody", seed) if predicted else None
         train: TrainConfig = getattr(self._experiment.train, role)
         start = None
+        budget = {"batch_size": config.batch_size} if config.batch_size else {}
         if beginning:
-            train = train.model_copy(update={"steps": train.start_steps, "start_from": ""})
-        elif train.start_from:
-            start = self._job(first(train.start_from), "start", role, seed, beginning=True)
+            budget = {"steps": train.start_steps}
+            train = train.model_copy(update={**budget, "start_from": ""})
+        else:
+            if train.start_from:
+                start = self._job(first(train.start_from), "start", role, seed, beginning=True)
+            train = train.model_copy(update=budget)
         key = job_key(
             "train",
             self._prepare.key,
@@ -122,8 +126,8 @@ class _Training:
                 spec["conditioned_on"] = {"model": prosody.folder, **sampling_of(self._experiment, config.trained_on)}
             if start:
                 spec["start"] = start.folder
-            if beginning:
-                spec["budget"] = {"steps": train.steps}
+            if budget:
+                spec["budget"] = budget
             needed = [*sources.values(), *(job for job in (prosody, start) if job)]
             self.jobs[key] = Job(
                 f"train {name}",
