@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +100,14 @@ class MetricRows:
         self.floored = isinstance(metric, FlooredMetric)
         self.reduce = Reduction(metric.reduce, metric.reduce_weighted if isinstance(metric, WeightedMetric) else None)
         self._table = table
-        self._of = {str(name): rows for name, rows in table.groupby("system", sort=False)}
         self._whole: dict[str, set[str]] = {}
         self._scores: dict[tuple[str, frozenset[str] | None], Scores] = {}
         self._differences: dict[tuple[str, str, Sampling], Comparison] = {}
+
+    @cached_property
+    def _of(self) -> Mapping[str, pd.DataFrame]:
+        """The rows of each system."""
+        return {str(name): rows for name, rows in self._table.groupby("system", sort=False)}
 
     @property
     def systems(self) -> set[str]:
