@@ -447,8 +447,8 @@ def test_two_devices_begin_alike(run):
         job = job_of(here, "flow", name=f"devices{devices}")
         train.work(here, job, {}, _task_progress(job.id, 0))
         found[devices] = load_file(job.path(here) / "weights.safetensors")
-    for name, value in found[1].items():
-        torch.testing.assert_close(found[2][name], value, rtol=1e-3, atol=1e-4)
+    for name, value in found[1].items():  # Adam makes a step even of what is rounding alone
+        torch.testing.assert_close(found[2][name], value, rtol=1e-3, atol=1e-3)
 
 
 def test_mels_are_centred_on_what_starts_where_regression_ended():
