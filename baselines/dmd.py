@@ -37,7 +37,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -50,8 +50,6 @@ EXPLODED = 20.0  # times its usual level: the fake's loss
 CHANCE, FOR_LONG = 0.02, 300  # how near to a half the discriminator is right, and for how many of its steps
 MEMORY = 0.98  # of the running means that tell
 
-TEACHERS = ("diffusion", "flow_matching", "guided_flow_matching")
-TEXT_TEACHERS = ("text_flow_matching", "prompted_text_flow_matching")
 Simulation = Literal["rollout", "one_step"]
 
 
@@ -72,6 +70,7 @@ class Dmd:
         starts_from=("diffusion",),
         step_cost=2.5,
     )
+    teachers: ClassVar[tuple[str, ...]] = ("diffusion", "flow_matching", "guided_flow_matching")
 
     def __init__(
         self,
@@ -93,11 +92,14 @@ class Dmd:
                 f"{adversarial}."
             )
         self.continues, self.channels = teacher, context.channels
-        self.teacher: Any = context.sources[teacher].adapter
-        if not hasattr(self.teacher, "predict_data"):
-            raise ConfigError(f"dmd cannot distil '{teacher}'; choose one of {', '.join(TEACHERS)}.")
+        source: Any = context.sources[teacher]
+        self.teacher: Any = source.adapter
+        info: AdapterInfo = self.teacher.info
+        reads_alike = info.free_running == self.info.free_running
+        if not (reads_alike and hasattr(self.teacher, "predict_data")):
+            raise ConfigError(f"{self.info.name} cannot distil '{teacher}'; choose one of {', '.join(self.teachers)}.")
         self.student, self.fake = _copy(self.teacher), _copy(self.teacher)
-        _freeze_mean(self.fake)
+        _freeze_common(self.fake)
         self.steps, self.simulation, self.fake_updates = steps, simulation, fake_updates
         self.adversarial = adversarial
         self.discriminator = Discriminator(blocks_of(self._fake_network), context.cond_dim) if adversarial else None
@@ -263,6 +265,7 @@ class DmdText(Dmd):
         Dmd.info, name="dmd_text", title="Distribution matching distillation, from text alone", free_running=True,
         starts_from=("text_flow_matching",), step_cost=3.0,
     )  # fmt: skip
+    teachers = ("text_flow_matching", "prompted_text_flow_matching")
 
     def __init__(
         self,
@@ -277,8 +280,6 @@ class DmdText(Dmd):
         judged_after: int = 100,
         rounded: bool = False,
     ) -> None:
-        if teacher not in TEXT_TEACHERS:
-            raise ConfigError(f"dmd_text cannot distil '{teacher}'; choose one of {', '.join(TEXT_TEACHERS)}.")
         super().__init__(context, teacher, steps, simulation, adversarial, fake_updates, ctc, speaker, judged_after)
         self.prompted: bool = self.teacher.prompted
         self.student.reading.rounded = rounded
@@ -370,8 +371,8 @@ def _copy(adapter: Any) -> Any:
     return made
 
 
-def _freeze_mean(adapter: Any) -> None:
-    """Teacher and fake are asked about the same noisy data, so their prior mean stays the same."""
+def _freeze_common(adapter: Any) -> None:
+    """Teacher and fake are asked about the same noisy data of the same text: prior mean and reading stay the same."""
     for name, parameter in adapter.networks()["generator"].named_parameters():
-        if name.startswith("prior."):
+        if name.startswith(("prior.", "reading.")):
             parameter.requires_grad_(False)

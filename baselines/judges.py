@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
-from ttsbench.nn.blocks import ConvBlock
+from ttsbench.nn.blocks import ConvBlock, masked_statistics
 
 WIDTH, BLOCKS, KERNEL = 128, 3, 7
 EMBEDDING = 64
@@ -96,11 +96,7 @@ class SpeakerEncoder(nn.Module):
 
     def forward(self, y: Tensor, mask: Tensor) -> Tensor:
         """Y (B, T, C), mask (B, T)."""
-        features, real = self.reader(y, mask), mask.unsqueeze(-1)
-        count = real.sum(dim=1).clamp_min(1)
-        mean = (features * real).sum(dim=1) / count
-        variance = ((features - mean.unsqueeze(1)).square() * real).sum(dim=1) / count
-        return functional.normalize(self.output(torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1)), dim=1)
+        return functional.normalize(self.output(masked_statistics(self.reader(y, mask), mask)), dim=1)
 
 
 class MelSpeaker:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ttsbench import ConfigError
 from ttsbench.conformance.tiny import SEEDS, Tiny
 from ttsbench.nn.reading import Reading
 from ttsbench.types import Condition, Noise
@@ -130,3 +131,29 @@ def test_judges_reach_the_durations_of_a_student_unless_they_are_rounded(rounded
     told = model.adapter.watched()
     assert told["mel_ctc_to_speech"] > 0
     assert (told["mel_ctc_to_durations"] > 0) != rounded
+
+
+def test_teacher_and_fake_are_asked_about_the_same_reading():
+    """Whatever the fake learns: its score is that of the teacher's text, or the pull would be a difference of texts."""
+    tiny = Tiny("dmd_text", "acoustic")
+    model = tiny.model()
+    adapter, groups = model.adapter, model.group_parameters()
+    optimizer = torch.optim.Adam(groups["fake"], 0.1)
+    for step in range(3):
+        optimizer.zero_grad()
+        tiny.losses(model, tiny.batch(model), step)["fake"].backward()
+        optimizer.step()
+    cond = tiny.batch(model).cond.sources["text_flow_matching"]
+    one, other = (reader.reading.read(cond).sequence for reader in (adapter.teacher, adapter.fake))
+    torch.testing.assert_close(one, other)
+    assert not same(adapter.teacher.network.backbone, adapter.fake.network.backbone)
+
+
+def same(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("name", "teacher"), [("dmd", "text_flow_matching"), ("dmd_text", "diffusion")])
+def test_a_teacher_that_reads_otherwise_is_refused(name, teacher):
+    with pytest.raises(ConfigError, match=f"{name} cannot distil '{teacher}'; choose one of"):
+        Tiny(name, "acoustic").model(options={"teacher": teacher})

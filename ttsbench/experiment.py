@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from ttsbench import registry
 from ttsbench.config import ORACLE, SAME, TEXT, AdapterConfig, Experiment, Section, pair
 from ttsbench.errors import ConfigError
-from ttsbench.representation import check_codec, make_codec
+from ttsbench.representation import check_codec, make_codec, make_vocoder
 from ttsbench.types import MetricInfo, Role
 
 CLAIMS = "claims.yaml"
@@ -151,8 +151,9 @@ def check_plugins(experiment: Experiment) -> None:
     for kind, part, reserved in (
         ("corpora", experiment.corpus, ("path",)),
         ("vocoders", experiment.vocoder, ("mel",)),
+        *((("codecs", experiment.codec, ()),) if experiment.codec else ()),
     ):
-        registry.check_options(kind, part.name, part.options, reserved)  # type: ignore[arg-type]
+        registry.check_options(kind, part.name, part.options, reserved)
     check_scoring(experiment)
     for label in experiment.acoustic:
         _check_label("acoustic", label, experiment.adapters)
@@ -266,18 +267,14 @@ def _check_values(experiment: Experiment) -> None:
 
 
 def _check_representation(experiment: Experiment) -> None:
-    """The vocoder or the codec can be built, has its weights, and fits the mel."""
-    vocoder, codec = experiment.vocoder, experiment.codec
-    with _refusal(f"The vocoder '{vocoder.name}' does not take vocoder.options {vocoder.options}"):
-        built = registry.load("vocoders", vocoder.name)(experiment.mel, **vocoder.options)
-    if codec is None:
-        return _require(built)
-    registry.check_options("codecs", codec.name, codec.options, ())
-    with _refusal(f"The codec '{codec.name}' does not take codec.options {codec.options}"):
-        coder = make_codec(experiment)
-    assert coder is not None
-    _require(coder)
-    check_codec(experiment, coder)
+    """The vocoder, or the codec in its place, can be built, has its weights, and fits the mel."""
+    kind, plugin = ("codec", experiment.codec) if experiment.codec else ("vocoder", experiment.vocoder)
+    with _refusal(f"The {kind} '{plugin.name}' does not take {kind}.options {plugin.options}"):
+        codec = make_codec(experiment)
+        built = codec or make_vocoder(experiment)
+    _require(built)
+    if codec is not None:
+        check_codec(experiment, codec)
 
 
 @contextmanager

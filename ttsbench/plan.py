@@ -17,8 +17,7 @@ from ttsbench import costs, registry
 from ttsbench.config import ORACLE, SAME, TEXT, AdapterConfig, CorpusConfig, Experiment, TrainConfig, pair
 from ttsbench.errors import CorpusError
 from ttsbench.jobs import Job
-from ttsbench.representation import representation_key
-from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH, job_key, plugin_key, scoring_jobs
+from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH, job_key, scoring_jobs
 from ttsbench.store import content_hash, sampled_hash
 from ttsbench.types import Role
 
@@ -52,11 +51,16 @@ def make_plan(experiment: Experiment) -> list[Job]:
     return [prepare, *trained.jobs.values(), *synthesized, *scoring_jobs(experiment, synthesized)]
 
 
+def _codec(experiment: Experiment) -> list[Any]:
+    codec = experiment.codec
+    return [registry.plugin_key("codecs", codec.name, codec.options)] if codec else []
+
+
 def _prepare(experiment: Experiment) -> Job:
     corpus = experiment.corpus
     unsaid = {"path"} if corpus.held_out_speakers else {"path", "held_out_speakers"}
     told = corpus.model_dump(mode="json", exclude=unsaid)
-    key = job_key("prepare", told, experiment.mel.model_dump(), fingerprint(corpus), *representation_key(experiment))
+    key = job_key("prepare", told, experiment.mel.model_dump(), fingerprint(corpus), *_codec(experiment))
     minutes = costs.corpus_minutes(corpus)
     return Job("prepare", "prepare", (), key, "prepare", costs.prepare_s(minutes), {"minutes": minutes})
 
@@ -158,7 +162,12 @@ def _synthesize(experiment: Experiment, system: System, prepare: Job, trained: _
             "synthesize",
             prepare.key,
             system.name if not system.acoustic else [job.key for job in models.values()],
-            [sampling, samples, seed, plugin_key("vocoders", experiment.vocoder)],
+            [
+                sampling,
+                samples,
+                seed,
+                registry.plugin_key("vocoders", experiment.vocoder.name, experiment.vocoder.options),
+            ],
         )
         yield Job(
             f"synthesize {system.name} seed{seed}",

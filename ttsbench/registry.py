@@ -124,6 +124,11 @@ def source_hash(kind: Kind, name: str) -> str:
     return hashlib.blake2b(bare_source(source).encode(), digest_size=8).hexdigest()
 
 
+def plugin_key(kind: Kind, name: str, options: Mapping[str, Any]) -> list[Any]:
+    """What a result depends on of a plug-in: its name, its options and its module."""
+    return [name, options, source_hash(kind, name)]
+
+
 def bare_source(source: str) -> str:
     """A module without what cannot change what it does."""
     lines = source.splitlines()

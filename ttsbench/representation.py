@@ -7,7 +7,6 @@ Frames are those of the experiment's ``mel`` in either case: F0, energy and dura
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from torch import Tensor
 
@@ -46,15 +45,10 @@ def make_vocoder(experiment: Experiment) -> Vocoder:
     return vocoder
 
 
-def representation_key(experiment: Experiment) -> list[Any]:
-    """What features depend on beside the definition of the mel: the codec, if there is one."""
-    config = experiment.codec
-    return [] if config is None else [config.name, config.options, registry.source_hash("codecs", config.name)]
-
-
 def codec_signature(experiment: Experiment) -> str:
-    """The same as text; empty for log-mels."""
-    return json.dumps(key, sort_keys=True) if (key := representation_key(experiment)) else ""
+    """What features depend on beside the definition of the mel: the codec, as text; empty for log-mels."""
+    config = experiment.codec
+    return json.dumps(registry.plugin_key("codecs", config.name, config.options), sort_keys=True) if config else ""
 
 
 def maker(experiment: Experiment) -> str:

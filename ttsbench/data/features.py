@@ -74,8 +74,11 @@ def extract(samples: Samples, phones: Sequence[Phone], mel: MelConfig, codec: Co
     energy = linear.pow(2).mean(dim=1).sqrt().clamp_min(1e-5).log()
     f0 = frame_f0(samples, mel.sample_rate, mel.hop_length)
     durations = frame_durations(phones, len(linear), mel)
+    predicted = log_mel(linear, mel) if codec is None else codec.encode(samples)[: len(linear)]
+    if len(predicted) < len(linear):
+        raise ClipError(f"the codec makes {len(predicted)} latents of {len(linear)} frames; leave this clip out")
     return Features(
-        mel=(log_mel(linear, mel) if codec is None else codec.encode(samples)[: len(linear)]).numpy(),
+        mel=predicted.numpy(),
         f0=f0.astype(np.float32),
         energy=energy.numpy(),
         durations=durations,

@@ -51,6 +51,15 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * weights).sum() / (weights.sum() * values.shape[-1]).clamp_min(1)
 
 
+def masked_statistics(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean and standard deviation of values (B, T, C) over the steps where mask (B, T) is True, (B, 2 C)."""
+    real = mask.unsqueeze(-1).to(values.dtype)
+    count = real.sum(dim=1).clamp_min(1)
+    mean = (values * real).sum(dim=1) / count
+    variance = ((values - mean.unsqueeze(1)).square() * real).sum(dim=1) / count
+    return torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1)  # the root of 0 has no gradient
+
+
 def time_embedding(t: Tensor, channels: int, max_period: float = 10_000.0) -> Tensor:
     """Sinusoids of t (B,) in [0, 1] -> (B, channels), as in Vaswani et al. 2017 with t scaled to 1,000 positions."""
     half = channels // 2

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ttsbench.nn.blocks import masked_statistics
 from ttsbench.types import Condition, Prompt
 
 PLACE = 3  # what a frame is told of where it lies: share of its phone, log frames of it, share of the utterance
@@ -42,7 +43,7 @@ class Reading(nn.Module):
         self.register_buffer("seen", torch.tensor([6.0, 1.0]))  # frames and phones that training has seen
 
     def frames(self, cond: Condition) -> Tensor:
-        """W (B, P): how many frames every phone takes, 0 at padding."""
+        """How many frames every phone takes, (B, P), 0 at padding: w above."""
         rate = (self.seen[0] / self.seen[1]).log()
         frames: Tensor = (rate + self.takes(cond.states).squeeze(-1)).exp() * cond.phone_mask
         return frames
@@ -110,11 +111,8 @@ class Voice(nn.Module):
 
     def forward(self, prompt: Prompt) -> Tensor:
         """Mean and deviation of the features of its frames."""
-        features, real = functional.silu(self.input(prompt.values)), prompt.mask.unsqueeze(-1)
-        count = real.sum(dim=1).clamp_min(1)
-        mean = (features * real).sum(dim=1) / count
-        variance = ((features - mean.unsqueeze(1)).square() * real).sum(dim=1) / count
-        voice: Tensor = self.output(torch.cat([mean, torch.sqrt(variance + 1e-5)], dim=1))
+        features = functional.silu(self.input(prompt.values))
+        voice: Tensor = self.output(masked_statistics(features, prompt.mask))
         return voice
 
 
