@@ -61,19 +61,15 @@ class NceEbm:
         loss: Literal["binary", "ranking"] = "binary",
         distortion: float = 0.275,
         noise_scale: float = 0.3,
-        step: float = 0.01,
-        noise: float = 0.03,
         energy_penalty: float = 0.1,
         network: EnergyTrack = "backbone",
     ) -> None:
         if loss not in ("binary", "ranking"):
             raise ConfigError(f"nce_ebm has no loss '{loss}'; choose one of binary, ranking.")
-        if not step > 0 or not noise >= 0:
-            raise ConfigError(f"nce_ebm needs step > 0 and noise >= 0, got {step} and {noise}.")
         self.refines, self.negatives, self.loss = initial, checked(negatives, "nce_ebm: negatives"), loss
         self.corruption = Corruption(context.sources, distortion, noise_scale)
         self.energy = Energy(context, network)
-        self.step, self.noise, self.energy_penalty = step, noise, energy_penalty
+        self.energy_penalty = energy_penalty
         self._initial = context.sources[initial]
         self._watched: dict[str, float] = {}
 
@@ -103,10 +99,17 @@ class NceEbm:
         """Accuracy of the classifier that the energy is, and mean energies."""
         return self._watched
 
-    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
-        """Refine a draw (B, T, C) of the initial model by ``nfe`` steps; temperature scales the steps' noise."""
+    def sample(
+        self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, step: float = 0.01, noise: float = 0.03
+    ) -> Tensor:
+        """Refine a draw (B, T, C) of the initial model by ``nfe`` steps, whose noise temperature scales.
+
+        ``step``: the farthest a frame goes at a time. ``noise``: 1 samples the density, 0 goes down the energy.
+        """
+        if not step > 0 or not noise >= 0:
+            raise ConfigError(f"nce_ebm samples with step > 0 and noise >= 0, got {step} and {noise}.")
         start = draw(self._initial, cond.sources[self.refines], rng)
-        steps = langevin_steps(nfe, self.step, temperature * self.noise)
+        steps = langevin_steps(nfe, step, temperature * noise)
         return walk(start, lambda y: bounded(self.energy.score(y, cond)), cond.mask, steps, rng)
 
 

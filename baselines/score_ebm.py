@@ -95,8 +95,6 @@ class ScoreEbm:
         context: ModelContext,
         initial: str = "l2",
         sigma: float = 0.3,
-        step: float | None = None,
-        noise: float | None = None,
         variance_reduced: bool = True,
         projection: Projection = "rademacher",
         projections: int = 1,
@@ -118,9 +116,6 @@ class ScoreEbm:
                 f"{name} needs sigma > 0, projections >= 1 and delta_weight >= 0, got {sigma}, {projections} and "
                 f"{delta_weight}."
             )
-        samples = "ssm" in self.objectives  # delta is not made to sample: it goes to where it points, at once
-        self.step, self.noise = (value if given is None else given for given, value in
-                                 ((step, 0.5 if samples else 1.0), (noise, 1.0 if samples else 0.0)))  # fmt: skip
         self.refines, self.hypotheses = initial, checked(hypotheses, f"{name}: hypotheses")
         self.corruption = Corruption(context.sources, noise_scale=sigma)
         self.score = ScoreNetwork(context, sigma, prediction, network, energy if through == "energy" else None)
@@ -170,19 +165,35 @@ class ScoreEbm:
         error = self.score(hypothesis, batch.cond) - (batch.target - hypothesis)
         return masked_mean(error.square(), batch.mask)
 
-    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
-        """Refine a draw (B, T, C) of the initial model by ``nfe`` steps; temperature scales their noise."""
+    def sample(
+        self,
+        cond: Condition,
+        nfe: int,
+        rng: Noise,
+        temperature: float = 1.0,
+        step: float | None = None,
+        noise: float | None = None,
+    ) -> Tensor:
+        """Refine a draw (B, T, C) of the initial model by ``nfe`` steps, whose noise temperature scales.
+
+        ``step``: share of sigma^2 s that one goes; .5, and 1 of delta alone. ``noise``: 1 samples the density, 0
+        climbs; 1, and 0 of delta alone, which is not made to sample: it goes to where it points, at once.
+        """
+        samples = "ssm" in self.objectives
+        step, noise = (0.5 if samples else 1.0) if step is None else step, float(samples) if noise is None else noise
+        if not step > 0 or not noise >= 0:
+            raise ConfigError(f"{self.info.name} samples with step > 0 and noise >= 0, got {step} and {noise}.")
         start = draw(self._initial, cond.sources[self.refines], rng)
 
         def score(y: Tensor) -> Tensor:
             displacement: Tensor = self.score(y, cond, differentiable=False)
             return displacement / self.sigma**2
 
-        size = self.step * self.sigma**2
-        if "ssm" in self.objectives:
-            steps = [*langevin_steps(nfe - 1, size, temperature * self.noise), Step(self.sigma**2)]
+        size = step * self.sigma**2
+        if samples:
+            steps = [*langevin_steps(nfe - 1, size, temperature * noise), Step(self.sigma**2)]
         else:
-            steps = langevin_steps(nfe, size, temperature * self.noise)
+            steps = langevin_steps(nfe, size, temperature * noise)
         return walk(start, score, cond.mask, steps, rng)
 
 

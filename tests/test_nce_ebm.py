@@ -95,7 +95,7 @@ def speech(batch=32, seed=0):
 
 
 def test_it_learns_to_tell_and_langevin_goes_where_speech_is():
-    adapter = ones(negatives=("l2", "noise"), noise_scale=0.5, step=0.05, noise=0.0)
+    adapter = ones(negatives=("l2", "noise"), noise_scale=0.5)
     optimizer = torch.optim.Adam(adapter.energy.parameters(), 3e-3)
     for step in range(200):
         loss = adapter.losses(speech(seed=2 * step + 2), step, noise(32, step))["generator"]
@@ -107,14 +107,14 @@ def test_it_learns_to_tell_and_langevin_goes_where_speech_is():
     assert watched["energy_real"] < watched["energy_wrong"]
     held_out = speech(seed=1)
     with torch.no_grad():
-        drawn = [adapter.sample(held_out.cond, nfe, noise(32)) for nfe in (1, 10)]
+        drawn = [adapter.sample(held_out.cond, nfe, noise(32), step=0.05, noise=0.0) for nfe in (1, 10)]
     errors = [float((one - held_out.target).square().mean().sqrt()) for one in drawn]
     assert errors[1] < 0.6 * errors[0]
 
 
 def test_models_it_needs_follow_from_its_recipes():
     assert NceEbm.starts_from() == NceEbm.info.starts_from == ("l2",)
-    assert NceEbm.starts_from(initial="l1", negatives=["mask", "diffusion+noise"], step=0.1) == ("l1", "diffusion")
+    assert NceEbm.starts_from("l1", ["mask", "diffusion+noise"], distortion=0.1) == ("l1", "diffusion")
 
 
 def test_the_hypothesis_counts_as_a_cost_of_sampling():
@@ -127,5 +127,5 @@ def test_the_hypothesis_counts_as_a_cost_of_sampling():
 def test_wrong_options_get_a_sentence():
     with pytest.raises(ConfigError, match="no loss 'hinge'; choose one of binary, ranking"):
         ones(loss="hinge")
-    with pytest.raises(ConfigError, match="step > 0 and noise >= 0, got 0"):
-        ones(step=0)
+    with pytest.raises(ConfigError, match=r"nce_ebm samples with step > 0 and noise >= 0, got 0"):
+        ones().sample(speech().cond, 1, noise(32), step=0)

@@ -334,7 +334,7 @@ def test_a_failing_objective_keeps_the_others(site, tmp_path):
 
 def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_path):
     run = site.copy(tmp_path / "run")
-    wild = "adapters.wild={adapter: nce_ebm, nfe: 30, options: {step: 1.0, noise: 20.0}}"
+    wild = "adapters.wild={adapter: nce_ebm, nfe: 30, sampling: {step: 1.0, noise: 20.0}}"
     more = ("adapters.nce_ebm={nfe: 2}", "adapters.sled_text={}")
     found = compare(site.experiment, "--output", run, "--set", wild, *more, "prosody=[oracle]")
     failed = [row for row in rows(run / "failures.csv") if row["system"] == "wild+oracle"]

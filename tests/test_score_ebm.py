@@ -209,6 +209,14 @@ def test_a_single_step_of_score_matching_has_no_noise():
     assert not torch.equal(one, many)
 
 
+def test_how_far_a_step_goes_is_chosen_when_one_samples():
+    adapter, cond = built(DeltaEbm), speech().cond
+    with torch.no_grad():
+        start = adapter.sample(cond, 1, noise(32), step=1e-9)
+        half, whole = (adapter.sample(cond, 1, noise(32), step=step) for step in (0.5, 1.0))
+    torch.testing.assert_close(half - start, (whole - start) / 2, rtol=1e-4, atol=1e-6)
+
+
 def test_an_energy_may_be_what_delta_trains():
     adapter = built(DeltaEbm, through="energy")
     before = float(adapter.losses(speech(), 0, noise(32))["generator"].detach())
@@ -227,6 +235,8 @@ def test_wrong_options_get_a_sentence():
         built(SsmEbm, estimator="hutchinson")
     with pytest.raises(ConfigError, match="delta_ebm needs sigma > 0"):
         built(DeltaEbm, sigma=0.0)
+    with pytest.raises(ConfigError, match=r"ssm_ebm samples with step > 0 and noise >= 0, got 0\.5 and -1"):
+        built(SsmEbm).sample(speech().cond, 2, noise(32), noise=-1.0)
     with pytest.raises(ConfigError, match="no network 'dit'"):
         built(SsmEbm, network="dit")
 
