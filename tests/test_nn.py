@@ -172,6 +172,15 @@ def test_a_start_takes_over_what_fits_and_no_more():
     assert torch.equal(energy.output.weight, output)
 
 
+def test_what_is_to_tell_inputs_apart_does_not_start_deaf():
+    """An input of zero weight has no gradient but where what is told apart differs in the mean."""
+    other, energy = backbone(in_channels=0), Backbone(3, 1, DIM, DIM, 2, 5, time=False)
+    before, energy.starts_deaf = energy.input.weight.clone(), False
+    energy.start_from(other)
+    assert torch.equal(energy.input.weight, before)
+    assert torch.equal(energy.condition.weight, other.condition.weight)
+
+
 def test_the_first_part_of_a_backbone_starts_from_that_part():
     other = Backbone(0, 4, DIM, DIM, 2, 5, time=False)
     part, whole = (Backbone(0, 4, DIM, DIM, 1, 5, time=False, whole=depth) for depth in (2, None))

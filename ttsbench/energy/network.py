@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ttsbench.errors import ConfigError
+from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.blocks import time_embedding
 from ttsbench.types import Condition, ModelContext
 
@@ -34,7 +35,10 @@ class FrameFeatures(nn.Module):
     def __init__(self, context: ModelContext) -> None:
         super().__init__()
         self.width = context.cond_dim
-        self.network = context.backbone(context.channels, self.width)
+        network = context.backbone(context.channels, self.width)
+        assert isinstance(network, Backbone)  # what the family is made of
+        network.starts_deaf = False
+        self.network = network
 
     def forward(self, y: Tensor, cond: Condition) -> Tensor:
         """Y (B, T, C) -> (B, T, W)."""

@@ -31,12 +31,15 @@ class Backbone(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.output = nn.Linear(dim, out_channels)
         self.dim, self.whole = dim, whole or layers
+        self.starts_deaf = True
 
     def start_from(self, other: Backbone) -> None:
         """Take over what another backbone of the same width and depth has learnt; others are left as they are.
 
         The first part of such a backbone takes over that part, and what its output is made by.
-        Where only this one has an input, its projection starts at zero: what noise says is learnt from then on.
+        Where only this one has an input, its projection starts at zero: what noise says is learnt from then on. Not so
+        where ``starts_deaf`` is False: an energy that has no input tells nothing apart, and stays so for long, because
+        negatives that lie around speech on all sides pull its projection in no direction.
         """
         if (self.dim, self.whole) != (other.dim, len(other.blocks)):
             return
@@ -45,7 +48,7 @@ class Backbone(nn.Module):
         self.load_state_dict(
             {name: value for name, value in learnt.items() if value.shape == own[name].shape}, strict=False
         )
-        if self.input is not None and other.input is None:
+        if self.input is not None and other.input is None and self.starts_deaf:
             nn.init.zeros_(self.input.weight)
             nn.init.zeros_(self.input.bias)
 
