@@ -20,7 +20,8 @@ def run(tmp_path):
     """A run of five systems whose MCD is 4, 4, 5, 6 and 7 dB but for some noise."""
     levels = {"a+oracle": 4.0, "b+oracle": 4.0, "c+oracle": 5.0, "d+oracle": 6.0, "e+oracle": 7.0}
     (tmp_path / "scores").mkdir()
-    values = {"name": "planted", "metrics": {"mcd": {}}, "statistics": {"resamples": 200}}
+    shared = {"d": {"adapter": "l2"}, "c": {"adapter": "l2", "nfe": 1, "temperature": 0.5}}  # one training, the first's
+    values = {"name": "planted", "metrics": {"mcd": {}}, "statistics": {"resamples": 200}, "adapters": shared}
     (tmp_path / "experiment.json").write_text(json.dumps(values), encoding="utf-8")
     (tmp_path / "summary.csv").write_text("", encoding="utf-8")
     rng = np.random.default_rng(0)
@@ -105,6 +106,8 @@ def test_models_that_had_not_converged_refute_nothing(run, tmp_path, end, verdic
     (folder / "cost.json").write_text(json.dumps({"seconds": 9.0, "steps": 100, "parameters": 10}), encoding="utf-8")
     judgement = judge(claim(less="d+oracle", than=["c+oracle"]), run)
     assert judgement.verdict == verdict
+    assert judge(claim(less="c+oracle", than=["a+oracle"]), run).verdict == verdict  # by the training of d
+    assert judge(claim(less="e+oracle", than=["a+oracle"]), run).verdict == "refuted"  # neither was trained
     assert judge(claim(more="d+oracle", than=["c+oracle"]), run).verdict == "supported"
     text = claims_markdown({"C1": [judgement]})
     change = (end - 1) / (3 - min(end, 1))  # over the whole fall, from 3 to the least

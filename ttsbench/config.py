@@ -147,6 +147,11 @@ class AdapterConfig(Section):
     batch_size: int | None = Field(None, ge=1)  # of its own training alone; that of the budget where left out
     trained_on: str = ORACLE  # whose log-F0 its acoustic model learns with: recorded, or a label's draws
 
+    @property
+    def training(self) -> dict[str, Any]:
+        """What its models learn by: labels that are equal in this share them, however they are sampled."""
+        return self.model_dump(exclude={"nfe", "temperature", "sampling"})
+
 
 class Plugin(Section):
     """A registered part with its options."""

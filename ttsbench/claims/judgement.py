@@ -140,13 +140,22 @@ class ScoredRun:
     def converged(self, systems: set[str]) -> dict[str, float]:
         """Change of the validation loss in the last quarter of training, of every model behind the systems."""
         pairs = [pair(system) for system in systems]
-        labels = {"acoustic": {acoustic for acoustic, _ in pairs}, "prosody": {prosody for _, prosody in pairs}}
+        labels = {
+            "acoustic": self._sharing({acoustic for acoustic, _ in pairs}),
+            "prosody": self._sharing({prosody for _, prosody in pairs}),
+        }
         table = trainings(self._folder)
         found = {}
         for (model, role), rows in table.groupby(["model", "role"], sort=False):
             if model in labels[str(role)]:
                 found[f"{model} ({role})"] = float(rows["valid_change"].mean())
         return found
+
+    def _sharing(self, labels: set[str]) -> set[str]:
+        """These labels and those that share a training with one: a model's folder has the name of the first."""
+        known = self.experiment.adapters
+        wanted = [known[label].training for label in labels if label in known]
+        return labels | {label for label, config in known.items() if config.training in wanted}
 
 
 class _Distance:
