@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -251,7 +252,7 @@ def try_sampling(model: SpeechModel, sampling: Mapping[str, Any]) -> None:
     features = np.zeros((1, Conditioner.POSITION_FEATURES), np.float32)
     single = Item(one, 0, one, one - 1, features, np.zeros((1, model.channels), np.float32))
     single = prompted(single, single) if model.prompted else single
-    with torch.no_grad():
+    with torch.no_grad(), suppress(ClipError):  # an untrained model may well diverge
         _spoken(model, model.eval()(collate([single], model.role)), Noise([0]), sampling)
 
 
