@@ -38,6 +38,7 @@ from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, N
 from ttsbench.energy.corruption import Corruption, checked, draw, models_in
 from ttsbench.energy.langevin import Step, langevin_steps, walk
 from ttsbench.energy.network import Energy, EnergyTrack
+from ttsbench.nn.blocks import ConvBlock
 from ttsbench.nn.unet import Track, make_network
 
 PAPER = (
@@ -65,7 +66,10 @@ class ScoreNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.sigma, self.prediction = sigma, prediction
-        self.energy = Energy(context, energy) if energy else None
+        self.energy = Energy(context, energy, loud=None) if energy else None
+        for block in self.modules():
+            if isinstance(block, ConvBlock):
+                block.thrice = True  # energy, score, score matching
         self.network = (
             None if energy else make_network(context, network, context.channels, context.channels, time=False)
         )

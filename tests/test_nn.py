@@ -181,6 +181,20 @@ def test_what_is_to_tell_inputs_apart_does_not_start_deaf():
     assert torch.equal(energy.condition.weight, other.condition.weight)
 
 
+def test_a_block_may_be_differentiated_three_times_where_it_is_large():
+    block, x = ConvBlock(DIM), randn(1, 5, DIM)
+    mask = mask_of(5)
+    torch.nn.init.constant_(block.up.bias, 40.0)
+    usual = block(x, mask)
+    block.thrice, x = True, x.requires_grad_()
+    found = block(x, mask)
+    torch.testing.assert_close(found, usual)
+    for _ in range(3):
+        (slope,) = torch.autograd.grad(found.sum(), x, create_graph=True)
+        found = slope.square()
+        assert bool(torch.isfinite(slope).all())
+
+
 def test_the_first_part_of_a_backbone_starts_from_that_part():
     other = Backbone(0, 4, DIM, DIM, 2, 5, time=False)
     part, whole = (Backbone(0, 4, DIM, DIM, 1, 5, time=False, whole=depth) for depth in (2, None))

@@ -33,14 +33,15 @@ LOUD = 0.2  # weights by which Y joins a condition already learnt: at .065, tell
 class FrameFeatures(nn.Module):
     """Features by the shared backbone."""
 
-    def __init__(self, context: ModelContext) -> None:
+    def __init__(self, context: ModelContext, loud: float | None) -> None:
         super().__init__()
         self.width = context.cond_dim
         network = context.backbone(context.channels, self.width)
         assert isinstance(network, Backbone)  # what the family is made of
         network.starts_deaf = False
         assert network.input is not None  # Y
-        nn.init.normal_(network.input.weight, std=LOUD)
+        if loud is not None:
+            nn.init.normal_(network.input.weight, std=loud)
         self.network = network
 
     def forward(self, y: Tensor, cond: Condition) -> Tensor:
@@ -82,13 +83,13 @@ def _placed(x: Tensor) -> Tensor:
 
 
 class Energy(nn.Module):
-    """E(Y | x), low for speech."""
+    """E(Y | x), low for speech. ``loud``: standard deviation of the weights by which Y comes in, at first."""
 
-    def __init__(self, context: ModelContext, network: EnergyTrack = "backbone") -> None:
+    def __init__(self, context: ModelContext, network: EnergyTrack = "backbone", loud: float | None = LOUD) -> None:
         super().__init__()
         if network not in ("backbone", "transformer"):
             raise ConfigError(f"There is no energy network '{network}'; choose one of backbone, transformer.")
-        self.features = FrameFeatures(context) if network == "backbone" else PhoneFeatures(context)
+        self.features = FrameFeatures(context, loud) if network == "backbone" else PhoneFeatures(context)
         width = self.features.width
         self.frame = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
         self.attention = nn.Sequential(nn.Linear(width, width // 4), nn.Tanh(), nn.Linear(width // 4, 1, bias=False))
