@@ -27,7 +27,7 @@ from ttsbench.nn.blocks import time_embedding
 from ttsbench.types import Condition, ModelContext
 
 EnergyTrack = Literal["backbone", "transformer"]
-LOUD = 0.2  # weights by which Y joins a condition already learnt: at .065, telling takes three times as long
+LOUD = 0.2  # weights by which Y joins a condition already learnt: at .065, a pilot took three times as long to tell
 
 
 class FrameFeatures(nn.Module):
