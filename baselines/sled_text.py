@@ -6,6 +6,7 @@ place a head draws the next patch and another says whether speech is over:
 
     [text_1 .. text_P, start, patch_1 .. patch_K]  ->  patch_1 .. patch_K, stop
     L = energy distance of two draws (``ttsbench/nn/drawing.py``) + cross-entropy of the stop at K + 1 places
+    p_0 = 0,   p_k = p_{k-1} + advance_k                        phones that were read before patch k + 1
 
 Text is left out of an utterance with probability ``text_dropout`` in training; at sampling the draw is guided, while
 the stop is that of the conditional branch, at a probability of .8.
@@ -17,9 +18,12 @@ shared encoder's, which looks a few phones ahead (``ModelSize.encoder_reach``): 
 With ``prompt`` it reads another recording of the speaker first, about 3 s of phones and patches, and knows by that
 alone who is to speak. It is no part of the loss.
 
-Chosen here, for a corpus of minutes and not of thousands of hours: the text is the encoder's phones, speaker included,
-and phone i stands at the place where it would be spoken at the corpus' mean rate, so that text and speech of one moment
-are near each other for the rotary positions; the stop is weighed ``STOP_WEIGHT`` times where the paper has 100 for
+Chosen here, for a corpus of minutes and not of thousands of hours: the text is the encoder's phones, speaker included.
+A patch has one number more than its frames, the phones by which it advances, known from the alignment in training and
+drawn with the patch in sampling; it counts as much as all of the frames together. By their sum p_k text and speech of
+one moment stand at one place for the rotary positions, phone i at i and patch k + 1 at p_k, both times the corpus'
+patches per phone. What is read in training is shaken by ``SHAKEN`` phones, and the advance makes up for it. The stop is
+weighed ``STOP_WEIGHT`` times where the paper has 100 for
 longer sequences; patches of mel frames stand for Encodec's latents. What has not stopped after ``LONGEST`` times the
 expected length is cut, and counts as failed.
 """
@@ -42,6 +46,7 @@ from ttsbench.nn.transformer import Cache, Transformer
 HEAD_DIM = 32  # of an attention head
 HEAD_WIDTHS = range(8, 1025, 8)
 STOP_WEIGHT, STOP_AT = 20.0, 0.8
+SHAKEN = 0.1  # phones, standard deviation
 LONGEST = 3.0  # times the expected length
 CHUNK_FRAMES = 45  # of a stream whose text was all read first: as many as the paper's
 
@@ -102,7 +107,7 @@ class TextNetwork(nn.Module):
         self.text, self.previous = nn.Linear(cond_dim, dim), nn.Linear(patch, dim)
         self.start, self.no_text = nn.Parameter(torch.randn(dim)), nn.Parameter(torch.randn(dim))
         self.transformer = Transformer(dim, layers, max(1, dim // HEAD_DIM))
-        self.head, self.stop = NoiseHead(dim, patch, width, blocks), nn.Linear(dim, 1)
+        self.head, self.stop = NoiseHead(dim, patch + 1, width, blocks), nn.Linear(dim, 1)
         self.register_buffer("seen", torch.tensor([2.0, 1.0]))  # patches and phones that training has seen
 
     @property
@@ -133,12 +138,12 @@ class TextNetwork(nn.Module):
         both = zip(text, (speech, places, real), strict=True)
         return Text(*(torch.cat(parts, dim=1) for parts in both)), real.sum(dim=1).float()
 
-    def states(self, given: Given, previous: Tensor, turns: Turns) -> Tensor:
-        """All there is to read, and all patches (B, K, C'), the first of which is nothing -> z (B, K, dim)."""
+    def states(self, given: Given, previous: Tensor, read: Tensor, turns: Turns) -> Tensor:
+        """All there is to read, patches (B, K, C'), the first of which is nothing, p (B, K) -> z (B, K, dim)."""
         past, text, offset = given
         count = previous.shape[1]
         speech = self._speech(previous, torch.arange(count, device=previous.device) == 0)
-        places = torch.arange(count, device=previous.device) + offset.unsqueeze(1)
+        places = read * self.rate + offset.unsqueeze(1)
         first = torch.arange(past.inputs.shape[1], device=previous.device)
         order = torch.cat([first, len(first) + turns.order(text.inputs.shape[1], count, previous.device)])
         z = self.transformer(
@@ -153,15 +158,19 @@ class TextNetwork(nn.Module):
         reading.real = torch.cat([reading.real, text.real], dim=1)
         self.transformer(text.inputs, reading.cache, text.places, reading.real)
 
-    def forward(self, previous: Tensor, noise: Tensor, step: int, reading: Reading, guidance: float) -> Tensor:
-        """One step: previous patch (B, C'), noise (B, NOISE) -> patch and logit of the stop, (B, C' + 1).
+    def forward(
+        self, previous: Tensor, noise: Tensor, read: Tensor | None, reading: Reading, guidance: float
+    ) -> Tensor:
+        """One step: previous patch (B, C'), noise (B, NOISE), p (B,) -> patch, advance, logit of the stop, (B, C' + 2).
 
-        With guidance other than 1 there are 2 B rows of reading, those without text last.
+        Before the first patch p is None. With guidance other than 1 there are 2 B rows of reading, those without text
+        last.
         """
         rows = len(reading.real)
-        first = torch.full((1,), step == 0, device=previous.device)
+        first = torch.full((1,), read is None, device=previous.device)
         speech = self._speech(previous.repeat(rows // len(previous), 1).unsqueeze(1), first)
-        places = reading.offset.unsqueeze(1) + step
+        ahead = torch.zeros_like(reading.offset) if read is None else (read * self.rate).repeat(rows // len(read))
+        places = (reading.offset + ahead).unsqueeze(1)
         reading.real = functional.pad(reading.real, (0, 1), value=True)
         z = self.transformer(speech, reading.cache, places, reading.real).squeeze(1)
         mixed = z if guidance == 1 else guided(z, guidance)
@@ -236,11 +245,19 @@ class SledText:
         if self.network.training:
             self.network.seen += torch.stack([spoken.sum(), batch.cond.phone_mask.sum()])
         given = self.network.read(batch.cond, rng.time(target.device) < self.text_dropout)
-        z = self.network.states(given, functional.pad(read, (0, 0, 1, 0)), self._turns(batch.cond))
+        place = phones_read(batch.cond, size)
+        shaken = place + SHAKEN * functional.pad(rng.normal(spoken, 1).squeeze(-1), (1, 0))
+        z = self.network.states(given, functional.pad(read, (0, 0, 1, 0)), shaken, self._turns(batch.cond))
+        target = torch.cat([target, (place[:, 1:] - shaken[:, :-1]).unsqueeze(-1)], dim=-1)
+        real = torch.cat([real, spoken.unsqueeze(-1)], dim=-1)
         draws = [self.network.head(z[:, :-1], rng.normal(spoken, NOISE)) for _ in range(2)]
-        distances = self.distance(draws[0], draws[1], target, real)
+        distances = self.distance(*(self._weighed(one) for one in (*draws, target)), real)
         distance = (distances * spoken).sum() / spoken.sum().clamp_min(1)
         return {"generator": distance + self._stopping(self.network.stop(z).squeeze(-1), spoken.sum(dim=1))}
+
+    def _weighed(self, patch: Tensor) -> Tensor:
+        """Patches and their advance (..., C' + 1), of which the latter counts as much as all of the former."""
+        return torch.cat([patch[..., :-1], (patch.shape[-1] - 1) ** 0.5 * patch[..., -1:]], dim=-1)
 
     def _stopping(self, logits: Tensor, counts: Tensor) -> Tensor:
         """Logits (B, K + 1) of the stop after k patches; right is the stop after all ``counts`` (B,)."""
@@ -272,7 +289,7 @@ class SledText:
         if past.inputs.shape[1]:
             self.network.listen(past, reading)
         previous = noise.new_zeros(len(phones), self.patch * self.channels)
-        counts, drawn = limits.clone(), list[Tensor]()
+        counts, drawn, place = limits.clone(), list[Tensor](), torch.zeros(len(phones), device=phones.device)
         speaking = torch.ones_like(limits, dtype=torch.bool)
         for k in range(allowed.shape[1]):
             if k % turns.patches == 0:
@@ -281,13 +298,14 @@ class SledText:
                     drawn = []
                 if (start := k // turns.patches * turns.phones) < text.inputs.shape[1]:
                     self.network.listen(text.part(start, start + turns.phones), reading)
-            output = self.network(previous, noise[:, k], k, reading, guidance)
+            output = self.network(previous, noise[:, k], place if k else None, reading, guidance)
             over = speaking & (output[:, -1].sigmoid() >= STOP_AT) & (k > 0)  # nobody says nothing
             counts = torch.where(over, k, counts)
             speaking = speaking & ~over & (k < limits)
             if not bool(speaking.any()):
                 break
-            previous = output[:, :-1]
+            previous = output[:, :-2]
+            place = (place + output[:, -2]).clamp_min(0).minimum(phones)
             drawn.append(previous)
         else:
             k = allowed.shape[1]
@@ -311,3 +329,15 @@ class SledText:
         pasts, texts, offsets = zip(*(self.network.read(cond, branch) for branch in left_out), strict=True)
         past, text = (Text(*(torch.cat(parts) for parts in zip(*ones, strict=True))) for ones in (pasts, texts))
         return Given(past, text, torch.cat(offsets))
+
+
+def phones_read(cond: Condition, size: int) -> Tensor:
+    """Phones of the text that are over before each patch of ``size`` frames, and before what follows: (B, K + 1)."""
+    assert cond.alignment is not None  # of an acoustic model
+    frames = functional.one_hot(cond.alignment, cond.phones.shape[1]) * cond.mask.unsqueeze(-1)
+    counts = frames.sum(dim=1)
+    starts = (counts.cumsum(dim=1) - counts).gather(1, cond.alignment)
+    within = torch.arange(frames.shape[1], device=starts.device) - starts
+    read = cond.alignment + within / counts.gather(1, cond.alignment).clamp_min(1)
+    end = cond.phone_mask.sum(dim=1, keepdim=True).float()
+    return torch.cat([torch.where(cond.mask, read, end)[:, ::size], end], dim=1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from toytargets import DIM, condition, noise, randn
 
-from baselines.sled_text import LONGEST, Reading, SledText, Turns
+from baselines.sled_text import LONGEST, Reading, SledText, Turns, phones_read
 from ttsbench import Batch, ConfigError, ModelContext, Prompt
 from ttsbench.model import CallCounter
 from ttsbench.nn.backbone import Backbone
@@ -78,6 +78,14 @@ def test_patches_per_phone_are_those_of_the_corpus(trained):
     assert float(trained.network.rate) == pytest.approx(2.0, abs=0.01)  # of 2 frames each
 
 
+def test_what_was_read_is_the_alignment_s():
+    """Phones of 3, 0 and 2 frames, then padding; patches of 2 frames."""
+    cond = condition(torch.zeros(1, 7, DIM), [5])
+    cond = replace(cond, phones=torch.tensor([[1, 2, 3, 0]]), phone_mask=torch.tensor([[True, True, True, False]]),
+                   alignment=torch.tensor([[0, 0, 0, 2, 2, 0, 0]]))  # fmt: skip
+    torch.testing.assert_close(phones_read(cond, 2), torch.tensor([[0.0, 2 / 3, 2.5, 3.0, 3.0]]))
+
+
 def prompt_of(batch):
     """Its speech and phones, to be read before."""
     return Prompt(batch.target, batch.cond.mask, batch.cond.states, batch.cond.phone_mask)
@@ -102,12 +110,13 @@ def test_sampling_reads_what_training_reads(guidance, interleave, prompt):
         batch = replace(batch, cond=replace(batch.cond, prompt=prompt_of(speech(4, seed=5))))
     patches = randn(4, 6, 2 * CHANNELS)
     previous = torch.cat([torch.zeros(4, 1, 2 * CHANNELS), patches[:, :-1]], dim=1)
-    draws = randn(4, 6, NOISE, seed=3)
+    draws, place = randn(4, 6, NOISE, seed=3), torch.rand(4, 6).cumsum(dim=1)
+    place = place - place[:, :1]
     network, none = adapter.network, torch.zeros(4, dtype=torch.bool)
     with torch.no_grad():
         turns = adapter._turns(batch.cond)
-        with_text = network.states(network.read(batch.cond, none), previous, turns)
-        without = network.states(network.read(batch.cond, ~none), previous, turns)
+        with_text = network.states(network.read(batch.cond, none), previous, place, turns)
+        without = network.states(network.read(batch.cond, ~none), previous, place, turns)
         z = without + guidance * (with_text - without)
         expected = torch.cat([network.head(z, draws), network.stop(with_text)], dim=-1)
         past, text, offset = adapter._read(batch.cond, guidance)
@@ -118,7 +127,7 @@ def test_sampling_reads_what_training_reads(guidance, interleave, prompt):
             if k % turns.patches == 0:
                 start = k // turns.patches * turns.phones
                 network.listen(text.part(start, start + turns.phones), reading)
-            steps.append(network(previous[:, k], draws[:, k], k, reading, guidance))
+            steps.append(network(previous[:, k], draws[:, k], place[:, k] if k else None, reading, guidance))
     torch.testing.assert_close(torch.stack(steps, dim=1), expected, rtol=0, atol=1e-5)
 
 
@@ -148,9 +157,10 @@ def test_text_that_is_left_out_is_not_read():
     left_out = torch.tensor([True, False, True, False])
     previous = randn(4, 3, 2 * CHANNELS)
     other = replace(batch.cond, states=batch.cond.states + 1)
-    turns = adapter._turns(batch.cond)
+    turns, place = adapter._turns(batch.cond), torch.arange(3.0).expand(4, 3)
     some, others = (
-        adapter.network.states(adapter.network.read(one, left_out), previous, turns) for one in (batch.cond, other)
+        adapter.network.states(adapter.network.read(one, left_out), previous, place, turns)
+        for one in (batch.cond, other)
     )
     assert torch.equal(some[left_out], others[left_out])
     assert not torch.equal(some[~left_out], others[~left_out])
