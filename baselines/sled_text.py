@@ -251,7 +251,8 @@ class SledText:
         target = torch.cat([target, (place[:, 1:] - shaken[:, :-1]).unsqueeze(-1)], dim=-1)
         real = torch.cat([real, spoken.unsqueeze(-1)], dim=-1)
         draws = [self.network.head(z[:, :-1], rng.normal(spoken, NOISE)) for _ in range(2)]
-        distances = self.distance(*(self._weighed(one) for one in (*draws, target)), real)
+        one, other, wanted = (self._weighed(patch) for patch in (*draws, target))
+        distances = self.distance(one, other, wanted, real)
         distance = (distances * spoken).sum() / spoken.sum().clamp_min(1)
         return {"generator": distance + self._stopping(self.network.stop(z).squeeze(-1), spoken.sum(dim=1))}
 
