@@ -40,10 +40,11 @@ def training_lines(table: pd.DataFrame) -> list[str]:
     ]
     for (model, role), rows in table.groupby(["model", "role"], sort=False):
         mean = rows[["seconds", "seconds_per_step", "loss", "valid_loss", "valid_change"]].mean()
+        change = "" if math.isnan(mean["valid_change"]) else f"{mean['valid_change']:+.1%}"  # validated once
         lines.append(
             f"| {model} | {role} | {len(rows)} | {rows['parameters'].iloc[0] / 1e6:.2f}M | {mean['seconds']:.0f} "
             f"| {mean['seconds_per_step']:.3f} | {mean['loss']:.3f} | {mean['valid_loss']:.3f} "
-            f"| {mean['valid_change']:+.1%} |"
+            f"| {change} |"
         )
     return lines
 
