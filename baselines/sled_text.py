@@ -22,10 +22,10 @@ Chosen here, for a corpus of minutes and not of thousands of hours: the text is 
 A patch has one number more than its frames, the phones by which it advances, known from the alignment in training and
 drawn with the patch in sampling; it counts as much as all of the frames together. By their sum p_k text and speech of
 one moment stand at one place for the rotary positions, phone i at i and patch k + 1 at p_k, both times the corpus'
-patches per phone. What is read in training is shaken by ``SHAKEN`` phones, and the advance makes up for it. The stop is
-weighed ``STOP_WEIGHT`` times where the paper has 100 for
-longer sequences; patches of mel frames stand for Encodec's latents. What has not stopped after ``LONGEST`` times the
-expected length is cut, and counts as failed.
+patches per phone (a prompt's patches, whose alignment nobody gives, are counted). What is read in training is shaken by
+``SHAKEN`` phones, and the advance makes up for it. The stop is weighed ``STOP_WEIGHT`` times where the paper has 100
+for longer sequences; patches of mel frames stand for Encodec's latents. What has not stopped after ``LONGEST`` times
+the expected length is cut, and counts as failed.
 """
 
 from __future__ import annotations

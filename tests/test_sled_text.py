@@ -86,6 +86,29 @@ def test_what_was_read_is_the_alignment_s():
     torch.testing.assert_close(phones_read(cond, 2), torch.tensor([[0.0, 2 / 3, 2.5, 3.0, 3.0]]))
 
 
+def test_advances_add_up_to_the_text(trained):
+    """Over the patches that were spoken; half a phone is a patch here."""
+    cond, found = speech(64, seed=999).cond, list[torch.Tensor]()
+    hook = trained.network.register_forward_hook(lambda network, inputs, output: found.append(output[:, -2]))
+    with torch.no_grad():
+        spoken = trained.sample(cond, 1, noise(64))
+    hook.remove()
+    advances = torch.stack(found, dim=1)
+    said = torch.arange(advances.shape[1]) < (spoken.lengths // 2).unsqueeze(1)
+    off = (advances * said).sum(dim=1) - cond.phone_mask.sum(dim=1)
+    assert float(off.abs().mean()) < 0.25
+
+
+def test_where_it_reads_is_what_it_has_drawn():
+    adapter, cond = awake(), speech(4).cond
+    with torch.no_grad():
+        slow = adapter.sample(cond, 1, noise(4)).values
+        adapter.network.head.output.bias[-1] += 1.0
+        fast = adapter.sample(cond, 1, noise(4)).values
+    assert torch.equal(slow[:, :2], fast[:, :2])  # of the first patch only the advance is another
+    assert not torch.allclose(slow[:, 2:4], fast[:, 2:4])
+
+
 def prompt_of(batch):
     """Its speech and phones, to be read before."""
     return Prompt(batch.target, batch.cond.mask, batch.cond.states, batch.cond.phone_mask)
@@ -110,7 +133,7 @@ def test_sampling_reads_what_training_reads(guidance, interleave, prompt):
         batch = replace(batch, cond=replace(batch.cond, prompt=prompt_of(speech(4, seed=5))))
     patches = randn(4, 6, 2 * CHANNELS)
     previous = torch.cat([torch.zeros(4, 1, 2 * CHANNELS), patches[:, :-1]], dim=1)
-    draws, place = randn(4, 6, NOISE, seed=3), torch.rand(4, 6).cumsum(dim=1)
+    draws, place = randn(4, 6, NOISE, seed=3), randn(4, 6, seed=4).abs().cumsum(dim=1)
     place = place - place[:, :1]
     network, none = adapter.network, torch.zeros(4, dtype=torch.bool)
     with torch.no_grad():
