@@ -8,8 +8,8 @@ place a head draws the next patch and another says whether speech is over:
     L = energy distance of two draws (``ttsbench/nn/drawing.py``) + cross-entropy of the stop at K + 1 places
     p_0 = 0,   p_k = p_{k-1} + advance_k                        phones that were read before patch k + 1
 
-Text is left out of an utterance with probability ``text_dropout`` in training; at sampling the draw is guided, while
-the stop is that of the conditional branch, at a probability of .8.
+Text is left out of an utterance with probability ``text_dropout`` in training; at sampling the patch is guided, while
+its advance and the stop are those of the conditional branch, the stop at a probability of .8.
 
 With ``interleave`` n:m it begins to speak before it has read everything: n phones, m frames, n phones, ... and once the
 text has run out, the rest of the speech. What it draws comes in chunks of m frames (``stream``). A phone's state is the
@@ -173,8 +173,10 @@ class TextNetwork(nn.Module):
         places = (reading.offset + ahead).unsqueeze(1)
         reading.real = functional.pad(reading.real, (0, 1), value=True)
         z = self.transformer(speech, reading.cache, places, reading.real).squeeze(1)
-        mixed = z if guidance == 1 else guided(z, guidance)
-        return torch.cat([self.head(mixed, noise), self.stop(z[: len(previous)])], dim=-1)
+        with_text = z[: len(previous)]
+        drawn = self.head(with_text, noise)
+        patch = drawn if guidance == 1 else self.head(guided(z, guidance), noise)
+        return torch.cat([patch[:, :-1], drawn[:, -1:], self.stop(with_text)], dim=-1)
 
     def _speech(self, previous: Tensor, first: Tensor) -> Tensor:
         """Patches (B, K, C') as inputs; where first (K,) there is none before."""

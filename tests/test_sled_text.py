@@ -141,7 +141,8 @@ def test_sampling_reads_what_training_reads(guidance, interleave, prompt):
         with_text = network.states(network.read(batch.cond, none), previous, place, turns)
         without = network.states(network.read(batch.cond, ~none), previous, place, turns)
         z = without + guidance * (with_text - without)
-        expected = torch.cat([network.head(z, draws), network.stop(with_text)], dim=-1)
+        patch, advance = network.head(z, draws)[..., :-1], network.head(with_text, draws)[..., -1:]
+        expected = torch.cat([patch, advance, network.stop(with_text)], dim=-1)
         past, text, offset = adapter._read(batch.cond, guidance)
         reading, steps = Reading(network.transformer, offset, 20 + 6), []
         if prompt:
