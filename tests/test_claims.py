@@ -99,7 +99,7 @@ def test_a_part_without_its_systems_is_named_and_the_rest_judged(run):
 def test_models_that_had_not_converged_refute_nothing(run, tmp_path, end, verdict):
     folder = tmp_path / "train" / "d-acoustic-seed0"
     folder.mkdir(parents=True)
-    curve = f"step,loss_generator,valid_generator\n50,1,3\n75,1,1\n100,1,{end}\n"
+    curve = f"step,loss_generator,valid_generator\n25,1,2\n50,1,3\n75,1,1\n100,1,{end}\n"  # which first rises
     (folder / "curve.csv").write_text(curve, encoding="utf-8")
     made = {"adapter": "d", "role": "acoustic", "seed": 0}
     (folder / "model.json").write_text(json.dumps(made), encoding="utf-8")

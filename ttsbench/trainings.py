@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import pandas as pd
@@ -22,9 +23,9 @@ def trainings(run: Path) -> pd.DataFrame:
     """One row per trained model of a run, by folder. Losses are the objective's own: not to be compared between two.
 
     ``loss`` and ``valid_loss`` are the generator's at the last steps they were taken (bits per dimension for a flow);
-    ``valid_change`` is what the latter did over the last quarter of the steps, as a share of its whole fall since it
-    was first taken: near 0 where training had converged, positive where it rises again. (Of the loss itself it would
-    be no share: that of a likelihood has no zero.)
+    ``valid_change`` is what the latter did over the last quarter of the steps, as a share of its whole fall, from any
+    height to what was lowest after: near 0 where training had converged, positive where it rises again. (Of the loss
+    itself it would be no share: that of a likelihood has no zero.)
     """
     rows = [_row(path.parent) for path in sorted((run / "train").glob("*/cost.json"))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -83,5 +84,6 @@ def _last(found: Sequence[tuple[int, float]]) -> float:
 def _change(valid: Sequence[tuple[int, float]], steps: int) -> float:
     """Last value minus that at three quarters, over the largest fall; NaN where there is none."""
     before = [value for step, value in valid if step <= (1 - LAST) * steps]
-    fall = valid[0][1] - min(value for _, value in valid) if valid else 0.0
+    values = [value for _, value in valid]
+    fall = max((height - value for height, value in zip(accumulate(values, max), values, strict=True)), default=0.0)
     return (valid[-1][1] - before[-1]) / fall if before and fall > 0 else math.nan
