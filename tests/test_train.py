@@ -62,6 +62,13 @@ def step(trainer, count):
         trainer._step += 1
 
 
+def teach(fabric, run):
+    """The teacher that `dmd` starts from."""
+    teacher = trainer_of(fabric, run, job_of(run, "diffusion", name="diffusion-acoustic-seed0"))
+    step(teacher, 2)
+    teacher.save()
+
+
 def state(trainer):
     tensors = {f"model.{name}": value.clone() for name, value in trainer._model.state_dict().items()}
     return tensors | {f"average.{name}": value.clone() for name, value in trainer._average.state_dict().items()}
@@ -78,9 +85,7 @@ def same(left, right):
 def test_a_resumed_training_reaches_the_same_bits(fabric, run, adapter):
     run = with_train(run)
     if adapter == "dmd":
-        teacher = trainer_of(fabric, run, job_of(run, "diffusion", name="diffusion-acoustic-seed0"))
-        step(teacher, 2)
-        teacher.save()
+        teach(fabric, run)
     straight = trainer_of(fabric, run, job_of(run, adapter, name=f"straight-{adapter}"))
     step(straight, STEPS)
     straight.save()
@@ -208,6 +213,18 @@ def test_learning_rate():
     assert all(earlier >= later for earlier, later in pairwise(rates[10:]))
     assert train.learning_rate(0, TrainConfig(warmup_steps=0)) == TrainConfig().learning_rate
     assert math.isfinite(train.learning_rate(3, TrainConfig(steps=3, warmup_steps=3)))
+
+
+@pytest.mark.parametrize(("adapter", "share"), [("l1", 1.0), ("dmd", 0.1)])
+def test_a_distillation_takes_a_tenth_of_the_learning_rate(fabric, run, adapter, share):
+    run = with_train(run, log_every=1)
+    teach(fabric, run)
+    trainer = trainer_of(fabric, run, job_of(run, adapter, name=f"rate-{adapter}"))
+    step(trainer, 2)
+    expected = [share * train.learning_rate(number, run.experiment.train.acoustic) for number in range(2)]
+    assert [row["learning_rate"] for row in trainer._curve] == expected
+    rates = [group["lr"] for one in trainer._optimizers.values() for group in one.param_groups]
+    assert set(rates) == {expected[-1]}
 
 
 def test_objectives_start_from_the_same_conditioner(fabric, run):

@@ -118,12 +118,14 @@ class Trainer:
         self._role: Role = job.spec["role"]
         self._config: TrainConfig = getattr(run.experiment.train, self._role)
         self._config = self._config.model_copy(update=job.spec.get("budget", {}))
+        info = registry.trainable(job.spec["adapter"]).info
+        self._rate = info.learning_rate
         self._checkpoint_s = run.experiment.compute.checkpoint_s
         corpus = PreparedCorpus(run.folder / "prepare").with_share(job.spec.get("data_share", 1.0))
         corpus = _conditioned(corpus, run, job)
         config = self._config
         reach = run.experiment.model.encoder_reach
-        crop_frames = None if registry.trainable(job.spec["adapter"]).info.free_running else config.crop_frames
+        crop_frames = None if info.free_running else config.crop_frames
         model, self._description = build_model(run, job, corpus)
         prompt = Prompting(corpus) if model.prompted else None
         self._batches = Batches(corpus, self._role, config.batch_size, crop_frames, self._seed, reach, prompt)
@@ -165,7 +167,7 @@ class Trainer:
 
     def _one_step(self) -> None:
         config = self._config
-        rate = learning_rate(self._step, config)
+        rate = self._rate * learning_rate(self._step, config)
         rank, world = self._fabric.global_rank, self._fabric.world_size
         batch = self._batches(self._step)
         share = float(batch.part(rank, world).mask.sum() / batch.mask.sum())

@@ -56,6 +56,7 @@ def info_fault(name: str) -> str:
             (len(set(grid)) == len(grid), f"info.nfe holds a number twice: {grid}"),
             (not unknown, f"info.starts_from names adapters that are not registered: {', '.join(unknown)}"),
             (info.step_cost > 0, f"info.step_cost is {info.step_cost}; it is a multiple of a step of 'l1'"),
+            (info.learning_rate > 0, f"info.learning_rate is {info.learning_rate}; it is a multiple of the budget's"),
             (type(info.version) is int and info.version > 0, f"info.version is {info.version!r}, no positive int"),
         ]
     )
