@@ -8,9 +8,57 @@ from types import MappingProxyType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from planted_adapters import (
+    Adapter,
+    AroundTheCounter,
+    BadInfo,
+    Demanding,
+    DetachedLoss,
+    DrawsGlobally,
+    GivesNan,
+    IgnoresMaskInLoss,
+    InfiniteLoss,
+    LearnsFromGlobalNoise,
+    LooksAtPadding,
+    LossPerUtterance,
+    NeedsTemperatureOne,
+    NoGenerator,
+    NoInfo,
+    NormalisesOverBatch,
+    NotStochastic,
+    OnePassForAnyNfe,
+    OutsideParameter,
+    RemembersTraining,
+    RestsForever,
+    SecretlyStochastic,
+    SharedNetworks,
+    UnknownGroup,
+    UnknownTeacher,
+    UnusedParameter,
+    WritesIntoCondition,
+    WrongOrder,
+    WrongShape,
+)
+from planted_metrics import (
+    ForgetsTheReference,
+    GivesArray,
+    LastRow,
+    MeasuresSilence,
+    Metric,
+    NanMetric,
+    NeedsMusic,
+    NeedsTwoRows,
+    RaisesValueError,
+    RandomMetric,
+    SortsRows,
+    TwoNumbers,
+    Unseeded,
+    Unsigned,
+    WritesSamples,
+    WrongDirection,
+)
 
-from ttsbench import AdapterInfo, ConfigError, MetricInfo, masked_mean, registry
+from ttsbench import AdapterInfo, ConfigError, registry
 from ttsbench.audio.usable import require_usable
 from ttsbench.check import check
 from ttsbench.cli import main
@@ -36,58 +84,13 @@ def test_registered_metric_conforms(name):
     assert not failures(name)
 
 
-class Adapter:
-    """One pass, mean square error, and learnt constant noise: conforms."""
-
-    info = AdapterInfo(name="planted", title="Planted", paper="none", stochastic=True)
-
-    def __init__(self, context):
-        self.channels = context.channels
-        self.network = Noisy(context)
-
-    def networks(self):
-        return {"generator": self.network}
-
-    def losses(self, batch, step, rng):
-        drawn = self.network(batch.cond, rng)
-        return {"generator": masked_mean((drawn - batch.target) ** 2, batch.mask)}
-
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        return self.network(cond, rng, temperature)
-
-
-class Noisy(nn.Module):
-    def __init__(self, context):
-        super().__init__()
-        self.backbone = context.backbone(0, context.channels)
-        self.scale = nn.Parameter(torch.full((context.channels,), 0.5))
-
-    def forward(self, cond, rng, temperature=1.0):
-        noise = rng.normal(cond.mask, len(self.scale))
-        return self.backbone(None, cond.sequence, cond.mask) + temperature * self.scale * noise
-
-
-class Metric:
-    """Difference of log-energies: conforms."""
-
-    def __init__(self):
-        self.info = MetricInfo("planted", "Planted", "dB", False, ("difference",), "planted|v1", "none")
-
-    def measure(self, clip, reference):
-        require_usable(clip, reference)
-        return (abs(float(np.log(np.mean(clip.samples**2) / np.mean(reference.samples**2)))),)
-
-    def reduce(self, rows):
-        return float(rows[:, 0].mean())
-
-
 @pytest.fixture
 def plant(monkeypatch):
     """Register a class under the name 'planted', beside the real ones."""
 
     def register(kind, cls):
         real_registered, real_load = registry.registered, registry.load
-        entry = EntryPoint("planted", f"{__name__}:{cls.__name__}", f"ttsbench.{kind}")
+        entry = EntryPoint("planted", f"{cls.__module__}:{cls.__name__}", f"ttsbench.{kind}")
 
         def registered(asked):
             entries: Mapping = real_registered(asked)
@@ -113,205 +116,6 @@ def test_demanding_adapter_conforms(plant):
 
 def test_planted_metric_conforms_until_it_is_broken(plant):
     assert plant("metrics", Metric) == {}
-
-
-class Demanding(Adapter):
-    """All at once: a frozen source, a critic that rests every other step, time, gradients in sampling."""
-
-    info = AdapterInfo("planted", "Planted", "none", nfe=(4, 1, 1000), stochastic=True, starts_from=("l2",))
-
-    def __init__(self, context):
-        self.source = context.sources["l2"]
-        self.network = context.backbone(context.channels, context.channels, time=True)
-        self.critic = context.backbone(context.channels, 1)
-
-    def networks(self):
-        return {"generator": self.network, "critic": self.critic}
-
-    def losses(self, batch, step, rng):
-        noise, t = rng.normal(batch.mask, batch.target.shape[-1]), rng.time()
-        mixed = t.view(-1, 1, 1) * batch.target + (1 - t.view(-1, 1, 1)) * noise
-        drawn = self.network(mixed, batch.cond.sequence, batch.mask, t)
-        with torch.no_grad():
-            taught = self.source.sample(batch.cond, 1, rng, 1.0)
-        verdict = self.critic(drawn, batch.cond.sequence, batch.mask)
-        losses = {"generator": masked_mean((drawn - taught) ** 2 + verdict, batch.mask)}
-        if step % 2:
-            real = self.critic(batch.target, batch.cond.sequence.detach(), batch.mask)
-            fake = self.critic(drawn.detach(), batch.cond.sequence.detach(), batch.mask)
-            losses["critic"] = masked_mean((real - 1) ** 2 + fake**2, batch.mask)
-        return losses
-
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        x = temperature * rng.normal(cond.mask, self.network.output.out_features)
-        for index in range(nfe):
-            with torch.enable_grad():
-                x = x.detach().requires_grad_()
-                energy = self.network(x, cond.sequence, cond.mask, torch.full((len(x),), index / nfe)).square().sum()
-                (slope,) = torch.autograd.grad(energy, x)
-            x = x.detach() - slope / nfe
-        return x
-
-
-class IgnoresMaskInLoss(Adapter):
-    def losses(self, batch, step, rng):
-        drawn = self.network(batch.cond, rng)
-        return {"generator": ((drawn - batch.target) ** 2).mean()}
-
-
-class LooksAtPadding(Adapter):
-    def __init__(self, context):
-        super().__init__(context)
-        self.network.neighbours = nn.Conv1d(context.cond_dim, context.channels, 3, padding=1)
-
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        drawn = self.network(cond, rng, temperature)
-        return drawn + self.network.neighbours(cond.sequence.transpose(1, 2)).transpose(1, 2)
-
-    def losses(self, batch, step, rng):
-        return {"generator": masked_mean((self.sample(batch.cond, 1, rng) - batch.target) ** 2, batch.mask)}
-
-
-class DrawsGlobally(Adapter):
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        drawn = self.network(cond, rng, 0.0)
-        return drawn + torch.randn(drawn.shape)
-
-
-class LearnsFromGlobalNoise(Adapter):
-    def losses(self, batch, step, rng):
-        losses = super().losses(batch, step, rng)
-        return {"generator": losses["generator"] * (1 + random.random())}
-
-
-class UnusedParameter(Adapter):
-    def __init__(self, context):
-        super().__init__(context)
-        self.network.forgotten = nn.Linear(3, 3)
-
-
-class OutsideParameter(Adapter):
-    def __init__(self, context):
-        super().__init__(context)
-        self.outside = nn.Linear(context.cond_dim, context.channels)
-
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        return self.network(cond, rng, temperature) + self.outside(cond.sequence)
-
-
-class WrongShape(Adapter):
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        return self.network(cond, rng, temperature)[:, :-1]
-
-
-class WrongOrder(Adapter):
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        return self.network(cond, rng, temperature).transpose(1, 2)
-
-
-class GivesNan(Adapter):
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        return self.network(cond, rng, temperature) / temperature * 0 / (temperature - 1)
-
-
-class NormalisesOverBatch(Adapter):
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        drawn = self.network(cond, rng, temperature)
-        return drawn - drawn.mean(dim=0, keepdim=True)
-
-
-class RestsForever(Adapter):
-    def __init__(self, context):
-        super().__init__(context)
-        self.critic = context.backbone(context.channels, 1)
-
-    def networks(self):
-        return {"generator": self.network, "critic": self.critic}
-
-
-class UnknownGroup(Adapter):
-    def losses(self, batch, step, rng):
-        return {"generater": super().losses(batch, step, rng)["generator"]}
-
-
-class LossPerUtterance(Adapter):
-    def losses(self, batch, step, rng):
-        return {"generator": super().losses(batch, step, rng)["generator"].repeat(3)}
-
-
-class DetachedLoss(Adapter):
-    def losses(self, batch, step, rng):
-        return {"generator": super().losses(batch, step, rng)["generator"].detach()}
-
-
-class InfiniteLoss(Adapter):
-    def losses(self, batch, step, rng):
-        return {"generator": super().losses(batch, step, rng)["generator"] / 0}
-
-
-class SharedNetworks(Adapter):
-    def networks(self):
-        return {"generator": self.network, "critic": self.network.backbone}
-
-
-class NoGenerator(Adapter):
-    def networks(self):
-        return {"network": self.network}
-
-
-class NotStochastic(Adapter):
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        return self.network(cond, rng, 0.0)
-
-
-class SecretlyStochastic(Adapter):
-    info = AdapterInfo(name="planted", title="Planted", paper="none")
-
-
-class OnePassForAnyNfe(Adapter):
-    info = AdapterInfo(name="planted", title="Planted", paper="none", nfe=(1, 2, 4), stochastic=True)
-
-
-class AroundTheCounter(Adapter):
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        return self.network.forward(cond, rng, temperature)
-
-
-class NeedsTemperatureOne(Adapter):
-    def sample(self, cond, nfe, rng):
-        return self.network(cond, rng)
-
-
-class WritesIntoCondition(Adapter):
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        drawn = self.network(cond, rng, temperature)
-        cond.sequence.zero_()
-        return drawn
-
-
-class RemembersTraining(Adapter):
-    """Keeps what it learnt of the data outside its networks: lost when the weights are read back."""
-
-    mean = 0.0
-
-    def losses(self, batch, step, rng):
-        self.mean = float(batch.target.abs().mean())
-        return super().losses(batch, step, rng)
-
-    def sample(self, cond, nfe, rng, temperature=1.0):
-        return super().sample(cond, nfe, rng, temperature) + self.mean
-
-
-class BadInfo(Adapter):
-    info = AdapterInfo(name="planted", title="Planted", paper="none", nfe=(), stochastic=True)
-
-
-class UnknownTeacher(Adapter):
-    info = AdapterInfo(name="planted", title="Planted", paper="none", stochastic=True, starts_from=("teacher",))
-
-
-class NoInfo(Adapter):
-    info = "planted"
 
 
 @pytest.mark.parametrize(
@@ -355,91 +159,6 @@ def test_broken_adapter_is_caught_by_the_right_check(plant, cls, what, words):
     found = [detail for finding, detail in plant("adapters", cls).items() if what in finding]
     assert found and all(words in detail for detail in found), found
     assert len(found) == (1 if "info" in what and "seeds" not in what else 2)  # a fault shows in both roles
-
-
-class NanMetric(Metric):
-    def measure(self, clip, reference):
-        super().measure(clip, reference)
-        return (float("nan"),)
-
-
-class TwoNumbers(Metric):
-    def measure(self, clip, reference):
-        return super().measure(clip, reference) * 2
-
-
-class RandomMetric(Metric):
-    def measure(self, clip, reference):
-        return (super().measure(clip, reference)[0] + np.random.rand(),)  # noqa: NPY002
-
-
-class Unseeded(Metric):
-    def measure(self, clip, reference):
-        return (super().measure(clip, reference)[0] + np.random.default_rng().random(),)
-
-
-class WritesSamples(Metric):
-    def measure(self, clip, reference):
-        values = super().measure(clip, reference)
-        reference.samples *= 0.5
-        return values
-
-
-class MeasuresSilence(Metric):
-    def measure(self, clip, reference):
-        return (float(np.nan_to_num(clip.samples).sum() - np.nan_to_num(reference.samples).sum()),)
-
-
-class RaisesValueError(Metric):
-    def measure(self, clip, reference):
-        if not len(clip.samples):
-            raise ValueError("no samples")
-        return super().measure(clip, reference)
-
-
-class ForgetsTheReference(Metric):
-    def measure(self, clip, reference):
-        require_usable(clip)
-        level = np.mean(np.nan_to_num(reference.samples) ** 2) if len(reference.samples) else 1.0
-        return (abs(float(np.log(np.mean(clip.samples**2) / (level + 1e-9)))),)
-
-
-class LastRow(Metric):
-    def reduce(self, rows):
-        return float(rows[-1, 0])
-
-
-class NeedsTwoRows(Metric):
-    def reduce(self, rows):
-        return float(rows[:2, 0].sum() / rows[1, 0] + len(rows))
-
-
-class SortsRows(Metric):
-    def reduce(self, rows):
-        rows[:] = rows[np.argsort(-rows[:, 0])]
-        rows[0] = 0
-        return float(rows.mean())
-
-
-class GivesArray(Metric):
-    def reduce(self, rows):
-        return rows.mean(axis=0)
-
-
-class WrongDirection(Metric):
-    def __init__(self):
-        self.info = MetricInfo("planted", "Planted", "dB", True, ("difference",), "planted|v1", "none")
-
-
-class Unsigned(Metric):
-    def __init__(self):
-        self.info = MetricInfo("planted", "Planted", "dB", False, ("difference",), "v1", "none")
-
-
-class NeedsMusic(Metric):
-    def __init__(self):
-        needs = frozenset({"reference", "music"})
-        self.info = MetricInfo("planted", "Planted", "dB", False, ("difference",), "planted|v1", "none", needs)
 
 
 @pytest.mark.parametrize(
