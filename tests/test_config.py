@@ -1,5 +1,8 @@
 """Experiments: base and delta, what is refused, and how the refusal reads."""
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -7,6 +10,7 @@ from ttsbench.config import CorpusConfig, Experiment
 from ttsbench.errors import ConfigError
 from ttsbench.experiment import load_experiment, merge, parse_override, validate
 
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 BASE = {
     "adapters": {"l1": {}, "l2": {}},
     "metrics": {"mcd": {}, "nfe": {}},
@@ -256,6 +260,18 @@ def test_a_table_is_chosen_by_names_that_are_there(write):
 
 
 CLAIM = {"C": {"says": "so", "paper": "p", "parts": [{"metric": "mcd", "less": "l1+oracle", "than": ["l2+oracle"]}]}}
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_can_be_run_or_says_what_to_fetch(path, monkeypatch, tmp_path):
+    """Those at real scale ask for weights and packages that a plain installation lacks."""
+    if path.stem == "claims":
+        pytest.skip("claims are no experiment")
+    monkeypatch.setenv("TTSBENCH_DATA", str(tmp_path))
+    try:
+        load_experiment(path)
+    except ConfigError as error:
+        assert re.search("pip install|hf download", str(error)), error
 
 
 def test_claims_beside_the_experiment_are_held_to_it(write, tmp_path):
