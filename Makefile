@@ -6,6 +6,7 @@ export OMP_NUM_THREADS ?= 1
 
 .PHONY: install compare test test-slow smoke check bench clean
 
+# Packages are compiled once, here: where Python is told to keep no bytecode, every process would do it again for seconds.
 install: .venv/installed
 
 .venv/installed: requirements.lock pyproject.toml
@@ -13,7 +14,7 @@ install: .venv/installed
 	  "ttsbench needs Python 3.11 or 3.12 and this is %d.%d; give another, as in: make install PYTHON=python3.11" % v)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 

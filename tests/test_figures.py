@@ -198,6 +198,21 @@ def test_metrics_of_one_title_are_told_apart(run):
     assert [alike.heading(name).title for name in ("mcd", "gv_ratio", "nfe")] == ["Same, mcd", "Same, gv_ratio", "NFE"]
 
 
+def test_of_many_systems_those_of_one_objective_are_one_family(run):
+    """And who is the only one of an objective is called as everywhere else."""
+    adapters = {"l1": {}, "few": {"adapter": "diffusion"}, "many": {"adapter": "diffusion", "nfe": 64}}
+    titles = {"l1+oracle": "L1", "few+oracle": "few"}
+    experiment = validate(
+        {"name": "many", "metrics": {"mcd": {}}, "adapters": adapters, "table": {"titles": titles}}, "test"
+    )
+    models = ["l1+oracle", *(f"{label}+{prosody}" for label in ("few", "many") for prosody in ("oracle", *"abcd"))]
+    crowd = FinishedRun(run.folder, experiment, "", models, run.metrics, {})
+    assert crowd.family("l1+oracle") == "L1"
+    assert crowd.family("few+oracle") == crowd.family("many+oracle") == "diffusion+oracle"
+    pair = FinishedRun(run.folder, experiment, "", models[:2], run.metrics, {})
+    assert pair.family("few+oracle") == "few"
+
+
 # A run that has nothing to show
 
 

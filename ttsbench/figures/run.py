@@ -87,13 +87,17 @@ class FinishedRun:
         return "cost" in self.metrics[metric].info.needs
 
     def family(self, system: str) -> str:
-        """What many systems are told apart by: the objectives of their models. Of few, each is its own."""
-        acoustic, prosody = pair(system)
+        """What many systems are told apart by: the objectives of their models. Who is alone in that keeps his title."""
+        families = self._families
+        alone = sum(one == families[system] for one in families.values()) == 1
+        return self.title(system) if alone or len(families) <= FEW else families[system]
+
+    @cached_property
+    def _families(self) -> dict[str, str]:
+        """The adapters of each model's parts."""
         adapters = self.experiment.adapters
-        if len(self.models) <= FEW or acoustic not in adapters:
-            return self.title(system)
-        names = [adapters[label].adapter if label in adapters else label for label in (acoustic, prosody)]
-        return "+".join(names)
+        names = {label: config.adapter for label, config in adapters.items()}
+        return {name: "+".join(names.get(label, label) for label in pair(name)) for name in self.models}
 
 
 def _read(path: Path, numbers: Sequence[str]) -> pd.DataFrame:

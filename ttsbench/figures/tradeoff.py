@@ -99,11 +99,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, numbers: dict[str, int]) -> None:
     front = rows[rows["front"]].sort_values("at")
     axes.plot(front["at"], front["value"], "--", drawstyle="steps-post", color=GREY, linewidth=0.8, zorder=1)
     axes.axhline(rows["copy_synthesis"].iloc[0], color=GREY, linestyle=":", linewidth=0.8)
-    for family, points in rows.sort_values("at").groupby("family", sort=False):
-        number = numbers[str(family)]
+    for family, number in numbers.items():
+        points = rows[rows["family"] == family].sort_values("at")
         axes.errorbar(points["at"], points["value"], yerr=reach(points, "value", "low", "high"),
                       xerr=reach(points, "at", "cost_low", "cost_high"), fmt=marker(number), color=colour(number),
-                      elinewidth=0.7, linestyle="-" if len(points) > 1 else "none", label=str(family))  # fmt: skip
+                      elinewidth=0.7, linestyle="-" if len(points) > 1 else "none", label=family)  # fmt: skip
     near(axes, *extent(rows), rows["copy_synthesis"].iloc[:1])
     axes.margins(x=0.1)
     log_axis(axes)
