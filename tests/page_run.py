@@ -79,7 +79,8 @@ def make_run(folder):
     write_listing(folder, [EvaluatedUtterance(id_, text, f"s{HOSTILE}") for id_, text in TEXTS.items()])
     write_summary(folder)
     write_json(folder / "table.json", {
-        "title": HOSTILE, "references": SYSTEMS[:2], "notes": [f"Note {HOSTILE}", "`a+b`: two", "third", "fourth"],
+        "title": HOSTILE, "references": SYSTEMS[:2], "titles": {SYSTEMS[1]: f"Copy {HOSTILE}"},
+        "notes": [f"Note {HOSTILE}", "`a+b`: two", "third", "fourth"],
         "signs": {"†": f"differs from {HOSTILE}"},
         "metrics": {"mcd": {"title": f"MCD {HOSTILE}", "best": [LABEL], "signs": {"†": [LABEL]}}},
     })  # fmt: skip

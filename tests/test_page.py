@@ -83,7 +83,7 @@ def test_text_of_a_corpus_stays_text(parsed):
     assert not [name for _, values in parsed.elements for name in values if name.startswith("on")]
     assert parsed.scripts == 4  # three of its own, one of data
     hostile = " ".join(HOSTILE.replace("`", "").split())
-    for where in ("Note ", "MCD ", "Forest ", "it diverged ", "ttsbench compare "):
+    for where in ("Copy ", "Note ", "MCD ", "Forest ", "it diverged ", "ttsbench compare "):
         assert where + hostile in parsed.shown.replace("`", ""), where
     assert LABEL in parsed.shown
     assert parsed.data["title"] == HOSTILE

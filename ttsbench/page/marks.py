@@ -13,10 +13,14 @@ MARKS = "table.json"
 
 
 def table_marks(table: Table) -> dict[str, Any]:
-    """JSON values. ``signs`` says what each sign means; a metric has who is best, and under a sign whom it marks."""
+    """JSON values. ``signs`` says what each sign means; a metric has who is best, and under a sign whom it marks.
+
+    ``titles``: what those systems are called that have another name for a paper.
+    """
     return {
         "title": table.title,
         "references": list(table.references),
+        "titles": {name: table.name(name) for name in table.systems if table.name(name) != name},
         "notes": all_notes(table),
         "signs": {sign: meaning for sign, (meaning, _) in _signs(table).items()},
         "metrics": {
@@ -42,7 +46,7 @@ def _heading(table: Table, rows: MetricRows) -> dict[str, Any]:
 def _signs(table: Table) -> dict[str, tuple[str, set[tuple[str, str]]]]:
     """What each sign of the table means, and the cells (system, metric) that carry it; those that mark nothing left."""
     signs = {
-        DIFFERS: (f"differs from {table.models[0]}" if table.models else "", table.marked),
+        DIFFERS: (f"differs from {table.name(table.models[0])}" if table.models else "", table.marked),
         LEVEL: ("not told apart from the best", table.level_with_best),
     }
     return {sign: (meaning, cells) for sign, (meaning, cells) in signs.items() if cells}

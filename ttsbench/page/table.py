@@ -41,9 +41,10 @@ class ShownCell:
 
 @dataclass(frozen=True)
 class Row:
-    """One system."""
+    """One system. ``title``: what a paper calls it, empty where that is its name."""
 
     system: str
+    title: str
     cells: Sequence[ShownCell]
 
 
@@ -58,6 +59,7 @@ class PageTable:
     models: Sequence[Row]
     utterances: int
     signs: Mapping[str, str]  # what those of the cells mean
+    titles: Mapping[str, str]  # of systems that have one
 
     @property
     def systems(self) -> list[str]:
@@ -82,12 +84,13 @@ def read_table(folder: Path) -> PageTable:
         digits = decimals(cells[system, column.name] for system in systems)
         for system in systems:
             lines[system].append(_text(cells[system, column.name], digits, marked))
-    rows = {system: Row(system, lines[system]) for system in systems}
+    titles = marks.get("titles", {})
+    rows = {system: Row(system, titles.get(system, ""), lines[system]) for system in systems}
     return PageTable(
         marks["title"], marks["notes"], columns,
         [rows[name] for name in references], [row for name, row in rows.items() if name not in references],
         max((cell.n + cell.n_failed for cell in cells.values() if cell.system == GROUND_TRUTH), default=0),
-        marks["signs"],
+        marks["signs"], titles,
     )  # fmt: skip
 
 
