@@ -143,6 +143,11 @@ class Diffusion:
         """T (B,) in [0, 1] -> alpha and sigma, each (B, 1, 1)."""
         return levels(t)
 
+    def time_at(self, share: Tensor) -> Tensor:
+        """The t (B,) at which noise has that share, sigma (B,) in [0, 1]; 0 where it never has so much."""
+        rise, integral = BETA_NOISE - BETA_DATA, -torch.log1p(-share.square())  # B = BETA_DATA age + rise age^2 / 2
+        return (1 - (torch.sqrt(BETA_DATA**2 + 2 * rise * integral) - BETA_DATA) / rise).clamp_min(0.0)
+
     def diffuse(self, data: Tensor, mean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Data, mean and noise (B, T, C), t (B,) -> x_t (B, T, C)."""
         alpha, sigma = levels(t)

@@ -18,7 +18,11 @@ teacher was trained (DMOSpeech: at its last). D reads the features of the fake's
 
     x_k   by the student's own first k steps from noise ("rollout", DMD2: it learns on what it will meet)
           or by one of its steps from the recording at the level before ("one_step", DMOSpeech)
-    sample: x_0 = mu + temperature z;  y = G(x_k, t_k);  x_{k+1} = y made noisy to t_{k+1} by fresh noise,  t_k = k / N
+    sample: x_0 = mu + temperature z;  y = G(x_k, t_k);  x_{k+1} = y made noisy to t_{k+1} by fresh noise
+    t_k: where the noise's share is 1 - k / N
+
+Levels are shares of noise (1, .75, .5, .25 of four), not times: a teacher whose noise falls late, as that of
+``diffusion`` does, would leave the last of four steps at a share of .69, and most of the speech for it alone to find.
 
 DMOSpeech's direct metric optimisation is the last line: judges (``baselines/judges.py``) trained on recordings before,
 and frozen. The term |y - mu|^2 is there where the teacher has a prior mean mu that is learnt with it (``diffusion``).
@@ -167,8 +171,8 @@ class Dmd:
             if self.simulation == "rollout" or level == 0:
                 x = self._roll_out(cond, mean, level, steps, rng)
             else:
-                before = self._noisy(batch.target, cond, mean, (level - 1) / steps, rng)
-                x = self._noisy(self._step(before, cond, level - 1, steps), cond, mean, level / steps, rng)
+                before = self._noisy(batch.target, cond, mean, self._level(level - 1, steps), rng)
+                x = self._noisy(self._step(before, cond, level - 1, steps), cond, mean, self._level(level, steps), rng)
         made: Tensor = self._step(x, cond, level, steps) * cond.mask.unsqueeze(-1)
         return made
 
@@ -238,20 +242,26 @@ class Dmd:
         """Where the student, of ``steps`` steps, is after the first ``level`` of them: (B, T, C), noisy."""
         x = mean + temperature * rng.normal(cond.mask, self.channels)
         for step in range(level):
-            x = self._noisy(self._step(x, cond, step, steps), cond, mean, (step + 1) / steps, rng, temperature)
+            data, later = self._step(x, cond, step, steps), self._level(step + 1, steps)
+            x = self._noisy(data, cond, mean, later, rng, temperature)
         return x
+
+    def _level(self, level: int, steps: int) -> Tensor:
+        """The time (1,) of a level."""
+        t: Tensor = self.student.time_at(torch.tensor([1 - level / steps]))
+        return t
 
     def _step(self, x: Tensor, cond: Condition, level: int, steps: int) -> Tensor:
         """The data that the student sees at a level, one function evaluation."""
-        data: Tensor = self.student.predict_data(x, cond, x.new_full((len(x),), level / steps))
+        data: Tensor = self.student.predict_data(x, cond, self._level(level, steps).to(x).expand(len(x)))
         return data
 
     def _noisy(
-        self, data: Tensor, cond: Condition, mean: Tensor, t: float, rng: Noise, temperature: float = 1.0
+        self, data: Tensor, cond: Condition, mean: Tensor, t: Tensor, rng: Noise, temperature: float = 1.0
     ) -> Tensor:
         """Data made noisy to t, with fresh noise."""
         noise = temperature * rng.normal(cond.mask, self.channels)
-        x: Tensor = self.student.diffuse(data, mean, noise, data.new_full((len(data),), t))
+        x: Tensor = self.student.diffuse(data, mean, noise, t.to(data).expand(len(data)))
         return x
 
 

@@ -109,6 +109,10 @@ class FlowMatching:
         t = t.view(-1, 1, 1)
         return t, 1 - self.kept * t
 
+    def time_at(self, share: Tensor) -> Tensor:
+        """The t (B,) at which noise has that share (B,) in [0, 1]; 1 where it never has so little."""
+        return ((1 - share) / self.kept).clamp_max(1.0)
+
     def diffuse(self, data: Tensor, mean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Data, mean (of no use here) and noise (B, T, C), t (B,) -> x_t (B, T, C)."""
         return self.path(data, noise, t)[0]
