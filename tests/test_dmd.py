@@ -101,6 +101,15 @@ def test_the_pull_goes_from_the_fake_to_the_teacher(teacher):
     assert (gradient > 0).all()  # a step against it lowers what the fake says is too high
 
 
+@pytest.mark.parametrize("adapter", [Diffusion, FlowMatching])
+def test_levels_of_a_student_are_shares_of_noise(adapter):
+    """Those of the paper, 1, .75, .5 and .25, whatever the teacher's schedule."""
+    model, shares = with_backbone(adapter, 2), torch.tensor([1.0, 0.75, 0.5, 0.25])
+    _, noise_share = model.levels(model.time_at(shares))
+    torch.testing.assert_close(noise_share.flatten(), shares, atol=1e-4, rtol=0)
+    assert [float(student(model)._level(level, 4)) for level in range(4)] == model.time_at(shares).tolist()
+
+
 def test_calls_are_steps(teacher):
     adapter = student(copy.deepcopy(teacher))
     for nfe in (1, 4, 8):
