@@ -164,13 +164,14 @@ def test_a_share_of_the_data_is_all_that_anything_it_starts_from_has_seen(corpus
     assert half["train/pupil-half-acoustic-seed0"].spec["sources"]["l1"] in half
 
 
-def test_a_batch_of_its_own_is_for_its_own_training_alone(corpus):
-    adapters = {"pupil": {}, "pupil-2": {"adapter": "pupil", "batch_size": 2}}
+@pytest.mark.parametrize("budget", [{"batch_size": 2}, {"steps": 3}])
+def test_a_budget_of_its_own_is_for_its_own_training_alone(corpus, budget):
+    adapters = {"pupil": {}, "pupil-2": {"adapter": "pupil", **budget}}
     alone = {job.key for job in plan(corpus, adapters={"pupil": {}}) if job.stage == "train"}
     found = [job for job in plan(corpus, adapters=adapters) if job.stage == "train"]
     own = [job for job in found if job.key not in alone]
     assert {job.spec["role"] for job in own} == {"acoustic", "prosody"}
-    assert all(job.spec["adapter"] == "pupil" and job.spec["budget"] == {"batch_size": 2} for job in own)
+    assert all(job.spec["adapter"] == "pupil" and job.spec["budget"] == budget for job in own)
     assert len(own) == 2
 
 

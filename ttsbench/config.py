@@ -145,6 +145,7 @@ class AdapterConfig(Section):
     sampling: dict[str, Any] = Field(default_factory=dict)  # what else its `sample` takes; a change trains nothing
     data_share: float = Field(1.0, gt=0, le=1)  # of the training speech, by duration; smaller shares lie in larger ones
     batch_size: int | None = Field(None, ge=1)  # of its own training alone; that of the budget where left out
+    steps: int | None = Field(None, ge=1)  # the same: a student may need fewer than what it is distilled from
     trained_on: str = ORACLE  # whose log-F0 its acoustic model learns with: recorded, or a label's draws
 
     @property

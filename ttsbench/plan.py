@@ -90,7 +90,8 @@ class _Training:
         prosody = self.model(config.trained_on, "prosody", seed) if predicted else None
         train: TrainConfig = getattr(self._experiment.train, role)
         start = None
-        budget = {"batch_size": config.batch_size} if config.batch_size else {}
+        own = {"batch_size": config.batch_size, "steps": config.steps}
+        budget = {name: value for name, value in own.items() if value}
         if beginning:
             budget = {"steps": train.start_steps}
             train = train.model_copy(update={**budget, "start_from": ""})

@@ -36,7 +36,7 @@ def remarks(folder: Path, experiment: Experiment) -> list[str]:
 
 
 def _starts(experiment: Experiment) -> list[str]:
-    """Who starts from other models, and who was optimised by judges."""
+    """Who starts from other models, who was optimised by judges, and whose budget is not that of the rest."""
     told: dict[registry.Kind, list[str]] = {"adapters": [], "judges": []}
     for label, config in experiment.adapters.items():
         sources = registry.starts_from(config.adapter, config.options)
@@ -45,5 +45,14 @@ def _starts(experiment: Experiment) -> list[str]:
             lines += [f"{label} ({', '.join(names)})"] if names else []
     budget = "Start from other models, whose training is not in their own budget: "
     judged = "Optimised by judges of the mel, which evaluate nothing here: "
-    notes = {budget: told["adapters"], judged: told["judges"]}
+    notes = {budget: told["adapters"], judged: told["judges"], "Have a budget of their own: ": _own_budgets(experiment)}
     return [f"{what}{', '.join(lines)}." for what, lines in notes.items() if lines]
+
+
+def _own_budgets(experiment: Experiment) -> list[str]:
+    lines = []
+    for label, config in experiment.adapters.items():
+        own = {"steps": config.steps, "in a batch": config.batch_size}
+        said = " of ".join(f"{value} {unit}" for unit, value in own.items() if value)
+        lines += [f"{label} ({said})"] if said else []
+    return lines

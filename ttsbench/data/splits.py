@@ -148,4 +148,5 @@ def _given(utterances: Iterable[Utterance]) -> tuple[dict[str, Split], list[str]
     if unheard:
         raise CorpusError(f"Speakers {', '.join(unheard[:5])} are tested and never trained on: add training clips.")
     sizes = Counter(splits.values())
-    return splits, [f"The corpus sets its own splits: {', '.join(f'{sizes[name]} {name}' for name in speakers)}."]
+    told = ", ".join(f"{sizes[name]} {name}" for name in speakers)
+    return splits, [f"The corpus sets its own splits, whatever corpus.test and corpus.valid ask for: {told}."]
