@@ -13,8 +13,9 @@ data of what it made, made noisy again, and where they differ the student is pul
 
 f - r is the difference of two scores, of what the student makes and of what the teacher would, so L_G's gradient is
 that of a KL divergence. All three begin as the teacher; where that is guided, r alone is. The fake follows at every
-step, the student moves at every ``fake_updates``-th (two time scales). All learn at a tenth of the rate with which the
-teacher was trained (DMOSpeech: at its last). D reads the features of the fake's blocks, at y_G made noisy.
+step, the student moves at every ``fake_updates``-th (two time scales), and at a tenth of the rate with which the
+teacher was trained (DMOSpeech: at its last); the fake keeps the whole rate, for where it lags behind, speech gets the
+rougher the longer it is distilled. D reads the features of the fake's blocks, at y_G made noisy.
 
     x_k   by the student's own first k steps from noise ("rollout", DMD2: it learns on what it will meet)
           or by one of its steps from the recording at the level before ("one_step", DMOSpeech)
@@ -73,7 +74,7 @@ class Dmd:
         stochastic=True,
         starts_from=("diffusion",),
         step_cost=2.5,
-        learning_rate=0.1,
+        learning_rates={"generator": 0.1},
     )
     teachers: ClassVar[tuple[str, ...]] = ("diffusion", "flow_matching", "guided_flow_matching")
 

@@ -230,6 +230,14 @@ class BadInfo(Adapter):
     info = AdapterInfo(name="planted", title="Planted", paper="none", nfe=(), stochastic=True)
 
 
+class RatesOfNobody(Adapter):
+    info = AdapterInfo(name="planted", title="Planted", paper="none", stochastic=True, learning_rates={"critic": 0.5})
+
+
+class NoRate(Adapter):
+    info = AdapterInfo(name="planted", title="Planted", paper="none", stochastic=True, learning_rates={"generator": 0})
+
+
 class UnknownTeacher(Adapter):
     info = AdapterInfo(name="planted", title="Planted", paper="none", stochastic=True, starts_from=("teacher",))
 

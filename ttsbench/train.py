@@ -119,7 +119,7 @@ class Trainer:
         self._config: TrainConfig = getattr(run.experiment.train, self._role)
         self._config = self._config.model_copy(update=job.spec.get("budget", {}))
         info = registry.trainable(job.spec["adapter"]).info
-        self._rate = info.learning_rate
+        self._rates = info.learning_rates
         self._checkpoint_s = run.experiment.compute.checkpoint_s
         corpus = PreparedCorpus(run.folder / "prepare").with_share(job.spec.get("data_share", 1.0))
         corpus = _conditioned(corpus, run, job)
@@ -167,7 +167,7 @@ class Trainer:
 
     def _one_step(self) -> None:
         config = self._config
-        rate = self._rate * learning_rate(self._step, config)
+        rate = learning_rate(self._step, config)
         rank, world = self._fabric.global_rank, self._fabric.world_size
         batch = self._batches(self._step)
         share = float(batch.part(rank, world).mask.sum() / batch.mask.sum())
@@ -176,7 +176,7 @@ class Trainer:
         for name in losses:
             optimizer = self._optimizers[name]
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * self._rates.get(name, 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._average.update_parameters(self._model.kept())
@@ -225,7 +225,7 @@ class Trainer:
         return total
 
     def _log(self, rate: float, losses: Mapping[str, Tensor], norms: Mapping[str, float]) -> None:
-        row = {"step": self._step + 1, "learning_rate": rate}
+        row = {"step": self._step + 1, "learning_rate": rate * self._rates.get("generator", 1.0)}
         row |= {f"loss_{name}": float(loss.detach()) for name, loss in losses.items()}
         row |= {f"gradient_norm_{name}": norm for name, norm in norms.items()}
         row |= self._watched("")

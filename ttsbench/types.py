@@ -128,7 +128,7 @@ class AdapterInfo:
     starts_from: tuple[str, ...] = ()  # adapters that must be trained first (a teacher, an initial hypothesis)
     free_running: bool = False  # reads phones and decides itself how long what it speaks is: see ``Spoken``
     step_cost: float = 1.0  # forward and backward passes of the backbone in one training step, relative to `l1`
-    learning_rate: float = 1.0  # times the budget's, for what goes on with a trained network of its own kind
+    learning_rates: Mapping[str, float] = field(default_factory=dict)  # of groups, times the budget's; 1 where left out
     version: int = 1
 
 

@@ -45,7 +45,7 @@ def info_fault(name: str) -> str:
     if not isinstance(info, AdapterInfo):
         return f"the class has no info: AdapterInfo, but {info!r}"
     unknown = [source for source in info.starts_from if source not in registry.registered("adapters")]
-    grid = info.nfe
+    grid, rates = info.nfe, dict(info.learning_rates)
     return first_fault(
         [
             (info.name == name, f"info.name is {info.name!r}, it is registered as '{name}'"),
@@ -56,15 +56,21 @@ def info_fault(name: str) -> str:
             (len(set(grid)) == len(grid), f"info.nfe holds a number twice: {grid}"),
             (not unknown, f"info.starts_from names adapters that are not registered: {', '.join(unknown)}"),
             (info.step_cost > 0, f"info.step_cost is {info.step_cost}; it is a multiple of a step of 'l1'"),
-            (info.learning_rate > 0, f"info.learning_rate is {info.learning_rate}; it is a multiple of the budget's"),
+            (
+                all(rate > 0 for rate in rates.values()),
+                f"info.learning_rates are multiples of the budget's, not {rates}",
+            ),
             (type(info.version) is int and info.version > 0, f"info.version is {info.version!r}, no positive int"),
         ]
     )
 
 
 def _built(tiny: Tiny) -> str:
-    adapter = tiny.model().adapter
-    return "" if isinstance(adapter, Adapter) else "it lacks one of info, networks, losses and sample"
+    model = tiny.model()
+    if not isinstance(model.adapter, Adapter):
+        return "it lacks one of info, networks, losses and sample"
+    unknown = sorted(set(model.adapter.info.learning_rates) - set(model.groups))
+    return f"info.learning_rates names groups that it has not: {', '.join(unknown)}" if unknown else ""
 
 
 def _shared(tiny: Tiny) -> str:
