@@ -2,14 +2,17 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ttsbench import ConfigError, TtsbenchError
 from ttsbench.claims import Claim, ScoredRun, claims_frame, claims_markdown, judge, read_claims, write_run_claims
 from ttsbench.cli import main
+from ttsbench.clip_rows import clip_frame, write_clip_rows
 
 SHIPPED = Path(__file__).resolve().parent.parent / "experiments" / "claims.yaml"
 SEEDS, UTTERANCES = 3, 40
@@ -206,6 +209,32 @@ def test_metrics_that_were_read_are_not_read_again(run, tmp_path):
     (tmp_path / "scores" / "mcd.csv").unlink()
     again = ScoredRun(tmp_path, run.metrics)
     assert judge(claim(less="a+oracle", than=["c+oracle"]), again).verdict == "supported"
+
+
+def test_a_run_of_which_only_the_results_are_kept_says_the_same(run, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    write_clip_rows(clip_frame(list(run.metrics.values()), {}), kept / "rows.parquet")
+    change = {"model": "a", "adapter": "a", "role": "acoustic", "valid_change": -0.2}
+    pd.DataFrame([change]).to_csv(kept / "training.csv", index=False)
+    for name in ("experiment.json", "summary.csv"):
+        shutil.copy(tmp_path / name, kept)
+    part = claim(less="d+oracle", than=["c+oracle", "a+oracle"])
+    said, again = judge(part, run), judge(part, ScoredRun(kept))
+    assert [finding.comparison for finding in again.findings] == [finding.comparison for finding in said.findings]
+    assert (said.verdict, again.verdict) == ("refuted", "inconclusive"), "training.csv says what did not converge"
+    assert again.converged == {"a (acoustic)": -0.2}
+
+
+def test_rows_of_another_definition_or_none_are_refused(run, tmp_path):
+    shutil.rmtree(tmp_path / "scores")
+    with pytest.raises(TtsbenchError, match="has no rows of mcd"):
+        ScoredRun(tmp_path)
+    rows = run.metrics["mcd"]
+    rows.signature = "mcd|of old"
+    write_clip_rows(clip_frame([rows], {}), tmp_path / "rows.parquet")
+    with pytest.raises(TtsbenchError, match=r"has mcd as mcd\|of old, and it is mcd\|world"):
+        ScoredRun(tmp_path)
 
 
 def test_all_claims_of_the_papers_are_shipped_and_the_tests_they_name_exist():

@@ -75,6 +75,11 @@ def build_parser() -> argparse.ArgumentParser:
                         help="utterances to hear on the page; six over all speakers by default")  # fmt: skip
     report.set_defaults(command=_report)
 
+    keep = commands.add_parser("keep", help="copy what is to be committed of a finished run: no sounds, no weights")
+    keep.add_argument("run", type=Path, metavar="RUN")
+    keep.add_argument("folder", type=Path, metavar="DIR")
+    keep.set_defaults(command=_keep)
+
     claims = commands.add_parser("claims", help="hold published claims to finished runs")
     claims.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     claims.add_argument("--claims", type=Path, default=CLAIMS, metavar="FILE")
@@ -137,6 +142,14 @@ def _report(options: argparse.Namespace) -> int:
     from ttsbench.compare import report
 
     return report(options.run, options.listen)
+
+
+def _keep(options: argparse.Namespace) -> int:
+    from ttsbench.kept import keep_results
+
+    names = keep_results(options.run, options.folder)
+    _print(f"In {options.folder}: {', '.join(names)}.")
+    return 0
 
 
 def _claims(options: argparse.Namespace) -> int:

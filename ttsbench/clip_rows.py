@@ -11,12 +11,16 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from ttsbench.errors import TtsbenchError
 from ttsbench.results import MetricRows
 from ttsbench.store import write_bytes
 
+FILE = "rows.parquet"
 COLUMNS = ("system", "seed", "sample", "utterance", "speaker", "metric", "value", "statistics", "error", "warning")
 LABELS = ("system", "utterance", "speaker", "metric", "error", "warning")
 
@@ -45,3 +49,24 @@ def write_clip_rows(frame: pd.DataFrame, path: Path) -> None:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, compression="zstd")
     write_bytes(path, buffer.getvalue())
+
+
+def read_clip_rows(path: Path, metric: Any) -> MetricRows:
+    """The rows of one metric, as ``scores/<metric>.csv`` has them.
+
+    Raises ``TtsbenchError`` where they are not there or were made by another definition of the metric.
+    """
+    name, signature = metric.info.name, metric.info.signature
+    try:
+        found = pd.read_parquet(path, filters=[("metric", "==", name)])
+        made_by = found.attrs["metrics"][name]["signature"]
+    except (OSError, KeyError) as error:
+        raise TtsbenchError(f"{path} has no rows of {name}: run the experiment's compare again.") from error
+    if not made_by.startswith(signature):  # after which the recogniser's may follow
+        raise TtsbenchError(
+            f"{path} has {name} as {made_by}, and it is {signature} now: run the experiment's compare again."
+        )
+    none = np.full(len(metric.info.columns), np.nan)
+    numbers = np.stack([row if len(row) else none for row in found["statistics"]])
+    table = found[["system", "seed", "sample", "utterance", "error", "warning"]].astype(str)
+    return MetricRows(metric, table.join(pd.DataFrame(numbers, found.index, metric.info.columns)), made_by)

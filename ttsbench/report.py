@@ -17,7 +17,7 @@ import pandas as pd
 
 from ttsbench import registry
 from ttsbench.claims import ScoredRun, write_run_claims
-from ttsbench.clip_rows import clip_frame, write_clip_rows
+from ttsbench.clip_rows import FILE, clip_frame, write_clip_rows
 from ttsbench.errors import TtsbenchError
 from ttsbench.evaluated import evaluated_utterances
 from ttsbench.figures import FinishedRun, write_figures
@@ -55,7 +55,7 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     _write_csv(summary_frame(cells, metrics), run.folder / "summary.csv")
     write_text(run.folder / "failures.csv", _failures(metrics))
     speakers = {one.id: one.speaker for one in evaluated_utterances(run.folder)}
-    write_clip_rows(clip_frame(metrics, speakers), run.folder / "rows.parquet")
+    write_clip_rows(clip_frame(metrics, speakers), run.folder / FILE)
     progress(0.4)
     _tables(run, metrics, systems, cells)
     progress(0.7)

@@ -27,6 +27,9 @@ def trainings(run: Path) -> pd.DataFrame:
     height to what was lowest after: near 0 where training had converged, positive where it rises again. (Of the loss
     itself it would be no share: that of a likelihood has no zero.)
     """
+    kept = run / "training.csv"
+    if kept.exists() and not (run / "train").exists():  # of a run whose results alone are there
+        return pd.read_csv(kept)
     rows = [_row(path.parent) for path in sorted((run / "train").glob("*/cost.json"))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

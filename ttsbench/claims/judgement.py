@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from ttsbench import registry
 from ttsbench.claims.claim import Claim, Part
+from ttsbench.clip_rows import FILE, read_clip_rows
 from ttsbench.config import Experiment, pair
 from ttsbench.errors import TtsbenchError
 from ttsbench.experiment import validate
@@ -104,7 +105,7 @@ def judge(claim: Claim, run: ScoredRun) -> Judgement:
 
 
 class ScoredRun:
-    """What a finished run left to be judged."""
+    """What a finished run left to be judged: its folder, or of that no more than the files directly in it."""
 
     def __init__(self, folder: Path, metrics: Mapping[str, MetricRows] | None = None) -> None:
         """Rows of metrics that were read before need not be read again.
@@ -124,7 +125,10 @@ class ScoredRun:
 
     def _rows(self, name: str) -> MetricRows:
         metric = registry.load("metrics", name)(**self.experiment.metrics[name])
-        return read_rows(self._folder / "scores" / f"{name}.csv", metric, metric.info.signature)
+        scores = self._folder / "scores"
+        if not scores.exists():
+            return read_clip_rows(self._folder / FILE, metric)
+        return read_rows(scores / f"{name}.csv", metric, metric.info.signature)
 
     def difference(self, metric: str, system: str, baseline: str, to: float | None = None) -> Comparison:
         """``system`` minus ``baseline``, of the metric or of its distance from ``to``."""

@@ -1,0 +1,54 @@
+"""``ttsbench keep``: of a finished run what one commits and hands on, without sounds, weights and features.
+
+That is every table, claim and figure, ``provenance.json``, the rows of every clip and the experiment, without the
+folders of the machine it ran on. Claims can be judged on what was kept: ``claims/judgement.py``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ttsbench.errors import TtsbenchError
+from ttsbench.store import read_json, write_json
+
+FILES = (
+    "summary.csv", "differences.csv", "best.csv", "failures.csv", "training.csv", "rows.parquet", "provenance.json",
+    "table.md", "table.tex", "paper.md", "paper.tex", "claims.md", "claims.tex", "claims.csv",
+)  # fmt: skip
+FOLDER = "figures"
+EXPERIMENT = "experiment.json"
+
+
+def keep_results(run: Path, destination: Path) -> list[str]:
+    """Copy them, in the place of what was kept there before; the names of what was kept.
+
+    Raises ``TtsbenchError`` where there is no finished run, or the destination holds something else.
+    """
+    if not (run / "provenance.json").exists() or not (run / EXPERIMENT).exists():
+        raise TtsbenchError(f"{run} holds no finished run: run its compare to the end.")
+    known = {*FILES, FOLDER, EXPERIMENT}
+    strange = sorted({path.name for path in destination.glob("*")} - known) if destination.is_dir() else []
+    if strange or destination.is_file():
+        raise TtsbenchError(
+            f"{destination} holds more than a run's results ({', '.join(strange[:3]) or 'a file'}): give another folder."
+        )
+    if destination.exists():
+        shutil.rmtree(destination)
+    destination.mkdir(parents=True)
+    for name in FILES:
+        if (run / name).exists():
+            shutil.copyfile(run / name, destination / name)
+    if (run / FOLDER).exists():
+        shutil.copytree(run / FOLDER, destination / FOLDER)
+    write_json(destination / EXPERIMENT, _portable(run / EXPERIMENT))
+    return sorted(path.name for path in destination.iterdir())
+
+
+def _portable(path: Path) -> dict[str, object]:
+    """An experiment that names no folder of this machine."""
+    experiment: dict[str, object] = read_json(path)
+    corpus = experiment.get("corpus")
+    if isinstance(corpus, dict) and corpus.get("path"):
+        corpus["path"] = Path(corpus["path"]).name
+    return {**experiment, "claims": None}
