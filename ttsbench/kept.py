@@ -31,7 +31,7 @@ def keep_results(run: Path, destination: Path) -> list[str]:
     strange = sorted({path.name for path in destination.glob("*")} - known) if destination.is_dir() else []
     if strange or destination.is_file():
         raise TtsbenchError(
-            f"{destination} holds more than a run's results ({', '.join(strange[:3]) or 'a file'}): give another folder."
+            f"{destination} holds more than results ({', '.join(strange[:3]) or 'a file'}): give another folder."
         )
     if destination.exists():
         shutil.rmtree(destination)
