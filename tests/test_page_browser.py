@@ -167,6 +167,15 @@ def test_two_random_models_differ_and_are_no_recordings(page):
         assert {one, other} <= set(SYSTEMS[2:])
 
 
+def test_the_blind_comparison_calls_systems_as_the_table_does(page):
+    title = f"Copy {HOSTILE}"
+    options = page.run("[...document.getElementById('blind-first').options].map(one => [one.value, one.textContent])")
+    assert ["copy-synthesis", title] in options and ["a+oracle", "a+oracle"] in options
+    choose(page, "copy-synthesis", "a+oracle")
+    assert f" was {title}" in answer(page, "none")
+    assert page.run("document.querySelector('#blind-tally th').textContent") == title
+
+
 def test_the_louder_clip_is_turned_down(page):
     """One system is a quarter as loud: the volumes that its opponent is played with are a quarter."""
     page.run("""window.volumes = {}; window.Own = Audio;

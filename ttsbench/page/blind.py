@@ -34,8 +34,9 @@ def blind_trials(folder: Path, table: PageTable, listening: Listening) -> dict[s
         utterances = spread(evaluated_utterances(folder))[:UTTERANCES]
     trials = [_trial(listening, one, number) for number, one in enumerate(utterances)]
     usable = [trial for trial in trials if len(trial["clips"]) > 1]
-    models = [row.system for row in table.models]
-    return {"title": table.title, "systems": table.systems, "models": models, "trials": usable} if usable else None
+    models, called = [row.system for row in table.models], dict(table.titles)
+    told = {"title": table.title, "systems": table.systems, "titles": called, "models": models, "trials": usable}
+    return told if usable else None
 
 
 def _trial(listening: Listening, utterance: EvaluatedUtterance, turn: int) -> dict[str, Any]:

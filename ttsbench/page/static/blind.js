@@ -5,13 +5,14 @@ if (document.getElementById("blind-data")) {
   const at = (name) => document.getElementById(`blind-${name}`);
   const RANDOM = "";
   const MATCHED = 0.1; // no clip is turned down by more: one of the two is then silent
+  const called = (system) => data.titles[system] ?? system; // the answers that are saved have the systems' own names
   const answers = [];
   let saved = 0;
   let trial = null;
   let left = [];
 
   for (const name of ["first", "second"]) {
-    at(name).append(new Option("a random model", RANDOM), ...data.systems.map((system) => new Option(system, system)));
+    at(name).append(new Option("a random model", RANDOM), ...data.systems.map((one) => new Option(called(one), one)));
   }
 
   const below = (count) => Math.floor(Math.random() * count);
@@ -124,12 +125,12 @@ if (document.getElementById("blind-data")) {
     allow(false);
     const [a, b] = trial.systems;
     const preferred = { a, b, none: "" }[said];
-    const names = trial.systems.map((system, place) => `${"AB"[place]} was ${system}${told(trial.clips[place].take)}`);
+    const names = trial.systems.map((system, place) => `${"AB"[place]} was ${called(system)}${told(trial.clips[place].take)}`);
     answers.push({
       time: new Date().toISOString(), utterance: trial.one.utterance, a, a_take: trial.clips[0].take,
       b, b_take: trial.clips[1].take, answer: said, preferred,
     });
-    at("said").textContent = `${names.join(", ")}. You preferred ${preferred || "neither"}.`;
+    at("said").textContent = `${names.join(", ")}. You preferred ${preferred ? called(preferred) : "neither"}.`;
     at("next").disabled = false;
     tally();
     at("next").focus();
@@ -159,7 +160,7 @@ if (document.getElementById("blind-data")) {
       const percent = (share) => `${Math.round(100 * share)} %`;
       const share = count ? `${percent(wins / count)} [${wilson(wins, count).map(percent).join(", ")}]` : "";
       const row = document.createElement("tr");
-      [first, second, wins, losses, none, share].forEach((text, index) => {
+      [called(first), called(second), wins, losses, none, share].forEach((text, index) => {
         const cell = document.createElement(index ? "td" : "th");
         if (!index) cell.scope = "row";
         cell.textContent = text;
