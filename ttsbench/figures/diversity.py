@@ -1,4 +1,4 @@
-"""How much a system's clips differ, in three scenarios: draws of one input, different texts, the whole test set."""
+"""How much a system's clips differ: draws of one input, different texts, different voices, the whole test set."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ttsbench.figures.tradeoff import reach
 SCENARIOS = {
     "draws of one input": ("cv_f0", "diversity_mel", "w1_same_input_f0", "w1_same_input_energy"),
     "different texts": ("w1_different_input_f0", "w1_different_input_energy"),
+    "different voices": ("w1_different_speaker_f0", "w1_different_speaker_energy"),
     "whole test set": ("std_ratio_log_f0", "gv_ratio"),
 }
 PANELS = 4  # side by side
@@ -24,9 +25,9 @@ def diversity(run: FinishedRun) -> Drawing | None:
     if set(frame["scenario"]) <= {"whole test set"}:
         return None
     caption = (
-        "Spread of a system's clips: over draws of one input, over different texts of one voice, and over the whole "
-        "test set in relation to the recordings (dashed: 1, which is right). Of one input a model without noise draws "
-        "one clip. Dotted: the recordings."
+        "Spread of a system's clips: over draws of one input, over different texts of one voice, different voices, "
+        "and over the whole test set in relation to the recordings (dashed: 1, which is right). Of one input a model "
+        "without noise draws one clip. Dotted: the recordings."
     )
     return Drawing(draw_diversity(frame), caption, frame)
 
@@ -65,5 +66,5 @@ def draw_diversity(frame: pd.DataFrame) -> Figure:
         axes.set_yticks(range(len(systems)), systems)
         axes.set_ylim(len(systems) - 0.5, -0.5)
         axes.tick_params(labelleft=number % PANELS == 0)
-        axes.locator_params(axis="x", nbins=4)
+        axes.locator_params(axis="x", nbins=3)
     return figure
