@@ -12,7 +12,8 @@ import pytest
 from ttsbench import ConfigError, TtsbenchError
 from ttsbench.claims import Claim, ScoredRun, claims_frame, claims_markdown, judge, read_claims, write_run_claims
 from ttsbench.cli import main
-from ttsbench.clip_rows import clip_frame, write_clip_rows
+from ttsbench.clip_rows import clip_frame, read_clip_rows, write_clip_rows
+from ttsbench.results import MetricRows, read_rows
 
 SHIPPED = Path(__file__).resolve().parent.parent / "experiments" / "claims.yaml"
 SEEDS, UTTERANCES = 3, 40
@@ -224,6 +225,19 @@ def test_a_run_of_which_only_the_results_are_kept_says_the_same(run, tmp_path):
     assert [finding.comparison for finding in again.findings] == [finding.comparison for finding in said.findings]
     assert (said.verdict, again.verdict) == ("refuted", "inconclusive"), "training.csv says what did not converge"
     assert again.converged == {"a (acoustic)": -0.2}
+
+
+def test_failed_rows_and_metrics_without_rows_are_read_again(run, tmp_path):
+    found = pd.read_csv(tmp_path / "scores" / "mcd.csv", keep_default_na=False).astype({"distortion_db": object})
+    found.loc[0, ["distortion_db", "error"]] = ["", "the clip is silent"]
+    found.to_csv(tmp_path / "mcd.csv", index=False)
+    metric = run.metrics["mcd"].metric
+    for rows in (read_rows(tmp_path / "mcd.csv", metric, "mcd"), MetricRows(metric, found[:0], "mcd")):
+        rows.signature = metric.info.signature
+        write_clip_rows(clip_frame([rows], {}), tmp_path / "rows.parquet")
+        again = read_clip_rows(tmp_path / "rows.parquet", metric)
+        pd.testing.assert_frame_equal(again.clips(), rows.clips(), check_dtype=False)
+        assert list(again.failures["error"]) == list(rows.failures["error"])
 
 
 def test_rows_of_another_definition_or_none_are_refused(run, tmp_path):

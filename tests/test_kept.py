@@ -48,7 +48,12 @@ def test_a_folder_of_something_else_and_an_unfinished_run_are_refused(run, tmp_p
         keep_results(run, other)
     with pytest.raises(TtsbenchError, match=r"\(a file\): give another folder"):
         keep_results(run, other / "thesis.tex")
+    kept = tmp_path / "kept"
+    names = keep_results(run, kept)
+    with pytest.raises(TtsbenchError, match="in the place of itself"):
+        keep_results(kept, kept)
+    assert sorted(path.name for path in kept.iterdir()) == names
     assert (other / "thesis.tex").read_text(encoding="utf-8") == "mine"
     (run / "provenance.json").unlink()
     with pytest.raises(TtsbenchError, match="holds no finished run"):
-        keep_results(run, tmp_path / "kept")
+        keep_results(run, kept)

@@ -9,6 +9,7 @@ file's ``attrs``.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def write_clip_rows(frame: pd.DataFrame, path: Path) -> None:
 
 
 def read_clip_rows(path: Path, metric: Any) -> MetricRows:
-    """The rows of one metric, as ``scores/<metric>.csv`` has them.
+    """The rows of one metric, as ``scores/<metric>.csv`` has them; none where it applied to no clip.
 
     Raises ``TtsbenchError`` where they are not there or were made by another definition of the metric.
     """
@@ -62,11 +63,12 @@ def read_clip_rows(path: Path, metric: Any) -> MetricRows:
         made_by = found.attrs["metrics"][name]["signature"]
     except (OSError, KeyError) as error:
         raise TtsbenchError(f"{path} has no rows of {name}: run the experiment's compare again.") from error
-    if not made_by.startswith(signature):  # after which the recogniser's may follow
+    if not f"{made_by}|".startswith(f"{signature}|"):  # after which the recogniser's may follow
         raise TtsbenchError(
             f"{path} has {name} as {made_by}, and it is {signature} now: run the experiment's compare again."
         )
-    none = np.full(len(metric.info.columns), np.nan)
-    numbers = np.stack([row if len(row) else none for row in found["statistics"]])
+    columns = metric.info.columns
+    failed = [math.nan] * len(columns)
+    numbers = [row if len(row) else failed for row in found["statistics"]]
     table = found[["system", "seed", "sample", "utterance", "error", "warning"]].astype(str)
-    return MetricRows(metric, table.join(pd.DataFrame(numbers, found.index, metric.info.columns)), made_by)
+    return MetricRows(metric, table.join(pd.DataFrame(numbers, found.index, columns, dtype=np.float64)), made_by)

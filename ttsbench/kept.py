@@ -23,10 +23,12 @@ EXPERIMENT = "experiment.json"
 def keep_results(run: Path, destination: Path) -> list[str]:
     """Copy them, in the place of what was kept there before; the names of what was kept.
 
-    Raises ``TtsbenchError`` where there is no finished run, or the destination holds something else.
+    Raises ``TtsbenchError`` where there is no finished run, or the destination is the run or holds something else.
     """
     if not (run / "provenance.json").exists() or not (run / EXPERIMENT).exists():
         raise TtsbenchError(f"{run} holds no finished run: run its compare to the end.")
+    if destination.resolve() == run.resolve():
+        raise TtsbenchError(f"{run} would be kept in the place of itself: give another folder.")
     known = {*FILES, FOLDER, EXPERIMENT}
     strange = sorted({path.name for path in destination.glob("*")} - known) if destination.is_dir() else []
     if strange or destination.is_file():

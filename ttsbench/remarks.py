@@ -32,11 +32,11 @@ def remarks(folder: Path, experiment: Experiment) -> list[str]:
     if (folder / REQUEST).exists():
         return request_notes(folder)
     naming = "In a row's name a+b, a is the acoustic model and b the prosody's."
-    return [naming, *_starts(experiment), *read_json(folder / "prepare" / "notes.json")]
+    return [naming, *_starts(experiment), *_own_budgets(experiment), *read_json(folder / "prepare" / "notes.json")]
 
 
 def _starts(experiment: Experiment) -> list[str]:
-    """Who starts from other models, who was optimised by judges, and whose budget is not that of the rest."""
+    """Who starts from other models, and who was optimised by judges."""
     told: dict[registry.Kind, list[str]] = {"adapters": [], "judges": []}
     for label, config in experiment.adapters.items():
         sources = registry.starts_from(config.adapter, config.options)
@@ -45,14 +45,15 @@ def _starts(experiment: Experiment) -> list[str]:
             lines += [f"{label} ({', '.join(names)})"] if names else []
     budget = "Start from other models, whose training is not in their own budget: "
     judged = "Optimised by judges of the mel, which evaluate nothing here: "
-    notes = {budget: told["adapters"], judged: told["judges"], "Have a budget of their own: ": _own_budgets(experiment)}
+    notes = {budget: told["adapters"], judged: told["judges"]}
     return [f"{what}{', '.join(lines)}." for what, lines in notes.items() if lines]
 
 
 def _own_budgets(experiment: Experiment) -> list[str]:
+    """Who was trained for other steps or in other batches than the rest."""
     lines = []
     for label, config in experiment.adapters.items():
         own = {"steps": config.steps, "in a batch": config.batch_size}
         said = " of ".join(f"{value} {unit}" for unit, value in own.items() if value)
         lines += [f"{label} ({said})"] if said else []
-    return lines
+    return [f"Have a budget of their own: {', '.join(lines)}."] if lines else []
