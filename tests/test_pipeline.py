@@ -210,8 +210,8 @@ def test_a_dry_run_writes_nothing(site, tmp_path):
 
 def test_the_end_says_what_is_there(site):
     said = site.first.out.splitlines()[-2]
-    assert said.startswith(f"In {site.finished}: summary.csv, differences.csv,")
-    assert "rows.parquet, table.md, table.tex, claims.md, figures/, provenance.json." in said
+    assert said.startswith(f"In {site.finished}: table.md, table.tex, claims.md,")
+    assert said.endswith("rows.parquet, experiment.json, provenance.json, figures/.")
 
 
 def test_what_is_shown_and_claimed_costs_a_report_and_nothing_else(site, tmp_path):

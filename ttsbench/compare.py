@@ -14,13 +14,13 @@ from ttsbench.execute import execute, stage_module
 from ttsbench.experiment import validate
 from ttsbench.folders import REQUEST, Request, make_folder_plan, set_up
 from ttsbench.jobs import STAGES, Job, Run
+from ttsbench.kept import EXPERIMENT, FOLDER, result_files
 from ttsbench.plan import make_plan
 from ttsbench.progress import RunReporter, clock, console
 from ttsbench.provenance import note_work
 from ttsbench.store import DONE, is_done, locked, read_json, write_json
 from ttsbench.trained import reuse
 
-RESOLVED = "experiment.json"
 SHOWN_FAILURES = 10
 
 
@@ -29,7 +29,7 @@ def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool, com
     run = Run(folder.resolve(), experiment)
     plan = make_plan(experiment)
     with locked(run.folder):
-        write_json(run.folder / RESOLVED, experiment.model_dump(mode="json"))
+        write_json(run.folder / EXPERIMENT, experiment.model_dump(mode="json"))
         if not all(is_done(job.path(run), job.key) for job in plan):
             _restore_features(run, plan[0])
             if experiment.compute.reuse and (count := reuse(run, plan)):
@@ -44,7 +44,7 @@ def score(request: Request, folder: Path, overrides: Sequence[str], workers: int
         experiment, notes = set_up(request, folder, overrides)
         for note in notes:
             console().print(note, highlight=False, markup=False)
-        write_json(folder / RESOLVED, experiment.model_dump(mode="json"))
+        write_json(folder / EXPERIMENT, experiment.model_dump(mode="json"))
         run = Run(folder.resolve(), experiment)
         status = carry_out(run, make_folder_plan(experiment, run.folder), folder, workers, quiet, command)
     return status or _measurements_failed(run)
@@ -69,19 +69,13 @@ def carry_out(run: Run, plan: Sequence[Job], shown: Path, workers: int, quiet: b
         )
         return 1
     _show(run)
-    _out(f"\nIn {shown}: {', '.join(_results(run.folder))}.\nTo read and to listen: {shown / 'index.html'}\n")
+    found = [*result_files(run.folder), f"{FOLDER}/"]
+    _out(f"\nIn {shown}: {', '.join(found)}.\nTo read and to listen: {shown / 'index.html'}\n")
     return 0
 
 
-def _results(folder: Path) -> list[str]:
-    """What the report has left."""
-    order = ("summary.csv", "differences.csv", "failures.csv", "rows.parquet", "table.md", "table.tex", "paper.md",
-             "paper.tex", "claims.md", "claims.tex", "figures", "provenance.json")  # fmt: skip
-    return [f"{name}/" if name == "figures" else name for name in order if (folder / name).exists()]
-
-
 def _refuse_other_run(folder: Path) -> None:
-    if (folder / RESOLVED).exists() and not (folder / REQUEST).exists():
+    if (folder / EXPERIMENT).exists() and not (folder / REQUEST).exists():
         raise TtsbenchError(f"{folder} holds a run of ttsbench compare; give another --output.")
 
 
@@ -130,9 +124,9 @@ def dry_run(experiment: Experiment, folder: Path, workers: int) -> str:
 
 def report(folder: Path, listen: Sequence[str] = ()) -> int:
     """Write tables and page of a run again from its scores, with the code as it is now; to hear: ``listen``."""
-    if not (folder / RESOLVED).exists():
-        raise TtsbenchError(f"{folder} is no run folder: it has no {RESOLVED}. Give the --output of a compare.")
-    experiment = validate(read_json(folder / RESOLVED), str(folder / RESOLVED))
+    if not (folder / EXPERIMENT).exists():
+        raise TtsbenchError(f"{folder} is no run folder: it has no {EXPERIMENT}. Give the --output of a compare.")
+    experiment = validate(read_json(folder / EXPERIMENT), str(folder / EXPERIMENT))
     run = Run(folder.resolve(), experiment)
     plan = make_folder_plan(experiment, run.folder) if (run.folder / REQUEST).exists() else make_plan(experiment)
     job = plan[-1]

@@ -12,12 +12,18 @@ from pathlib import Path
 from ttsbench.errors import TtsbenchError
 from ttsbench.store import read_json, write_json
 
+EXPERIMENT = "experiment.json"
 FILES = (
-    "summary.csv", "differences.csv", "best.csv", "failures.csv", "training.csv", "rows.parquet", "provenance.json",
-    "table.md", "table.tex", "paper.md", "paper.tex", "claims.md", "claims.tex", "claims.csv",
+    "table.md", "table.tex", "paper.md", "paper.tex", "claims.md", "claims.tex", "claims.csv", "summary.csv",
+    "differences.csv", "best.csv", "failures.csv", "training.csv", "rows.parquet", EXPERIMENT,
+    "provenance.json",
 )  # fmt: skip
 FOLDER = "figures"
-EXPERIMENT = "experiment.json"
+
+
+def result_files(folder: Path) -> list[str]:
+    """Those of ``FILES`` that a run has, in the order in which one reads them."""
+    return [name for name in FILES if (folder / name).exists()]
 
 
 def keep_results(run: Path, destination: Path) -> list[str]:
@@ -29,7 +35,7 @@ def keep_results(run: Path, destination: Path) -> list[str]:
         raise TtsbenchError(f"{run} holds no finished run: run its compare to the end.")
     if destination.resolve() == run.resolve():
         raise TtsbenchError(f"{run} would be kept in the place of itself: give another folder.")
-    known = {*FILES, FOLDER, EXPERIMENT}
+    known = {*FILES, FOLDER}
     strange = sorted({path.name for path in destination.glob("*")} - known) if destination.is_dir() else []
     if strange or destination.is_file():
         raise TtsbenchError(
@@ -38,9 +44,8 @@ def keep_results(run: Path, destination: Path) -> list[str]:
     if destination.exists():
         shutil.rmtree(destination)
     destination.mkdir(parents=True)
-    for name in FILES:
-        if (run / name).exists():
-            shutil.copyfile(run / name, destination / name)
+    for name in result_files(run):
+        shutil.copyfile(run / name, destination / name)
     if (run / FOLDER).exists():
         shutil.copytree(run / FOLDER, destination / FOLDER)
     write_json(destination / EXPERIMENT, _portable(run / EXPERIMENT))

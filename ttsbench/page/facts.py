@@ -1,4 +1,4 @@
-"""What was run, in a sentence; what it was run with; and which files there are to read on."""
+"""What was run, in a sentence, and what it was run with."""
 
 from __future__ import annotations
 
@@ -11,21 +11,11 @@ from ttsbench.folders import REQUEST
 from ttsbench.page.table import PageTable
 from ttsbench.store import read_json
 
-FILES = (
-    "table.md", "table.tex", "summary.csv", "differences.csv", "failures.csv", "training.csv", "rows.parquet",
-    "claims.md", "claims.tex", "claims.csv", "experiment.json", "provenance.json",
-)  # fmt: skip
-
 
 def provenance_of(folder: Path) -> dict[str, Any]:
     """``provenance.json``; empty where there is none."""
     path = folder / "provenance.json"
     return dict(read_json(path)) if path.exists() else {}
-
-
-def found_files(folder: Path) -> list[str]:
-    """Those of ``FILES`` that the folder has."""
-    return [name for name in FILES if (folder / name).exists()]
 
 
 def sentence(folder: Path, table: PageTable, provenance: Mapping[str, Any]) -> str:

@@ -17,9 +17,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ttsbench.errors import TtsbenchError
+from ttsbench.kept import result_files
 from ttsbench.page.blind import blind_trials
 from ttsbench.page.claims import judged_claims
-from ttsbench.page.facts import found_files, provenance_of, sentence
+from ttsbench.page.facts import provenance_of, sentence
 from ttsbench.page.figures import figures_of
 from ttsbench.page.listening import listening_of
 from ttsbench.page.table import read_table
@@ -54,7 +55,7 @@ def write_page(folder: Path, listen: Sequence[str] = ()) -> None:
         listening=listening,
         blind=blind_trials(folder, table, listening) if listening else None,
         provenance=provenance,
-        files=found_files(folder),
+        files=result_files(folder),
         style=_static(STYLE),
         scripts=scripts,
         policy=_policy(scripts),
