@@ -255,6 +255,8 @@ def test_a_table_is_chosen_by_names_that_are_there(write):
     table = load_experiment(write("mine", BASE), chosen).table
     assert table.chosen and (table.metrics, table.systems) == (("nfe", "mcd"), ("ground-truth", "l2+oracle"))
     assert not load_experiment(write("mine", BASE), chosen[2:]).table.chosen, "titles alone choose nothing"
+    without = load_experiment(write("mine", BASE), [*chosen[2:], "table.titles={mcd: null}"])
+    assert without.table.titles == {"l2+oracle": "L2"}, "null takes back what a base calls a row or a metric"
 
 
 # Claims

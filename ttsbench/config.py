@@ -201,6 +201,14 @@ class TableConfig(Section):
     systems: tuple[str, ...] = ()  # rows, in this order; all where left out
     titles: dict[str, str] = Field(default_factory=dict)  # what a row or a metric is called, everywhere
 
+    @field_validator("titles", mode="before")
+    @classmethod
+    def _given(cls, titles: Any) -> Any:
+        """Without those that were taken back by null, as when a row of the base is left out."""
+        if isinstance(titles, Mapping):
+            return {name: title for name, title in titles.items() if title is not None}
+        return titles
+
     @property
     def chosen(self) -> bool:
         """Whether there is anything to choose."""
