@@ -15,7 +15,8 @@ f - r is the difference of two scores, of what the student makes and of what the
 that of a KL divergence. All three begin as the teacher; where that is guided, r alone is. The fake follows at every
 step, the student moves at every ``fake_updates``-th (two time scales), and at a tenth of the rate with which the
 teacher was trained (DMOSpeech: at its last); the fake keeps the whole rate, for where it lags behind, speech gets the
-rougher the longer it is distilled. D reads the features of the fake's blocks, at y_G made noisy.
+rougher the longer it is distilled. D reads the features of the fake's blocks, at y_G made noisy to t(U(.02, .98)), a
+share of noise as below: uniform times would show it little else than noise where that falls late.
 
     x_k   by the student's own first k steps from noise ("rollout", DMD2: it learns on what it will meet)
           or by one of its steps from the recording at the level before ("one_step", DMOSpeech)
@@ -50,9 +51,9 @@ from torch import Tensor, nn
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Spoken, TtsbenchError, masked_mean
 from ttsbench.nn.discriminator import Discriminator, blocks_of, tapped
 
-EARLIEST, LATEST = 0.02, 0.98  # t at which teacher and fake are asked
+EARLIEST, LATEST = 0.02, 0.98  # t at which teacher and fake are asked, and noise at which the discriminator is
 EXPLODED = 20.0  # times its usual level: the fake's loss
-CHANCE, FOR_LONG = 0.02, 300  # how near to a half the discriminator is right, and for how many of its steps
+CHANCE, FOR_LONG = 0.02, 1000  # how near to a half the discriminator is right, and for how many of its steps
 MEMORY = 0.98  # of the running means that tell
 
 Simulation = Literal["rollout", "one_step"]
@@ -193,7 +194,8 @@ class Dmd:
     def _adversarial(self, made: Tensor, real: Tensor, given: Condition, rng: Noise) -> tuple[Tensor, Tensor]:
         """Least squares losses of the student and of the discriminator."""
         assert self.discriminator is not None
-        t, noise = self._time(rng, made.device), rng.normal(given.mask, self.channels)
+        t = self.teacher.time_at(self._time(rng, made.device))
+        noise = rng.normal(given.mask, self.channels)
         of_made, of_real = (self._features(one, given, noise, t) for one in (made, real))
         fooled = masked_mean((1 - self.discriminator(of_made, given)).square(), given.mask)
         on_made = self.discriminator([one.detach() for one in of_made], given)

@@ -14,6 +14,8 @@ from baselines.flow_matching import FlowMatching, GuidedFlowMatching
 from ttsbench import Batch, ConfigError, ModelContext, TtsbenchError
 from ttsbench.model import CallCounter
 from ttsbench.nn.backbone import Backbone
+from ttsbench.nn.blocks import ConvBlock
+from ttsbench.nn.discriminator import Discriminator
 
 
 def make(in_channels, out_channels, time=False):
@@ -149,6 +151,23 @@ def test_a_discriminator_that_tells_nothing_for_long_stops_it():
     useful = Health()
     for step in range(2000):
         useful.look(torch.tensor(1.0), 0.5 + 0.4 * (step % 2))
+
+
+def test_a_discriminator_learns_what_differs_beside_much_that_does_not():
+    """Features of two kinds that have text and noise in common, ten times the size of what tells them apart."""
+    torch.manual_seed(0)
+    discriminator, kind = Discriminator([ConvBlock(32), ConvBlock(32)], DIM), 0.3 * torch.randn(32)
+    optimizer = torch.optim.Adam(discriminator.parameters(), 1e-3)
+    cond = bimodal(8).cond
+    for step in range(100):
+        common = 3 * torch.randn(2, *cond.sequence.shape[:2], 32)
+        real, made = (discriminator([one + sign * kind for one in common], cond) for sign in (1, -1))
+        if step == 0:
+            assert (real == 0.5).all() and (made == 0.5).all()
+        optimizer.zero_grad()
+        ((1 - real).square() + made.square()).mean().backward()
+        optimizer.step()
+    assert float(((real > 0.5).float() + (made < 0.5).float()).mean()) / 2 > 0.85
 
 
 def test_what_cannot_be_distilled_is_refused(teacher):
