@@ -241,7 +241,9 @@ def _start_worker(queue: Any, threads: int) -> None:
 
 
 def _work(run: Run, job: Job, index: int, task: Task) -> None:
-    stage_module(job.stage).work(run, job, task, _task_progress(job.id, index))
+    progress = _task_progress(job.id, index)
+    progress(0.0)  # this is when it begins
+    stage_module(job.stage).work(run, job, task, progress)
 
 
 def _task_progress(job_id: str, index: int) -> Progress:

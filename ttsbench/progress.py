@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ttsbench.jobs import Job
+from ttsbench.pace import Pace
 
 LINE_EVERY_S = 15.0
 
@@ -54,24 +54,20 @@ class Reporter(Protocol):
 
 
 class RunReporter:
-    """Weighs jobs by their estimated cost, and corrects the time left by how those estimates have held so far."""
+    """Says what is done, what is under way and how long the rest will take."""
 
     def __init__(self, console: Console, quiet: bool, workers: int) -> None:
         self._console, self._workers = console, workers
         self._bar = None if quiet or not console.is_terminal else _bar(console)
         self._lock = threading.Lock()
-        self._jobs: dict[str, Job] = {}
-        self._tasks: dict[str, int] = {}
-        self._fractions: dict[str, dict[int, float]] = defaultdict(dict)
+        self._pace = Pace([], workers)
         self._active: list[str] = []
-        self._closed: set[str] = set()
         self._began = self._last_line = time.monotonic()
-        self._total, self._heading = 0.0, ""
+        self._heading = ""
 
     def start(self, plan: Sequence[Job], waiting: Sequence[Job]) -> None:
         """Open the bar."""
-        self._jobs = {job.id: job for job in waiting}
-        self._total = sum(job.cost_s for job in waiting)
+        self._pace = Pace(waiting, self._workers)
         done = len(plan) - len(waiting)
         if not waiting:
             return
@@ -97,14 +93,12 @@ class RunReporter:
             self._console.print(self._heading)
             self._heading = ""
         with self._lock:
-            self._tasks[job.id] = tasks
+            self._pace.cut(job, tasks)
 
     def task_progress(self, job_id: str, index: int, fraction: float) -> None:
         """Move the bar."""
         with self._lock:
-            if job_id in self._closed:  # a worker's last words may arrive after its result
-                return
-            self._fractions[job_id][index] = fraction
+            self._pace.seen(job_id, index, fraction, time.monotonic())
         self._show()
 
     def task_done(self, job: Job, index: int) -> None:
@@ -113,44 +107,33 @@ class RunReporter:
 
     def job_done(self, job: Job) -> None:
         """A line for each job."""
-        self._close(job)
+        self._close(job, self._pace.done)
         self._console.print(f"  done    {job.id}  [dim]{clock(self._elapsed())}[/dim]", highlight=False)
 
     def job_failed(self, job: Job, reason: str) -> None:
         """A line with the reason."""
-        self._close(job)
+        self._close(job, self._pace.given_up)
         self._console.print(f"  failed  {job.id}: {reason}", style="red", highlight=False, markup=False)
 
     def message(self, text: str) -> None:
         """A line."""
         self._console.print(text, highlight=False, markup=False)
 
-    def _close(self, job: Job) -> None:
+    def _close(self, job: Job, note: Callable[[Job], None]) -> None:
         with self._lock:
             if job.id in self._active:
                 self._active.remove(job.id)
-            self._closed.add(job.id)
-            self._tasks[job.id] = 1
-            self._fractions[job.id] = {0: 1.0}
+            note(job)
         self._show()
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began
 
-    def _finished_s(self) -> float:
-        """Estimated cost of what is done."""
-        return sum(
-            self._jobs[job].cost_s * sum(fractions.values()) / max(1, self._tasks.get(job, 1))
-            for job, fractions in self._fractions.items()
-            if job in self._jobs
-        )
-
     def _show(self) -> None:
         with self._lock:
-            finished, elapsed = self._finished_s(), self._elapsed()
-            fraction = finished / self._total if self._total else 1.0
-            pace = elapsed / finished if finished > 0.02 * self._total else 1 / self._workers
-            left = f"about {clock((self._total - finished) * pace)} left"
+            elapsed, seconds = self._elapsed(), self._pace.left_s()
+            fraction = elapsed / (elapsed + seconds) if seconds else 1.0
+            left = f"about {clock(seconds)} left"
             what = ", ".join(self._active[:3]) + (" …" if len(self._active) > 3 else "")
             line_due = time.monotonic() - self._last_line > LINE_EVERY_S
             if line_due:
