@@ -1,8 +1,8 @@
 """What each job is expected to take, in seconds on one worker: for ``--dry-run`` and for the time left.
 
 The factors are those of a comparison of L1 and L2 on the embedded corpus, 9:49 minutes in all on two AMD EPYC cores,
-with forced alignment added for corpora without TextGrids; training is scaled by what this machine's matrix product
-reaches.
+with forced alignment added for corpora without TextGrids; training is scaled by what this machine reaches in a step of
+the backbone, for a bare matrix product may be several times as fast.
 """
 
 from __future__ import annotations
@@ -21,23 +21,28 @@ TRANSCRIBE_RTF = 0.05
 SCORE_RTF = 0.07
 CLIP_S = 6.0  # an utterance of the test split
 ESPEAK_MINUTES = 24.0
-MODEL_EFFICIENCY = 0.85  # of the matrix product's rate, reached by a training step
+FRAMES = 1024  # of the batch by which a machine is timed
 
 
 @cache
-def machine_flops() -> float:
-    """Multiply-adds times two per second that one thread reaches in a matrix product."""
+def training_flops(dim: int, layers: int) -> float:
+    """Multiply-adds times two per second that one thread reaches in training steps of a backbone, the best of five."""
     import torch
+
+    from ttsbench.nn.backbone import Backbone
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        left, right = torch.ones(512, 512), torch.ones(512, 512)
-        left @ right
-        start = time.perf_counter()
-        for _ in range(4):
-            left @ right
-        return 4 * 2 * 512**3 / (time.perf_counter() - start)
+        with torch.random.fork_rng():
+            backbone = Backbone(0, 1, dim, dim, layers, 7, time=False)
+        cond, mask = torch.ones(1, FRAMES, dim), torch.ones(1, FRAMES, dtype=torch.bool)
+        seconds = []
+        for _ in range(5):  # the first are slow
+            start = time.perf_counter()
+            backbone(None, cond, mask).sum().backward()
+            seconds.append(time.perf_counter() - start)
+        return 6 * 8 * dim**2 * layers * FRAMES / min(seconds)
     finally:
         torch.set_num_threads(threads)
 
@@ -63,7 +68,8 @@ def train_s(experiment: Experiment, train: TrainConfig, role: Role, step_cost: f
     phones = train.batch_size * (90 if role == "prosody" else 40)  # of a crop, those within reach
     frames = train.batch_size * (train.crop_frames or 500) if role == "acoustic" else phones
     work = 6 * block * (size.encoder_layers * phones + step_cost * size.backbone_layers * frames)
-    return float(train.steps * work / (MODEL_EFFICIENCY * machine_flops()) / experiment.compute.threads)
+    rate = training_flops(size.dim, size.backbone_layers)
+    return float(train.steps * work / rate / experiment.compute.threads)
 
 
 def synthesize_s(experiment: Experiment, samples: int, sampling: Mapping[str, Any]) -> float:
@@ -72,7 +78,8 @@ def synthesize_s(experiment: Experiment, samples: int, sampling: Mapping[str, An
     seconds = experiment.corpus.test * samples * CLIP_S
     frames = seconds * experiment.mel.sample_rate / experiment.mel.hop_length
     nfe = sum(role["nfe"] for role in sampling.values())
-    network = 2 * 8 * size.dim**2 * size.backbone_layers * frames * nfe / (MODEL_EFFICIENCY * machine_flops())
+    work = 2 * 8 * size.dim**2 * size.backbone_layers * frames * nfe
+    network = work / training_flops(size.dim, size.backbone_layers)
     return float(seconds * VOCODER_RTF + network)
 
 
