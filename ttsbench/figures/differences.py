@@ -22,7 +22,7 @@ def differences(run: FinishedRun) -> Drawing | None:
     caption = (
         f"Paired differences to {frame['baseline'].iloc[0]}, on the utterances that both systems have. Filled: told "
         f"apart from 0 (p < {SIGNIFICANT:g} in a paired permutation test after Holm's correction over the systems of a "
-        "panel, and 0 outside the interval). Shaded: better than the baseline."
+        "panel, or the same for every clip; and 0 outside the interval). Shaded: better than the baseline."
     )
     return Drawing(draw_differences(frame), caption, frame)
 
@@ -32,14 +32,15 @@ def differences_frame(run: FinishedRun) -> pd.DataFrame:
     found = run.differences[run.differences["system"].isin(run.shown)]
     parts = []
     for metric in run.experiment.table.metrics or [name for name in run.metrics if not run.asks_cost(name)]:
-        rows = found[(found["metric"] == metric) & found["p"].notna()]
+        rows = found[(found["metric"] == metric) & found["difference"].notna()]
         if rows.empty or not rows["difference"].any():
             continue
         head, info = run.heading(metric), run.metrics[metric].info
         numbers = rows[["difference", "low", "high"]].astype(float) * head.scale
         better = {True: "up", False: "down", None: ""}[info.higher_is_better]
         names = {column: rows[column].map(run.title) for column in ("baseline", "system")}
-        told = (rows["p_holm"] < SIGNIFICANT) & ~((numbers["low"] <= 0) & (numbers["high"] >= 0))
+        told = (rows["p_holm"] < SIGNIFICANT) | (numbers["low"] == numbers["high"])  # what never varies needs no test
+        told &= ~((numbers["low"] <= 0) & (numbers["high"] >= 0))
         parts.append(numbers.assign(metric=head.plain, better=better, **names, told_apart=told))
     columns = ["metric", "better", "baseline", "system", "difference", "low", "high", "told_apart"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
