@@ -257,6 +257,9 @@ def test_a_table_is_chosen_by_names_that_are_there(write):
     assert not load_experiment(write("mine", BASE), chosen[2:]).table.chosen, "titles alone choose nothing"
     without = load_experiment(write("mine", BASE), [*chosen[2:], "table.titles={mcd: null}"])
     assert without.table.titles == {"l2+oracle": "L2"}, "null takes back what a base calls a row or a metric"
+    family = ["adapters.mild={adapter: flow, temperature: 0.5}", "table.titles={flow+oracle: Flow}"]
+    found = load_experiment(write("mine", BASE), family)
+    assert found.family("mild+oracle") == "flow+oracle" and found.table.titles == {"flow+oracle": "Flow"}
 
 
 # Claims

@@ -138,9 +138,9 @@ def test_quality_against_cost(run):
 
 def test_differences_that_are_told_apart_are_filled(run):
     frame = differences(run).frame
-    shown = {"distortion (dB)", "JS log-F0", "W1 F0, one input (semitones)", "global variance ratio"}
+    shown = {"distortion (dB)", "JS log-F0 (bits)", "W1 F0, one input (semitones)", "global variance ratio"}
     assert set(frame["metric"]) == shown, "no cost, where none was chosen"
-    constant = frame[frame["metric"] == "JS log-F0"].set_index("system")["told_apart"]
+    constant = frame[frame["metric"] == "JS log-F0 (bits)"].set_index("system")["told_apart"]
     assert constant.to_dict() == {"l2+oracle": False, "flow+oracle": True, "diffusion+oracle": False}
     distortion = frame[frame["metric"] == "distortion (dB)"].set_index("system")
     assert list(distortion.index) == ["l2+oracle", "flow+oracle", "diffusion+oracle"]

@@ -199,7 +199,7 @@ class TableConfig(Section):
 
     metrics: tuple[str, ...] = ()  # columns, in this order; all where left out
     systems: tuple[str, ...] = ()  # rows, in this order; all where left out
-    titles: dict[str, str] = Field(default_factory=dict)  # what a row or a metric is called, everywhere
+    titles: dict[str, str] = Field(default_factory=dict)  # what a row, a family of rows or a metric is called
 
     @field_validator("titles", mode="before")
     @classmethod
@@ -284,3 +284,8 @@ class Experiment(Section):
     def acoustic_labels(self) -> tuple[str, ...]:
         """Labels that serve as acoustic models."""
         return self.acoustic or tuple(self.adapters)
+
+    def family(self, system: str) -> str:
+        """The adapters of a system's models, which rows that are sampled or trained differently share."""
+        parts = [part for part in pair(system) if part]
+        return "+".join(self.adapters[part].adapter if part in self.adapters else part for part in parts)

@@ -178,11 +178,11 @@ def check_plugins(experiment: Experiment) -> None:
 
 def check_table(experiment: Experiment, rows: Sequence[str]) -> None:
     """What is chosen for a paper's table is there, is chosen once, and no two rows have one title."""
-    table = experiment.table
+    table, families = experiment.table, dict.fromkeys(map(experiment.family, rows))
     for key, names, known, what in (
         ("metrics", table.metrics, experiment.metrics, "metric of this experiment"),
         ("systems", table.systems, rows, "row of this experiment"),
-        ("titles", table.titles, [*rows, *experiment.metrics], "row or metric of this experiment"),
+        ("titles", table.titles, [*rows, *families, *experiment.metrics], "row or metric of this experiment"),
     ):
         for name in names:
             if name not in known:

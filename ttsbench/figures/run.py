@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ttsbench.config import Experiment, pair
+from ttsbench.config import Experiment
 from ttsbench.results import MetricRows
 from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.tables import Heading, heading
@@ -90,14 +90,12 @@ class FinishedRun:
         """What many systems are told apart by: the objectives of their models. Who is alone in that keeps his title."""
         families = self._families
         alone = sum(one == families[system] for one in families.values()) == 1
-        return self.title(system) if alone or len(families) <= FEW else families[system]
+        return self.title(system if alone or len(families) <= FEW else families[system])
 
     @cached_property
     def _families(self) -> dict[str, str]:
-        """The adapters of each model's parts."""
-        adapters = self.experiment.adapters
-        names = {label: config.adapter for label, config in adapters.items()}
-        return {name: "+".join(names.get(label, label) for label in pair(name)) for name in self.models}
+        """That of each model."""
+        return {name: self.experiment.family(name) for name in self.models}
 
 
 def _read(path: Path, numbers: Sequence[str]) -> pd.DataFrame:

@@ -79,7 +79,7 @@ def _order(metric: str) -> int:
 def _family(run: FinishedRun, metric: str, sweep: Sweep) -> pd.DataFrame:
     settings = {system: setting for setting, system in sorted(sweep.systems.items())}
     rows = run.shown_summary(list(settings), [metric])
-    return rows.assign(family=sweep.family, setting=rows["system"].map(settings))
+    return rows.assign(family=run.title(sweep.family), setting=rows["system"].map(settings))
 
 
 @styled
