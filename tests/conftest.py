@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from ratio_rows import floored_rows, rate_rows, three_seeds
 
 torch.set_num_threads(1)  # as the workers of a run: threads that wait for one another cost more than small tensors gain
 
@@ -16,3 +17,21 @@ def speech_data() -> Path:
     if not root or not Path(root).is_dir():
         pytest.skip("needs real speech: set TTSBENCH_DATA to the folder that holds ljspeech-mini and librispeech-3spk")
     return Path(root)
+
+
+@pytest.fixture
+def rate(tmp_path):
+    """Four systems, one clip of which failed."""
+    return rate_rows(tmp_path)
+
+
+@pytest.fixture
+def floored(tmp_path):
+    """The same by a metric with a floor."""
+    return floored_rows(tmp_path)
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    """Three training seeds: a and b alike, c worse."""
+    return three_seeds(tmp_path)

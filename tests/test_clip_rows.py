@@ -4,20 +4,10 @@ import math
 
 import pandas as pd
 import pytest
-from ratio_rows import Ratio, floored_rows, rate_rows, write
+from ratio_rows import Ratio, write
 
 from ttsbench.clip_rows import COLUMNS, clip_frame, write_clip_rows
 from ttsbench.results import read_rows
-
-
-@pytest.fixture
-def rate(tmp_path):
-    return rate_rows(tmp_path)
-
-
-@pytest.fixture
-def floored(tmp_path):
-    return floored_rows(tmp_path)
 
 
 def test_rows_of_all_metrics_go_to_one_file(rate, floored, tmp_path):

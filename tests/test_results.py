@@ -9,12 +9,9 @@ from ratio_rows import (
     SYSTEMS,
     FlooredRatio,
     Ratio,
-    floored_rows,
     found_in,
     frame_rows,
-    rate_rows,
     table_of,
-    three_seeds,
     write,
 )
 
@@ -28,22 +25,6 @@ from ttsbench.results import (
     read_rows,
 )
 from ttsbench.tables import all_notes
-
-
-@pytest.fixture
-def rate(tmp_path):
-    return rate_rows(tmp_path)
-
-
-@pytest.fixture
-def seeds(tmp_path):
-    return three_seeds(tmp_path)
-
-
-@pytest.fixture
-def floored(tmp_path):
-    return floored_rows(tmp_path)
-
 
 # summary.csv
 

@@ -11,11 +11,8 @@ from ratio_rows import (
     SAMPLING,
     SYSTEMS,
     Ratio,
-    floored_rows,
     frame_rows,
-    rate_rows,
     table_of,
-    three_seeds,
     write,
 )
 
@@ -24,21 +21,6 @@ from ttsbench.results import Comparison, read_rows, summary
 from ttsbench.tables import Table, all_notes, heading, latex, markdown, rivals
 from ttsbench.tables.table import best_models
 from ttsbench.types import Behaviour, MetricInfo
-
-
-@pytest.fixture
-def rate(tmp_path):
-    return rate_rows(tmp_path)
-
-
-@pytest.fixture
-def floored(tmp_path):
-    return floored_rows(tmp_path)
-
-
-@pytest.fixture
-def seeds(tmp_path):
-    return three_seeds(tmp_path)
 
 
 def test_the_best_is_best_on_the_intersection(rate):

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shutil
 
 import pytest
 import torch
@@ -72,6 +73,26 @@ def test_a_pupil_finds_its_teacher_in_the_folder_of_its_own_run(site):
     assert "2 models were trained before" in said
     for source in read_json(second / "train" / "pupil-acoustic-seed0" / "model.json")["sources"].values():
         assert (second / source / "weights.safetensors").exists()
+
+
+def test_a_pupil_whose_teacher_is_gone_is_trained_anew(site, tmp_path):
+    """Its teacher, trained by other code, is another."""
+    site("first", adapters={"pupil": {}}, prosody=["oracle"])
+    for model in (tmp_path / "cache" / "models").iterdir():
+        if read_json(model / "model.json")["adapter"] == "l1":
+            shutil.rmtree(model)
+    second, said = site("second", adapters={"pupil": {}}, prosody=["oracle"])
+    assert "trained before" not in said
+    assert sorted(path.name for path in (second / "train").iterdir()) == ["l1-acoustic-seed0", "pupil-acoustic-seed0"]
+
+
+def test_a_removed_teacher_is_trained_before_its_pupil_speaks(site):
+    first, _ = site("first", adapters={"pupil": {}}, prosody=["oracle"])
+    again = {path: path.read_bytes() for path in first.glob("wavs/pupil+oracle/**/*.wav")}
+    shutil.rmtree(first / "train" / "l1-acoustic-seed0")
+    shutil.rmtree(first / "wavs" / "pupil+oracle")
+    site("first", adapters={"pupil": {}}, prosody=["oracle"], compute={**TINY["compute"]})
+    assert again == {path: path.read_bytes() for path in again}
 
 
 def test_every_objective_goes_on_from_where_one_model_stopped(site):

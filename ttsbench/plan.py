@@ -76,6 +76,12 @@ class _Training:
         """The job that trains a label's model for a role and a seed."""
         return self._job(self._experiment.adapters[label], label, role, seed)
 
+    def loaded_with(self, job: Job) -> list[Job]:
+        """A model and those it cannot be loaded without: its sources, and theirs."""
+        folders = job.spec["sources"].values()
+        sources = [one for one in self.jobs.values() if one.folder in folders]
+        return [*(loaded for source in sources for loaded in self.loaded_with(source)), job]
+
     def _job(self, config: AdapterConfig, label: str, role: Role, seed: int, beginning: bool = False) -> Job:
         info = registry.trainable(config.adapter).info
         needed_first = registry.starts_from(config.adapter, config.options)
@@ -133,11 +139,12 @@ class _Training:
                 spec["start"] = start.folder
             if budget:
                 spec["budget"] = budget
-            needed = [*sources.values(), *(job for job in (prosody, start) if job)]
+            firsts = [*sources.values(), *(job for job in (prosody, start) if job)]
+            needed = dict.fromkeys(job.id for first in firsts for job in self.loaded_with(first))
             self.jobs[key] = Job(
                 f"train {name}",
                 "train",
-                (self._prepare.id, *(job.id for job in needed)),
+                (self._prepare.id, *needed),
                 key,
                 f"train/{name}",
                 costs.train_s(self._experiment, train, role, info.step_cost),
@@ -173,7 +180,7 @@ def _synthesize(experiment: Experiment, system: System, prepare: Job, trained: _
         yield Job(
             f"synthesize {system.name} seed{seed}",
             "synthesize",
-            (prepare.id, *(job.id for job in models.values())),
+            (prepare.id, *(job.id for model in models.values() for job in trained.loaded_with(model))),
             key,
             f"wavs/{system.name}/seed{seed}",
             costs.synthesize_s(experiment, samples, sampling),

@@ -40,18 +40,31 @@ def keep(run: Run, job: Job) -> None:
 
 
 def reuse(run: Run, plan: Sequence[Job]) -> int:
-    """Copy every model of the plan that the cache has and the run lacks; their number."""
-    missing = [job for job in plan if job.stage == "train" and not is_done(job.path(run), job.key)]
-    found = [job for job in missing if _place(job).exists()]
-    for job in found:
-        folder = job.path(run)
-        open_folder(folder, job.key)
-        for name in FILES:
-            shutil.copyfile(_place(job) / name, folder / name)
-        # The models it started from may have other folders here.
-        write_json(folder / "model.json", {**read_json(folder / "model.json"), **job.spec})
-        mark_done(folder, job.key)
-    return len(found)
+    """Copy every model of the plan that the cache has and the run lacks; their number.
+
+    Not one whose sources have to be trained again: they would be others than those it was made from.
+    """
+    trainings = {job.id: job for job in plan if job.stage == "train"}
+    there: set[str] = set()
+    count = 0
+    for job in trainings.values():
+        if is_done(job.path(run), job.key):
+            there.add(job.id)
+        elif _place(job).exists() and there.issuperset(trainings.keys() & job.needs):
+            _copy(run, job)
+            there.add(job.id)
+            count += 1
+    return count
+
+
+def _copy(run: Run, job: Job) -> None:
+    folder = job.path(run)
+    open_folder(folder, job.key)
+    for name in FILES:
+        shutil.copyfile(_place(job) / name, folder / name)
+    # The models it started from may have other folders here.
+    write_json(folder / "model.json", {**read_json(folder / "model.json"), **job.spec})
+    mark_done(folder, job.key)
 
 
 def _place(job: Job) -> Path:
