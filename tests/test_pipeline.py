@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
-from tinycorpus import TINY, installed, tiny_corpus
+from tinyrun import METRICS, Result, compare, tiny_site
 
 from ttsbench.cli import main
 from ttsbench.results import SUMMARY_COLUMNS
@@ -26,15 +26,6 @@ from ttsbench.store import locked, read_json, write_json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SYSTEMS = ["ground-truth", "copy-synthesis", "l1+oracle", "l2+oracle", "l1+l1", "l2+l2"]
-METRICS = ["mcd", "wer", "rtf", "nfe", "params"]
-
-
-@dataclass(frozen=True)
-class Result:
-    status: int
-    out: str
-    err: str
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -52,29 +43,10 @@ class Site:
         return folder
 
 
-def compare(*arguments: str | Path) -> Result:
-    """``ttsbench compare`` in this process."""
-    began = time.monotonic()
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-        status = main(["compare", *map(str, arguments)])
-    return Result(status, out.getvalue(), err.getvalue(), time.monotonic() - began)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     root = tmp_path_factory.mktemp("pipeline")
-    with pytest.MonkeyPatch.context() as patch, installed(root / "plugins"):
-        patch.setenv("TTSBENCH_CACHE", str(root / "cache"))
-        corpus = tiny_corpus(root / "corpus", 12, corrupt=["c07"])
-        values = {
-            "corpus": {"name": "folder", "path": str(corpus), "test": 3, "valid": 2},
-            "adapters": {"l1": {}, "l2": {}},
-            "transcriber": {"name": "echo"},
-            "metrics": {name: {} for name in METRICS},
-            **TINY,
-        }
-        experiment = root / "tiny.yaml"
-        experiment.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    with tiny_site(root) as experiment:
         first = compare(experiment, "--output", root / "run", "--jobs", "2")
         yield Site(root, experiment, root / "run", first)
 
@@ -443,108 +415,3 @@ def test_a_second_run_in_the_same_folder_is_refused(site):
     assert found.status == 2
     assert found.err.startswith(f"ttsbench: Another ttsbench is running in {site.finished}.")
     assert compare(site.experiment, "--output", site.finished).status == 0
-
-
-# Bad input: one sentence, status 2, nothing begun
-
-
-@pytest.mark.parametrize(
-    ("override", "words"),
-    [
-        ("adapters.l3={}", "Unknown adapter 'l3'. Known: "),
-        ("metrics.mdc={}", "Unknown metric 'mdc'. Did you mean 'mcd'?"),
-        ("metrics.utmosv2.fodls=1", "The metric 'utmosv2' has no option 'fodls'. Did you mean 'folds'?"),
-        ("corpus.name=foldr", "Unknown corpus 'foldr'. Did you mean 'folder'?"),
-        ("vocoder.name=griffinlim", "Unknown vocoder 'griffinlim'. Did you mean 'griffin_lim'?"),
-        ("trian.acoustic.steps=3", "Unknown key 'trian'. Did you mean 'train'?"),
-        ("train.acoustic.stepz=3", "Unknown key 'train.acoustic.stepz'. Did you mean 'steps'?"),
-        ("train.acoustic.steps=many", "train.acoustic.steps: "),
-        ("nonsense", "--set takes key=value, got 'nonsense'"),
-        ("=3", "--set takes key=value, got '=3'"),
-        ("seeds=[1, 1]", "seeds must differ, got [1, 1]"),
-        ("seeds=[1", "'[1' is not YAML"),
-        ("prosody=[oracel]", "prosody: 'oracel' is no label under adapters. Did you mean 'oracle'?"),
-        ("adapters.dmd.options.ctc=1", "mel_ctc judges acoustic models"),
-        ("systems=[l1+text]", "systems: l1+text: 'text' is no label under adapters."),
-        ("corpus.path=/nowhere/at/all", "The corpus path /nowhere/at/all does not exist."),
-        ("corpus.test=9", "12 usable utterances are too few"),
-        ("metrics.speechbertscore_f1.model=side/ways/on", "side/ways/on"),
-        ("vocoder.options={iterations: 0}", "iterations must be at least 1"),
-    ],
-)
-def test_bad_values_get_one_sentence(site, tmp_path, override, words):
-    found = compare(site.experiment, "--output", tmp_path / "run", "--set", override)
-    assert_refused(found, words)
-
-
-def assert_refused(found, words):
-    assert found.status == 2, found.err
-    lines = found.err.splitlines()
-    assert len(lines) == 1, found.err
-    assert lines[0].startswith("ttsbench: ")
-    assert words in lines[0]
-    assert not found.out
-
-
-def broken(site, folder):
-    corpus = folder / "corpus"
-    shutil.copytree(site.root / "corpus", corpus)
-    return corpus
-
-
-def remove_metadata(corpus):
-    (corpus / "metadata.csv").unlink()
-
-
-def repeat_an_id(corpus):
-    with (corpus / "metadata.csv").open("a", encoding="utf-8") as file:
-        file.write("c03|see no law may\n")
-
-
-def keep_two_lines(corpus):
-    lines = (corpus / "metadata.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    (corpus / "metadata.csv").write_text("".join(lines[:2]), encoding="utf-8")
-
-
-def empty_metadata(corpus):
-    (corpus / "metadata.csv").write_text("", encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (remove_metadata, "has no metadata.csv"),
-        (repeat_an_id, "Two utterances have one id: 'c03'"),
-        (keep_two_lines, "2 usable utterances are too few"),
-        (empty_metadata, "is empty"),
-    ],
-)
-def test_a_bad_corpus_gets_one_sentence(site, tmp_path, damage, words):
-    corpus = broken(site, tmp_path)
-    damage(corpus)
-    found = compare(site.experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
-    assert_refused(found, words)
-
-
-def test_a_corpus_of_noise_files_is_refused(site, tmp_path):
-    corpus = broken(site, tmp_path)
-    for wav in (corpus / "wavs").glob("c0*.wav"):
-        wav.write_bytes(b"noise")
-    found = compare(site.experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
-    assert found.status == 2
-    assert "10 of 12 clips of 'folder' cannot be used" in found.err
-    assert "Traceback" not in found.err
-
-
-def test_a_missing_experiment_gets_one_sentence(site):
-    assert_refused(compare(site.root / "tinny.yaml"), "Did you mean 'tiny'?")
-
-
-def test_an_output_that_is_a_file_gets_one_sentence(site, tmp_path):
-    (tmp_path / "run").write_text("in the way", encoding="utf-8")
-    assert_refused(compare(site.experiment, "--output", tmp_path / "run"), str(tmp_path / "run"))
-
-
-def test_a_report_of_no_run_gets_one_sentence(tmp_path, capsys):
-    assert main(["report", str(tmp_path)]) == 2
-    assert "is no run folder" in capsys.readouterr().err

@@ -1,0 +1,31 @@
+"""Rows of scores and what is made of them, for tests of the statistics."""
+
+import math
+
+import numpy as np
+
+
+def mean(rows):
+    """Of the first column."""
+    return float(rows[:, 0].mean())
+
+
+def ratio(rows):
+    """Of sums, as error rates are."""
+    return float(rows[:, 0].sum() / rows[:, 1].sum())
+
+
+def ratio_or_nan(rows):
+    """The same where nothing may be said."""
+    return ratio(rows) if rows[:, 1].sum() else math.nan
+
+
+def random(seed=0):
+    """A generator."""
+    return np.random.default_rng(seed)
+
+
+def errors_and_words(rng, utterances=50, rate=0.2):
+    """Counts of errors in utterances of 3 to 39 words."""
+    length = rng.integers(3, 40, size=utterances)
+    return np.stack([rng.binomial(length, rate), length], axis=1).astype(float)

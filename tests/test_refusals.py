@@ -1,0 +1,116 @@
+"""Bad input: one sentence, status 2, nothing begun."""
+
+import shutil
+
+import pytest
+from tinyrun import compare, tiny_site
+
+from ttsbench.cli import main
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    with tiny_site(tmp_path_factory.mktemp("refusals")) as experiment:
+        yield experiment
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("adapters.l3={}", "Unknown adapter 'l3'. Known: "),
+        ("metrics.mdc={}", "Unknown metric 'mdc'. Did you mean 'mcd'?"),
+        ("metrics.utmosv2.fodls=1", "The metric 'utmosv2' has no option 'fodls'. Did you mean 'folds'?"),
+        ("corpus.name=foldr", "Unknown corpus 'foldr'. Did you mean 'folder'?"),
+        ("vocoder.name=griffinlim", "Unknown vocoder 'griffinlim'. Did you mean 'griffin_lim'?"),
+        ("trian.acoustic.steps=3", "Unknown key 'trian'. Did you mean 'train'?"),
+        ("train.acoustic.stepz=3", "Unknown key 'train.acoustic.stepz'. Did you mean 'steps'?"),
+        ("train.acoustic.steps=many", "train.acoustic.steps: "),
+        ("nonsense", "--set takes key=value, got 'nonsense'"),
+        ("=3", "--set takes key=value, got '=3'"),
+        ("seeds=[1, 1]", "seeds must differ, got [1, 1]"),
+        ("seeds=[1", "'[1' is not YAML"),
+        ("prosody=[oracel]", "prosody: 'oracel' is no label under adapters. Did you mean 'oracle'?"),
+        ("adapters.dmd.options.ctc=1", "mel_ctc judges acoustic models"),
+        ("systems=[l1+text]", "systems: l1+text: 'text' is no label under adapters."),
+        ("corpus.path=/nowhere/at/all", "The corpus path /nowhere/at/all does not exist."),
+        ("corpus.test=9", "12 usable utterances are too few"),
+        ("metrics.speechbertscore_f1.model=side/ways/on", "side/ways/on"),
+        ("vocoder.options={iterations: 0}", "iterations must be at least 1"),
+    ],
+)
+def test_bad_values_get_one_sentence(experiment, tmp_path, override, words):
+    found = compare(experiment, "--output", tmp_path / "run", "--set", override)
+    assert_refused(found, words)
+
+
+def assert_refused(found, words):
+    assert found.status == 2, found.err
+    lines = found.err.splitlines()
+    assert len(lines) == 1, found.err
+    assert lines[0].startswith("ttsbench: ")
+    assert words in lines[0]
+    assert not found.out
+
+
+def broken(experiment, folder):
+    corpus = folder / "corpus"
+    shutil.copytree(experiment.parent / "corpus", corpus)
+    return corpus
+
+
+def remove_metadata(corpus):
+    (corpus / "metadata.csv").unlink()
+
+
+def repeat_an_id(corpus):
+    with (corpus / "metadata.csv").open("a", encoding="utf-8") as file:
+        file.write("c03|see no law may\n")
+
+
+def keep_two_lines(corpus):
+    lines = (corpus / "metadata.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (corpus / "metadata.csv").write_text("".join(lines[:2]), encoding="utf-8")
+
+
+def empty_metadata(corpus):
+    (corpus / "metadata.csv").write_text("", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (remove_metadata, "has no metadata.csv"),
+        (repeat_an_id, "Two utterances have one id: 'c03'"),
+        (keep_two_lines, "2 usable utterances are too few"),
+        (empty_metadata, "is empty"),
+    ],
+)
+def test_a_bad_corpus_gets_one_sentence(experiment, tmp_path, damage, words):
+    corpus = broken(experiment, tmp_path)
+    damage(corpus)
+    found = compare(experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
+    assert_refused(found, words)
+
+
+def test_a_corpus_of_noise_files_is_refused(experiment, tmp_path):
+    corpus = broken(experiment, tmp_path)
+    for wav in (corpus / "wavs").glob("c0*.wav"):
+        wav.write_bytes(b"noise")
+    found = compare(experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
+    assert found.status == 2
+    assert "10 of 12 clips of 'folder' cannot be used" in found.err
+    assert "Traceback" not in found.err
+
+
+def test_a_missing_experiment_gets_one_sentence(experiment):
+    assert_refused(compare(experiment.parent / "tinny.yaml"), "Did you mean 'tiny'?")
+
+
+def test_an_output_that_is_a_file_gets_one_sentence(experiment, tmp_path):
+    (tmp_path / "run").write_text("in the way", encoding="utf-8")
+    assert_refused(compare(experiment, "--output", tmp_path / "run"), str(tmp_path / "run"))
+
+
+def test_a_report_of_no_run_gets_one_sentence(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 2
+    assert "is no run folder" in capsys.readouterr().err
