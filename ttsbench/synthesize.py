@@ -86,10 +86,10 @@ class Measured:
 
 def _meter(run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int], vocoder: Any) -> Measured:
     """Operations and memory of sampling one clip alone, and what its stream takes to begin."""
+    parameters = _parameter_bytes(run, job)  # here, so that loading the models is not metered
     with metered() as meter:
         _mels(run, job, corpus, [pair])
-    began = _first_chunk_s(run, job, corpus, pair, vocoder)
-    return Measured(meter.flops, meter.peak_bytes + _parameter_bytes(run, job), began)
+    return Measured(meter.flops, meter.peak_bytes + parameters, _first_chunk_s(run, job, corpus, pair, vocoder))
 
 
 def _first_chunk_s(
