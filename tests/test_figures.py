@@ -1,11 +1,13 @@
 """Figures: what they show of a planted run, that they can be drawn again from their tables, and how they look."""
 
+import itertools
 import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -147,6 +149,24 @@ def test_differences_that_are_told_apart_are_filled(run):
     assert set(distortion["baseline"]) == {"L1 costs $5 or $6"}
     assert distortion["told_apart"].to_dict() == {"l2+oracle": False, "flow+oracle": True, "diffusion+oracle": True}
     assert distortion.loc["flow+oracle", "difference"] == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("reach", [0.0034, 0.0076, 0.12, 3.0, 180.0])
+def test_letters_stay_apart_and_within_the_figure(reach):
+    """Beside each other where differences are small and panels four, and a long name at its whole length."""
+    rows = [{"metric": f"m{number}", "better": "down", "baseline": "L2", "system": name, "difference": -reach / 2,
+             "low": -reach, "high": 0.1 * reach, "told_apart": True}
+            for number in range(4) for name in ("short", "adversary and speaker encoder")]  # fmt: skip
+    figure = draw_differences(pd.DataFrame(rows))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+        low, high = axes.get_window_extent().x0, axes.get_window_extent().x1
+        shown = [box for box in boxes if low - 1 <= (box.x0 + box.x1) / 2 <= high + 1]
+        assert len(shown) >= 2
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(shown))
+    assert min(label.get_window_extent().x0 for label in figure.axes[0].get_yticklabels()) >= 0
 
 
 def test_shares_are_those_of_the_counts(run):

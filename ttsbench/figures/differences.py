@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ttsbench.figures.run import Drawing, FinishedRun
-from ttsbench.figures.style import GREY, LIGHT, colour, grid, panel_title, styled
+from ttsbench.figures.style import GREY, LIGHT, colour, few_numbers, grid, panel_title, styled
 from ttsbench.tables import SIGNIFICANT
 
 PANELS = 4  # side by side
@@ -74,4 +74,4 @@ def _panel(axes: Axes, rows: pd.DataFrame, systems: list[str]) -> None:
     if better:
         axes.axvspan(*((0, max(high, 0)) if better == "up" else (min(low, 0), 0)), color=LIGHT, alpha=0.5, linewidth=0)
         axes.set_xlim(low, high)
-    axes.locator_params(axis="x", nbins=4)
+    few_numbers(axes)

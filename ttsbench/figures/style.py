@@ -31,6 +31,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 GREY = "#777777"  # what is compared with
 LIGHT = "#DDDDDD"
 STYLE: dict[Any, Any] = {
+    "figure.dpi": DPI,  # letters are not as wide at every resolution: laid out as it is saved
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8,
@@ -117,6 +118,16 @@ def near(axes: Axes, low: float, high: float, lines: Iterable[float]) -> None:
     bottom, top = min([low, *there]), max([high, *there])
     margin = 0.07 * (top - bottom) or 0.1
     axes.set_ylim(bottom - margin, top + margin)
+
+
+def few_numbers(axes: Axes, letters: int = 16) -> None:
+    """As many numbers at a horizontal axis as have room beside one another in a panel of so many letters."""
+    for count in (4, 3, 2):
+        axes.locator_params(axis="x", nbins=count)
+        low, high = axes.get_xlim()
+        shown = [place for place in axes.get_xticks() if low <= place <= high]
+        if sum(map(len, axes.xaxis.get_major_formatter().format_ticks(shown))) <= letters:
+            return
 
 
 def log_axis(axes: Axes) -> None:
