@@ -239,7 +239,7 @@ def test_every_finding_is_told(write):
         ("table.metrics=[mcd, nfr]", "table.metrics: 'nfr' is no metric of this experiment. Did you mean 'nfe'?"),
         ("table.metrics=[mcd, mcd]", "table.metrics: a name stands there twice"),
         ("table.systems=[l1+oracel]", "table.systems: 'l1+oracel' is no row of this experiment. Did you mean"),
-        ("table.titles={l3+oracle: x}", "table.titles: 'l3+oracle' is no row or metric of this experiment."),
+        ("table.titles={l3+oracle: x}", "table.titles: 'l3+oracle' is no row, family or metric of this experiment."),
         ("table.titles={mcd: [x]}", "table.titles.mcd: Input should be a valid string"),
         ("table.titles={l1+oracle: l2+oracle}", "table.titles: two rows are called 'l2+oracle'"),
         ("table.columns=[mcd]", "Unknown key 'table.columns'. Known: metrics, systems, titles."),

@@ -182,7 +182,7 @@ def check_table(experiment: Experiment, rows: Sequence[str]) -> None:
     for key, names, known, what in (
         ("metrics", table.metrics, experiment.metrics, "metric of this experiment"),
         ("systems", table.systems, rows, "row of this experiment"),
-        ("titles", table.titles, [*rows, *families, *experiment.metrics], "row or metric of this experiment"),
+        ("titles", table.titles, [*rows, *families, *experiment.metrics], "row, family or metric of this experiment"),
     ):
         for name in names:
             if name not in known:
