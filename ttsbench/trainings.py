@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ttsbench.store import read_json
@@ -85,8 +86,9 @@ def _last(found: Sequence[tuple[int, float]]) -> float:
 
 
 def _change(valid: Sequence[tuple[int, float]], steps: int) -> float:
-    """Last value minus that at three quarters, over the largest fall; NaN where there is none."""
-    before = [value for step, value in valid if step <= (1 - LAST) * steps]
-    values = [value for _, value in valid]
+    """Last value minus that at three quarters, between two validations, over the largest fall; NaN where none is."""
+    times, values = [step for step, _ in valid], [value for _, value in valid]
     fall = max((height - value for height, value in zip(accumulate(values, max), values, strict=True)), default=0.0)
-    return (valid[-1][1] - before[-1]) / fall if before and fall > 0 else math.nan
+    if not fall > 0 or times[0] > (1 - LAST) * steps:
+        return math.nan
+    return float(values[-1] - np.interp((1 - LAST) * steps, times, values)) / fall
