@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,16 @@ import pandas as pd
 import pytest
 
 from ttsbench import ConfigError, TtsbenchError
-from ttsbench.claims import Claim, ScoredRun, claims_frame, claims_markdown, judge, read_claims, write_run_claims
+from ttsbench.claims import (
+    Claim,
+    ScoredRun,
+    claims_frame,
+    claims_latex,
+    claims_markdown,
+    judge,
+    read_claims,
+    write_run_claims,
+)
 from ttsbench.cli import main
 from ttsbench.clip_rows import clip_frame, read_clip_rows, write_clip_rows
 from ttsbench.results import MetricRows, read_rows
@@ -97,6 +107,17 @@ def test_a_part_without_its_systems_is_named_and_the_rest_judged(run):
     text = claims_markdown({"C1": [judgement]})
     assert "| C1 | so | espeak: **supported** |" in text
     assert "- Not judged: wer: the run has no wer." in text
+
+
+def test_runs_on_one_corpus_are_told_apart(run):
+    first = judge(claim(less="a+oracle", than=["c+oracle"]), run)
+    second = replace(first, run="longer")
+    elsewhere = replace(first, corpus="librispeech", run="readers")
+    judged = {"C1": [first, second, elsewhere]}
+    said = f"espeak ({first.run}): **supported**; espeak (longer): **supported**; librispeech: **supported** |"
+    assert said in claims_markdown(judged)
+    latex = claims_latex(judged)
+    assert r"espeak (longer): \textbf{supported}; librispeech: " in latex and "espeak (longer), $n=" in latex
 
 
 @pytest.mark.parametrize(("end", "verdict"), [(1.04, "refuted"), (1.2, "inconclusive"), (0.7, "inconclusive")])

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ttsbench import latex as tex
 from ttsbench.claims.judgement import Judgement
-from ttsbench.claims.markdown import LEGEND, notes, number
+from ttsbench.claims.markdown import LEGEND, found, notes, number
 
 LINES = 42  # of a table that a page holds
 LABEL = "tab:claims"
 TEXT = r">{\raggedright\arraybackslash}p"
+Group = tuple[str, str, Judgement]  # a claim, where it was judged, and what was found there
 PREAMBLE = f"{tex.PREAMBLE} and \\usepackage{{array}}"
 
 
@@ -28,7 +29,7 @@ def _verdicts(judged: Mapping[str, Sequence[Judgement]]) -> list[str]:
     rows = []
     for name, judgements in judged.items():
         claim = judgements[0].claim
-        said = "; ".join(rf"{tex.escape(one.corpus)}: \textbf{{{one.verdict}}}" for one in judgements if one.findings)
+        said = "; ".join(rf"{tex.escape(where)}: \textbf{{{one.verdict}}}" for where, one in found(judgements))
         cells = [tex.escape(name), tex.escape(claim.says), tex.escape(claim.paper)]
         rows.append(rf"{' & '.join([*cells, said or tex.escape(claim.without_run or 'not run')])} \\")
     tabular = [
@@ -39,34 +40,34 @@ def _verdicts(judged: Mapping[str, Sequence[Judgement]]) -> list[str]:
     return tex.table(tabular, caption, LABEL, [], tex.TEXT_POINTS)
 
 
-def _groups(judged: Mapping[str, Sequence[Judgement]]) -> Iterator[tuple[str, Judgement]]:
-    return ((name, one) for name, judgements in judged.items() for one in judgements if one.findings)
+def _groups(judged: Mapping[str, Sequence[Judgement]]) -> Iterator[Group]:
+    return ((name, where, one) for name, judgements in judged.items() for where, one in found(judgements))
 
 
-def _blocks(groups: Sequence[tuple[str, Judgement]]) -> Iterator[list[tuple[str, Judgement]]]:
+def _blocks(groups: Sequence[Group]) -> Iterator[list[Group]]:
     """Claims in runs that a page holds."""
-    block: list[tuple[str, Judgement]] = []
+    block: list[Group] = []
     count = 0
-    for name, one in groups:
+    for name, where, one in groups:
         lines = 2 + len(one.findings)
         if block and count + lines > LINES:
             yield block
             block, count = [], 0
-        block.append((name, one))
+        block.append((name, where, one))
         count += lines
     if block:
         yield block
 
 
-def _evidence(block: Sequence[tuple[str, Judgement]], label: str) -> list[str]:
+def _evidence(block: Sequence[Group], label: str) -> list[str]:
     rows, told = [], []
-    for name, one in block:
+    for name, where, one in block:
         first = one.findings[0].comparison
-        about = f"{tex.escape(one.corpus)}, $n={first.n}$, {first.seeds} seeds"
+        about = f"{tex.escape(where)}, $n={first.n}$, {first.seeds} seeds"
         rows += [r"\midrule", rf"\multicolumn{{5}}{{l}}{{\textbf{{{tex.escape(name)}}}, {about}}} & "
                  rf"\textbf{{{one.verdict}}} \\"]  # fmt: skip
         rows += [_row(one, index) for index in range(len(one.findings))]
-        told += [rf"\textbf{{{tex.escape(name)}}}, {tex.escape(one.corpus)}: {tex.escape(' '.join(notes(one)))}"]
+        told += [rf"\textbf{{{tex.escape(name)}}}, {tex.escape(where)}: {tex.escape(' '.join(notes(one)))}"]
     tabular = [
         rf"\begin{{tabular}}{{{TEXT}{{.42\textwidth}}crrrl}}", r"\toprule",
         r"What would be seen & difference & $p$ & $d$ & MDE & \\", *rows, r"\bottomrule", r"\end{tabular}",

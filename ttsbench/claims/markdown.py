@@ -19,18 +19,24 @@ def claims_markdown(judged: Mapping[str, Sequence[Judgement]], left_out: Sequenc
     """A table of verdicts, and the evidence claim by claim; ``left_out`` are claims that the run says nothing of."""
     lines = ["# Claims", "", "| claim | says | verdict |", "|---|---|---|"]
     for name, judgements in judged.items():
-        said = "; ".join(f"{escape(one.corpus)}: **{one.verdict}**" for one in judgements if one.findings)
+        said = "; ".join(f"{escape(where)}: **{one.verdict}**" for where, one in found(judgements))
         lines.append(f"| {escape(name)} | {escape(judgements[0].claim.says)} | {said or without_run(judgements[0])} |")
     for name, judgements in judged.items():
         claim = judgements[0].claim
         lines += ["", f"## {escape(name)}. {escape(claim.says)}", "", escape(claim.paper) + "."]
         lines += ["", escape(claim.without_run[:1].upper() + claim.without_run[1:]) + "."] if claim.without_run else []
-        for one in judgements:
-            if one.findings:
-                lines += ["", *_evidence(one)]
+        for _, one in found(judgements):
+            lines += ["", *_evidence(one)]
     lines += ["", LEGEND]
     lines += ["", f"Not answered by the systems and metrics of this run: {', '.join(left_out)}."] if left_out else []
     return "\n".join(lines) + "\n"
+
+
+def found(judgements: Sequence[Judgement]) -> list[tuple[str, Judgement]]:
+    """What the runs found that could judge a claim, each by its corpus, and by its run where several had that one."""
+    judged = [one for one in judgements if one.findings]
+    corpora = [one.corpus for one in judged]
+    return [(one.corpus if corpora.count(one.corpus) == 1 else f"{one.corpus} ({one.run})", one) for one in judged]
 
 
 def without_run(judgement: Judgement) -> str:
