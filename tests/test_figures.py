@@ -202,7 +202,7 @@ def test_only_metrics_of_single_clips_are_ranked(run):
 def test_the_spread_is_shown_in_its_scenarios(run):
     frame = diversity(run).frame
     assert dict(zip(frame["scenario"], frame["metric"], strict=True)) == {
-        "draws of one input": "W1 F0, one input (semitones)",
+        "draws of one input": "W1 F0 (semitones)",
         "whole test set": "global variance ratio",
     }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ttsbench.figures.run import Drawing, FinishedRun
 from ttsbench.figures.style import GREY, colour, grid, panel_title, styled
 from ttsbench.figures.tradeoff import reach
+from ttsbench.tables.headings import Heading
 
 SCENARIOS = {
     "draws of one input": ("cv_f0", "diversity_mel", "w1_same_input_f0", "w1_same_input_energy"),
@@ -15,6 +18,7 @@ SCENARIOS = {
     "different voices": ("w1_different_speaker_f0", "w1_different_speaker_energy"),
     "whole test set": ("std_ratio_log_f0", "gv_ratio"),
 }
+SAID = (", one input", ", other texts", ", other voices")  # by the scenario already
 PANELS = 4  # side by side
 ROW_INCHES = 0.17
 
@@ -40,11 +44,18 @@ def diversity_frame(run: FinishedRun) -> pd.DataFrame:
             if name in run.metrics:
                 rows = run.shown_summary(run.shown, [name])
                 recorded = run.shown_summary(["ground-truth"], [name])["value"]
-                rows = rows.assign(scenario=scenario, metric=run.heading(name).plain,
+                rows = rows.assign(scenario=scenario, metric=_without_scenario(run.heading(name)).plain,
                                    recordings=recorded.iloc[0] if len(recorded) else float("nan"))  # fmt: skip
                 parts.append(rows.assign(system=rows["system"].map(run.title)))
     columns = ["scenario", "metric", "system", "value", "low", "high", "recordings"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _without_scenario(heading: Heading) -> Heading:
+    title = heading.title
+    for said in SAID:
+        title = title.removesuffix(said)
+    return replace(heading, title=title)
 
 
 @styled
@@ -62,7 +73,7 @@ def draw_diversity(frame: pd.DataFrame) -> Figure:
             axes.axvline(1, color=GREY, linestyle="--", linewidth=0.8)
         elif rows["recordings"].notna().all():
             axes.axvline(rows["recordings"].iloc[0], color=GREY, linestyle=":", linewidth=0.8)
-        panel_title(axes, f"{scenario}: {metric}")
+        panel_title(axes, f"{scenario}:\n{metric}", 21)
         axes.set_yticks(range(len(systems)), systems)
         axes.set_ylim(len(systems) - 0.5, -0.5)
         axes.tick_params(labelleft=number % PANELS == 0)

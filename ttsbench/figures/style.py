@@ -102,10 +102,11 @@ def grid(count: int, columns: int, height: float, more: float = 0.5) -> tuple[Fi
     return figure, panels[:count]
 
 
-def panel_title(axes: Axes, text: str) -> None:
-    """A title as wide as one of four panels."""
-    unbroken = text.replace("→ ", "→\u00a0")
-    axes.set_title(textwrap.fill(unbroken, 25), loc="left", fontsize=7)
+def panel_title(axes: Axes, text: str, letters: int = 25) -> None:
+    """A title in lines of so many letters: as wide as one of four panels."""
+    lines = text.replace("→ ", "→\u00a0").split("\n")
+    wrapped = "\n".join(textwrap.fill(line, letters, break_on_hyphens=False) for line in lines)
+    axes.set_title(wrapped, loc="left", fontsize=7)
 
 
 def near(axes: Axes, low: float, high: float, lines: Iterable[float]) -> None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ttsbench.figures.run import Drawing, FinishedRun
-from ttsbench.figures.style import colour, grid, styled
+from ttsbench.figures.style import colour, grid, legend_above, panel_title, styled
 from ttsbench.trainings import model_of, points, read_curve
 
 PANELS = 5  # side by side
@@ -44,12 +44,13 @@ def training_frame(run: FinishedRun) -> pd.DataFrame:
 def draw_training(frame: pd.DataFrame) -> Figure:
     """A panel for each model, a colour for each seed, from ``COLUMNS``."""
     groups = list(frame.groupby(["role", "model"], sort=False))
-    figure, panels = grid(len(groups), PANELS, 1.25, more=0.3)
+    figure, panels = grid(len(groups), PANELS, 1.25, more=0.5)
     for axes, ((role, model), rows) in zip(panels, groups, strict=True):
         _panel(axes, rows)
-        axes.set_title(f"{model}, {role}", fontsize=7)
+        panel_title(axes, f"{model}, {role}", 21)
     figure.supxlabel("optimizer step", fontsize=8)
-    figure.supylabel("loss (line: training, dots: validation)", fontsize=8)
+    figure.supylabel("loss", fontsize=8)
+    legend_above(figure, panels)
     return figure
 
 
@@ -57,5 +58,8 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     for number, (_, curve) in enumerate(rows.groupby("seed", sort=False)):
         for kind, look in (("training", "-"), ("validation", "o")):
             found = curve[curve["kind"] == kind]
-            axes.plot(found["step"], found["loss"], look, color=colour(number), markersize=2, linewidth=0.7)
+            axes.plot(
+                found["step"], found["loss"], look, color=colour(number), markersize=2, linewidth=0.7,
+                label="" if number else kind,
+            )  # fmt: skip
     axes.locator_params(axis="x", nbins=3)
