@@ -64,12 +64,9 @@ class _Executor:
         # A run stopped by hand leaves semaphores to the system; nobody needs to read about it.
         os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
         self._context = multiprocessing.get_context("spawn")
-        self._updates = self._context.Queue()
         self._pool = self._new_pool()
 
     def run(self) -> Mapping[str, str]:
-        listener = threading.Thread(target=self._listen, daemon=True)
-        listener.start()
         try:
             while self._waiting or self._running:
                 self._start_ready()
@@ -79,10 +76,14 @@ class _Executor:
             raise
         self._pool.shutdown()
         self._updates.put(None)
-        listener.join()
+        self._listener.join()
         return self._failures
 
     def _new_pool(self) -> ProcessPoolExecutor:
+        """Workers with a queue of their own: one that died may have died holding the lock of the queue before."""
+        self._updates: Any = self._context.Queue()
+        self._listener = threading.Thread(target=self._listen, args=(self._updates,), daemon=True)
+        self._listener.start()
         threads = self._run.experiment.compute.threads
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -203,8 +204,8 @@ class _Executor:
         self._failures[job.id] = reason
         self._reporter.job_failed(job, reason)
 
-    def _listen(self) -> None:
-        while (update := self._updates.get()) is not None:
+    def _listen(self, updates: Any) -> None:
+        while (update := updates.get()) is not None:
             self._reporter.task_progress(*update)
 
 

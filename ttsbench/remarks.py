@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ttsbench import registry
-from ttsbench.config import Experiment
+from ttsbench.config import ORACLE, TEXT, Experiment
 from ttsbench.evaluated import evaluated_utterances
 from ttsbench.folders import REQUEST, request_notes
+from ttsbench.plan import systems
 from ttsbench.representation import maker
 from ttsbench.store import read_json
 
@@ -31,8 +32,16 @@ def remarks(folder: Path, experiment: Experiment) -> list[str]:
     """How rows are named, who started from what, and what preparing or matching the clips had to say."""
     if (folder / REQUEST).exists():
         return request_notes(folder)
-    naming = "In a row's name a+b, a is the acoustic model and b the prosody's."
-    return [naming, *_starts(experiment), *_own_budgets(experiment), *read_json(folder / "prepare" / "notes.json")]
+    prepared = read_json(folder / "prepare" / "notes.json")
+    return [_naming(experiment), *_starts(experiment), *_own_budgets(experiment), *prepared]
+
+
+def _naming(experiment: Experiment) -> str:
+    """What stands on both sides of the plus."""
+    sources = {system.prosody for system in systems(experiment)}
+    special = {ORACLE: "oracle is the recording's", TEXT: "text is nobody's: a speaks from text alone"}
+    told = [meaning for source, meaning in special.items() if source in sources]
+    return f"In a row's name a+b, a is the acoustic model and b the prosody's{'; '.join(['', *told])}."
 
 
 def _starts(experiment: Experiment) -> list[str]:
