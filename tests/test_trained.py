@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tinycorpus import TINY, installed, tiny_corpus
 
 from ttsbench.cli import main
@@ -84,6 +84,14 @@ def test_a_pupil_whose_teacher_is_gone_is_trained_anew(site, tmp_path):
     second, said = site("second", adapters={"pupil": {}}, prosody=["oracle"])
     assert "trained before" not in said
     assert sorted(path.name for path in (second / "train").iterdir()) == ["l1-acoustic-seed0", "pupil-acoustic-seed0"]
+
+
+def test_a_pupil_of_another_teacher_is_another(site):
+    site("first", adapters={"pupil": {}}, prosody=["oracle"])
+    second, _ = site("second", adapters={"l1": {}}, prosody=["oracle"])
+    path = second / "train" / "l1-acoustic-seed0" / "weights.safetensors"
+    save_file({name: 1.5 * tensor for name, tensor in load_file(path).items()}, path)
+    assert "trained before" not in site("second", adapters={"l1": {}, "pupil": {}}, prosody=["oracle"])[1]
 
 
 def test_a_removed_teacher_is_trained_before_its_pupil_speaks(site):

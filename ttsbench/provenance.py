@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -18,7 +17,7 @@ from ttsbench.evaluated import evaluated_utterances
 from ttsbench.folders import REQUEST
 from ttsbench.jobs import Run
 from ttsbench.scoring import GROUND_TRUTH
-from ttsbench.store import content_hash, write_text
+from ttsbench.store import content_hash, file_hash, write_text
 
 COMMAND, COMMITS = "command.txt", "commits.txt"
 WATCHED = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "pocketsphinx", "pymcd", "pysptk",
@@ -45,7 +44,7 @@ def provenance(run: Run) -> dict[str, Any]:
         "device": _device(run.experiment.compute.accelerator),
         "seeds": list(run.experiment.seeds),
         "corpus": _corpus(run),
-        "weights": {path.parent.name: _file_hash(path) for path in weights},
+        "weights": {path.parent.name: file_hash(path) for path in weights},
     }
 
 
@@ -114,7 +113,3 @@ def _device(accelerator: str) -> str:
     import torch
 
     return "cpu" if accelerator == "cpu" or not torch.cuda.is_available() else str(torch.cuda.get_device_name())
-
-
-def _file_hash(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()

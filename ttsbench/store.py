@@ -38,6 +38,11 @@ def content_hash(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
+def file_hash(path: Path) -> str:
+    """Of all that a file holds."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
 def sampled_hash(path: Path) -> str:
     """Hash of a file's size and of evenly spaced blocks of it: of the whole file up to 64 KiB, else in one millisecond.
 

@@ -1,6 +1,7 @@
 """Models that were trained before, by key: an experiment that asks for one of them is given a copy.
 
-The key holds everything a training depends on, and here the code that trains as well. So a sweep over temperatures, or
+The key holds everything a training depends on, and here the code that trains and the weights that it started from as
+well: a student comes with the teacher that it was made from, or is trained anew. So a sweep over temperatures, or
 another choice of prosody, trains nothing that any run on this machine has trained. A run's folder has copies of its own
 and stays whole when the cache is emptied; what a model cost is what it cost when it was trained.
 """
@@ -15,16 +16,17 @@ from pathlib import Path
 
 from ttsbench.jobs import Job, Run
 from ttsbench.registry import bare_source
-from ttsbench.store import cache_dir, content_hash, is_done, mark_done, open_folder, read_json, write_json
+from ttsbench.store import cache_dir, content_hash, file_hash, is_done, mark_done, open_folder, read_json, write_json
 
-FILES = ("weights.safetensors", "model.json", "curve.csv", "cost.json")
+WEIGHTS = "weights.safetensors"
+FILES = (WEIGHTS, "model.json", "curve.csv", "cost.json")
 CODE = ("nn", "energy", "data", "model.py", "predicted.py", "train.py", "types.py")
 
 
 def keep(run: Run, job: Job) -> None:
     """Put a finished training into the cache."""
-    place = _place(job)
-    if place.exists():
+    place = _place(run, job)
+    if place is None or place.exists():
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
@@ -40,35 +42,35 @@ def keep(run: Run, job: Job) -> None:
 
 
 def reuse(run: Run, plan: Sequence[Job]) -> int:
-    """Copy every model of the plan that the cache has and the run lacks; their number.
-
-    Not one whose sources have to be trained again: they would be others than those it was made from.
-    """
-    trainings = {job.id: job for job in plan if job.stage == "train"}
-    there: set[str] = set()
+    """Copy every model of the plan that the cache has and the run lacks; their number."""
     count = 0
-    for job in trainings.values():
-        if is_done(job.path(run), job.key):
-            there.add(job.id)
-        elif _place(job).exists() and there.issuperset(trainings.keys() & job.needs):
-            _copy(run, job)
-            there.add(job.id)
-            count += 1
+    for job in plan:  # in which a model follows those that it starts from
+        if job.stage == "train" and not is_done(job.path(run), job.key):
+            place = _place(run, job)
+            if place is not None and place.exists():
+                _copy(run, job, place)
+                count += 1
     return count
 
 
-def _copy(run: Run, job: Job) -> None:
+def _copy(run: Run, job: Job, place: Path) -> None:
     folder = job.path(run)
     open_folder(folder, job.key)
     for name in FILES:
-        shutil.copyfile(_place(job) / name, folder / name)
+        shutil.copyfile(place / name, folder / name)
     # The models it started from may have other folders here.
     write_json(folder / "model.json", {**read_json(folder / "model.json"), **job.spec})
     mark_done(folder, job.key)
 
 
-def _place(job: Job) -> Path:
-    return cache_dir() / "models" / content_hash([job.key, _code()])
+def _place(run: Run, job: Job) -> Path | None:
+    """Where a model lies that was made from the weights which the run has; None where it has not all of them yet."""
+    spec = job.spec
+    folders = [*spec["sources"].values(), spec.get("start"), spec.get("conditioned_on", {}).get("model")]
+    made_from = [run.folder / folder / WEIGHTS for folder in folders if folder]
+    if not all(path.exists() for path in made_from):
+        return None
+    return cache_dir() / "models" / content_hash([job.key, _code(), *map(file_hash, made_from)])
 
 
 @cache
