@@ -19,6 +19,8 @@ def run(tmp_path):
     corpus = {"name": "folder", "path": "/home/ann/speech/mine"}
     experiment = {"name": "mine", "corpus": corpus, "claims": "/home/ann/claims.yaml", "seeds": [0]}
     (folder / "experiment.json").write_text(json.dumps(experiment), encoding="utf-8")
+    command = "ttsbench compare experiments/a.yaml --set corpus.path=/home/ann/mine --output '/home/ann/runs/a b/c'"
+    (folder / "provenance.json").write_text(json.dumps({"command": command, "seeds": [0]}), encoding="utf-8")
     return folder
 
 
@@ -29,6 +31,9 @@ def test_results_are_kept_and_sounds_weights_and_folders_are_not(run, tmp_path, 
     assert (kept / "figures" / "ranks.pdf").read_text(encoding="utf-8") == "figures/ranks.pdf"
     experiment = json.loads((kept / "experiment.json").read_text(encoding="utf-8"))
     assert experiment == {"name": "mine", "corpus": {"name": "folder", "path": "mine"}, "claims": None, "seeds": [0]}
+    provenance = json.loads((kept / "provenance.json").read_text(encoding="utf-8"))
+    command = "ttsbench compare experiments/a.yaml --set corpus.path=mine --output c"
+    assert provenance == {"command": command, "seeds": [0]}
 
 
 def test_what_an_earlier_run_had_and_this_one_has_not_goes(run, tmp_path):

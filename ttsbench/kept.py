@@ -6,17 +6,18 @@ folders of the machine it ran on. Claims can be judged on what was kept: ``claim
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
 from ttsbench.errors import TtsbenchError
 from ttsbench.store import read_json, write_json
 
-EXPERIMENT = "experiment.json"
+EXPERIMENT, PROVENANCE = "experiment.json", "provenance.json"
 FILES = (
     "table.md", "table.tex", "paper.md", "paper.tex", "claims.md", "claims.tex", "claims.csv", "summary.csv",
     "differences.csv", "best.csv", "failures.csv", "training.csv", "rows.parquet", EXPERIMENT,
-    "provenance.json",
+    PROVENANCE,
 )  # fmt: skip
 FOLDER = "figures"
 
@@ -31,7 +32,7 @@ def keep_results(run: Path, destination: Path) -> list[str]:
 
     Raises ``TtsbenchError`` where there is no finished run, or the destination is the run or holds something else.
     """
-    if not (run / "provenance.json").exists() or not (run / EXPERIMENT).exists():
+    if not (run / PROVENANCE).exists() or not (run / EXPERIMENT).exists():
         raise TtsbenchError(f"{run} holds no finished run: run its compare to the end.")
     if destination.resolve() == run.resolve():
         raise TtsbenchError(f"{run} would be kept in the place of itself: give another folder.")
@@ -49,6 +50,7 @@ def keep_results(run: Path, destination: Path) -> list[str]:
     if (run / FOLDER).exists():
         shutil.copytree(run / FOLDER, destination / FOLDER)
     write_json(destination / EXPERIMENT, _portable(run / EXPERIMENT))
+    write_json(destination / PROVENANCE, _without_folders(run / PROVENANCE))
     return sorted(path.name for path in destination.iterdir())
 
 
@@ -59,3 +61,16 @@ def _portable(path: Path) -> dict[str, object]:
     if isinstance(corpus, dict) and corpus.get("path"):
         corpus["path"] = Path(corpus["path"]).name
     return {**experiment, "claims": None}
+
+
+def _without_folders(path: Path) -> dict[str, object]:
+    """Provenance whose command calls what lies on this machine by its name alone."""
+    provenance: dict[str, object] = read_json(path)
+    if command := provenance.get("command"):
+        provenance["command"] = shlex.join(map(_named, shlex.split(str(command))))
+    return provenance
+
+
+def _named(word: str) -> str:
+    key, equals, value = word.rpartition("=")
+    return f"{key}{equals}{Path(value).name if Path(value).is_absolute() else value}"
