@@ -17,7 +17,8 @@ def run(tmp_path):
     for name in ("summary.csv", "rows.parquet", "provenance.json", "index.html", "figures/ranks.pdf", "wavs/a.wav"):
         (folder / name).write_text(name, encoding="utf-8")
     corpus = {"name": "folder", "path": "/home/ann/speech/mine"}
-    experiment = {"name": "mine", "corpus": corpus, "claims": "/home/ann/claims.yaml", "seeds": [0]}
+    codec = {"name": "encodec", "options": {"model": "/home/ann/models/encodec"}}
+    experiment = {"name": "mine", "corpus": corpus, "codec": codec, "claims": "/home/ann/claims.yaml", "seeds": [0]}
     (folder / "experiment.json").write_text(json.dumps(experiment), encoding="utf-8")
     command = "ttsbench compare experiments/a.yaml --set corpus.path=/home/ann/mine --output '/home/ann/runs/a b/c'"
     (folder / "provenance.json").write_text(json.dumps({"command": command, "seeds": [0]}), encoding="utf-8")
@@ -30,7 +31,10 @@ def test_results_are_kept_and_sounds_weights_and_folders_are_not(run, tmp_path, 
     assert "experiment.json, figures, provenance.json, rows.parquet, summary.csv." in capsys.readouterr().out
     assert (kept / "figures" / "ranks.pdf").read_text(encoding="utf-8") == "figures/ranks.pdf"
     experiment = json.loads((kept / "experiment.json").read_text(encoding="utf-8"))
-    assert experiment == {"name": "mine", "corpus": {"name": "folder", "path": "mine"}, "claims": None, "seeds": [0]}
+    assert experiment == {
+        "name": "mine", "corpus": {"name": "folder", "path": "mine"}, "claims": None, "seeds": [0],
+        "codec": {"name": "encodec", "options": {"model": "encodec"}},
+    }  # fmt: skip
     provenance = json.loads((kept / "provenance.json").read_text(encoding="utf-8"))
     command = "ttsbench compare experiments/a.yaml --set corpus.path=mine --output c"
     assert provenance == {"command": command, "seeds": [0]}

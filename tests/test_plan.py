@@ -61,6 +61,14 @@ def test_systems_can_be_chosen_one_by_one(corpus):
     assert [system.name for system in found] == ["ground-truth", "copy-synthesis", "l2+oracle", "l1+l1", "l1+l2"]
 
 
+def test_nothing_is_sampled_before_what_its_model_is_loaded_with(corpus):
+    """A student is loaded with its teacher and its judges, whether or not it is trained already."""
+    jobs = {job.id: job for job in plan(corpus, adapters={"dmd": {"options": {"ctc": 1.0}}}, prosody=["oracle"])}
+    trainings = {id_ for id_ in jobs if id_.startswith("train ")}
+    assert set(jobs["synthesize dmd+oracle seed0"].needs) == {"prepare", *trainings}
+    assert {id_.split("-")[0] for id_ in trainings} == {"train diffusion", "train mel_ctc", "train dmd"}
+
+
 def test_every_model_starts_from_one_per_role_and_seed(corpus):
     budget = train(acoustic={"start_from": "l2", "start_steps": 3})
     jobs = {job.id: job for job in plan(corpus, seeds=[0, 1], **budget)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 from ttsbench.errors import TtsbenchError
 from ttsbench.store import read_json, write_json
@@ -50,27 +51,32 @@ def keep_results(run: Path, destination: Path) -> list[str]:
     if (run / FOLDER).exists():
         shutil.copytree(run / FOLDER, destination / FOLDER)
     write_json(destination / EXPERIMENT, _portable(run / EXPERIMENT))
-    write_json(destination / PROVENANCE, _without_folders(run / PROVENANCE))
+    write_json(destination / PROVENANCE, _provenance(run / PROVENANCE))
     return sorted(path.name for path in destination.iterdir())
 
 
 def _portable(path: Path) -> dict[str, object]:
     """An experiment that names no folder of this machine."""
-    experiment: dict[str, object] = read_json(path)
-    corpus = experiment.get("corpus")
-    if isinstance(corpus, dict) and corpus.get("path"):
-        corpus["path"] = Path(corpus["path"]).name
-    return {**experiment, "claims": None}
+    return {**_without_folders(read_json(path)), "claims": None}
 
 
-def _without_folders(path: Path) -> dict[str, object]:
-    """Provenance whose command calls what lies on this machine by its name alone."""
-    provenance: dict[str, object] = read_json(path)
-    if command := provenance.get("command"):
-        provenance["command"] = shlex.join(map(_named, shlex.split(str(command))))
-    return provenance
+def _provenance(path: Path) -> dict[str, object]:
+    """Provenance whose command names none either."""
+    found: dict[str, object] = read_json(path)
+    if command := found.get("command"):
+        found["command"] = shlex.join(map(_word, shlex.split(str(command))))
+    return found
 
 
-def _named(word: str) -> str:
+def _word(word: str) -> str:
     key, equals, value = word.rpartition("=")
-    return f"{key}{equals}{Path(value).name if Path(value).is_absolute() else value}"
+    return f"{key}{equals}{_without_folders(value)}"
+
+
+def _without_folders(value: Any) -> Any:
+    """A JSON value in which what lies on this machine is called by its name alone."""
+    if isinstance(value, dict):
+        return {key: _without_folders(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(one) for one in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
