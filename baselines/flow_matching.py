@@ -18,7 +18,7 @@ makes anything but noise; as data it starts from the mean, which is what short t
 
 A single step gives the conditional mean. The exact field of a Gaussian target of standard deviation 0.5, solved with
 1, 2, 4, 8, 16, 32, 64 and 128 Euler steps, keeps 0, 40, 68, 83, 91, 95, 98 and 99 % of it: what is missing of the
-spread in a table of few evaluations is the solver's doing (tests/test_flow_matching.py checks this against the product
+spread in a table of few evaluations is the solver's doing (`test_flow_matching` checks this against the product
 of the steps).
 
 Matcha-TTS also trains its encoder with a prior loss, which its alignment search needs; alignments are given here.

@@ -15,8 +15,8 @@ without the negatives' density, which masking does not have. With K negatives Y_
 At the optimum of the first, -E is log p(Y | x) / q(Y | x) for negatives of density q. ``watched`` tells how often the
 recorded utterance has the lower energy: near 1 the negatives are too easy, and the gradients vanish.
 
-Sampling needs choices the paper does not tell. The slope is that of a frame (``ttsbench/energy/network.py``), of root
-mean square 1 at most in each frame, so that ``step`` is the farthest a frame moves in a step, in standard deviations.
+Sampling needs choices the paper does not tell. The slope is that of a frame (``ttsbench/nn/energy/network.py``), of
+RMS 1 at most in each frame, so that ``step`` is the farthest that a step moves a frame, in standard deviations.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
-from ttsbench.energy.corruption import Corruption, checked, draw, models_in
-from ttsbench.energy.langevin import langevin_steps, walk
-from ttsbench.energy.network import Energy, EnergyTrack
+from ttsbench.nn.energy.corruption import Corruption, checked, draw, models_in
+from ttsbench.nn.energy.langevin import langevin_steps, walk
+from ttsbench.nn.energy.network import Energy, EnergyTrack
 
 NEGATIVES = ("mask", "l2", "l2+noise")
 
@@ -39,7 +39,7 @@ NEGATIVES = ("mask", "l2", "l2+noise")
 class NceEbm:
     """An energy over (condition, target) that refines the draw of ``initial``.
 
-    ``negatives``: recipes of ``ttsbench/energy/corruption.py``, with ``distortion`` and ``noise_scale``. ``loss``:
+    ``negatives``: recipes of ``ttsbench/nn/energy/corruption.py``, with ``distortion`` and ``noise_scale``. ``loss``:
     ``binary`` or ``ranking``. ``network``: ``backbone`` of the controlled track or ``transformer`` as in the paper.
     """
 

@@ -15,7 +15,7 @@ https://arxiv.org/abs/2007.03317).
 Reconstructions: how the paper perturbs targets, which hypotheses it trains the delta loss with, and the steps of its
 sampling are not known. By Tweedie's formula Y' + sigma^2 s(Y') is the expected recording, so delta on
 Y- = Y + sigma e is sigma^2-weighted denoising score matching, and on a regressor's output it is an L2 refiner whose one
-step goes to the mean. Delta is flow matching at t = 0 with Y- for noise (tests/test_score_ebm.py has them equal to the
+step goes to the mean. Delta is flow matching at t = 0 with Y- for noise (`test_score_ebm` has them equal to the
 last bit).
 
 The network gives the recording that a step leads to (``data``: d = network(Y) - Y), as short trainings need, or d
@@ -35,10 +35,10 @@ import torch
 from torch import Tensor, nn
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, masked_mean
-from ttsbench.energy.corruption import Corruption, checked, draw, models_in
-from ttsbench.energy.langevin import Step, langevin_steps, walk
-from ttsbench.energy.network import Energy, EnergyTrack
 from ttsbench.nn.blocks import ConvBlock
+from ttsbench.nn.energy.corruption import Corruption, checked, draw, models_in
+from ttsbench.nn.energy.langevin import Step, langevin_steps, walk
+from ttsbench.nn.energy.network import Energy, EnergyTrack
 from ttsbench.nn.unet import Track, make_network
 
 PAPER = (

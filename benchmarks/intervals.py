@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ttsbench import registry
-from ttsbench.stats import Reduction, Scores, bootstrap_interval
+from ttsbench.evaluation.stats import Reduction, Scores, bootstrap_interval
 
 SEEDS, UTTERANCES, ROUNDS = 3, 60, 5
 METRICS = ("mcd", "wer", "js_mel", "js_log_f0", "std_ratio_log_f0", "gv_ratio")

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from ttsbench import registry
-from ttsbench.config import ModelSize
+from ttsbench.config.schema import ModelSize
 from ttsbench.data.batching import Item, RawBatch, collate
-from ttsbench.model import SpeechModel, freeze
+from ttsbench.models.speech_model import SpeechModel, freeze
 from ttsbench.types import Batch, Noise
 
 CHANNELS, PHONES, FRAMES_PER_PHONE, SPEAKERS = 80, 40, 6, 3

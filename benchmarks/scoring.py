@@ -39,7 +39,7 @@ from ttsbench.audio.cepstrum import SAMPLE_RATE, world_mel_cepstrum
 from ttsbench.audio.dtw import dtw_path
 from ttsbench.audio.pitch import F0_MAX, F0_MIN, world_f0
 from ttsbench.audio.wav import read, write
-from ttsbench.selftest.degrade import degraded, with_f0
+from ttsbench.checks.selftest.degrade import degraded, with_f0
 from ttsbench.types import Clip
 
 METRICS = ("mcd", "log_f0_rmse", "ffe")

@@ -22,7 +22,7 @@ import numpy as np
 
 from ttsbench import registry
 from ttsbench.audio.wav import read, write
-from ttsbench.conformance.speech import SAMPLE_RATE, voice
+from ttsbench.checks.conformance.speech import SAMPLE_RATE, voice
 from ttsbench.types import Clip
 
 METRICS = ("mcd", "log_f0_rmse", "ffe")

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from baselines.sled import Sled
-from ttsbench.config import ModelSize
-from ttsbench.model import backbone_factory
+from ttsbench.config.schema import ModelSize
+from ttsbench.models.speech_model import backbone_factory
 from ttsbench.nn.drawing import NOISE
 from ttsbench.nn.transformer import Cache
 from ttsbench.types import ModelContext

@@ -15,12 +15,12 @@ from functools import partial
 import torch
 
 from baselines.sled_text import LONGEST, SledText
-from ttsbench.config import MelConfig, ModelSize
+from ttsbench.backends.vocoders.griffin_lim import GriffinLim
+from ttsbench.config.schema import MelConfig, ModelSize
 from ttsbench.data.corpus import Normalisation
-from ttsbench.model import backbone_factory
-from ttsbench.streaming import audio_stream, first_chunk_s
+from ttsbench.models.speech_model import backbone_factory
+from ttsbench.models.streaming import audio_stream, first_chunk_s
 from ttsbench.types import Condition, ModelContext, Noise
-from ttsbench.vocoders.griffin_lim import GriffinLim
 
 MEL = MelConfig()
 NORM = Normalisation(-5.5, 2.1, 0.0, 1.0, 0.0, 1.0)

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ttsbench.config import ModelSize, TrainConfig
-from ttsbench.model import backbone_factory
+from ttsbench.config.schema import ModelSize, TrainConfig
+from ttsbench.models.speech_model import backbone_factory
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Divergence of a system's prosody from the distribution that the `espeak` corpus was drawn from.
 
-On that corpus the truth is no sample but a density (``ttsbench.data.espeak_prosody``): each phrase drew its log pitch
+On that corpus the truth is no sample but a density (``ttsbench.data.espeak.prosody``): each phrase drew its log pitch
 from two modes and its log rate from a normal distribution, both truncated, whatever the text. So a system that speaks
 its test sentences is compared with the density itself, and no reference keeps a system from 0 by being finite.
 
@@ -41,7 +41,7 @@ from ttsbench.audio.cepstrum import SAMPLE_RATE
 from ttsbench.audio.histogram import PAPER, Bins, jensen_shannon
 from ttsbench.audio.prosody import F0_SIGNATURE, FRAME_S, LEAST_VOICED, log_f0_between, speech_phones
 from ttsbench.audio.usable import require_usable, usable_at
-from ttsbench.data.espeak_prosody import SPEAKERS, TRUNCATION, ProsodyDistribution
+from ttsbench.data.espeak.prosody import SPEAKERS, TRUNCATION, ProsodyDistribution
 from ttsbench.errors import MeasurementError, NotApplicable
 from ttsbench.types import Behaviour, Clip, MetricInfo, Phone
 

@@ -28,10 +28,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ttsbench.audio.usable import usable_at
-from ttsbench.conformance.randomness import global_seed
+from ttsbench.backends.hub import WEIGHTS, HubModel, offline
 from ttsbench.errors import ConfigError
-from ttsbench.hub import WEIGHTS, HubModel, offline
 from ttsbench.reductions import Mean
+from ttsbench.rng import global_seed
 from ttsbench.types import Behaviour, Clip, MetricInfo, Samples
 
 SAMPLE_RATE = 16000  # Hz, for both

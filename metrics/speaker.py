@@ -27,11 +27,11 @@ import torch
 from numpy.typing import NDArray
 
 from ttsbench.audio.usable import usable_at
-from ttsbench.conformance.randomness import global_seed
+from ttsbench.backends.hub import HubModel, inference, load
+from ttsbench.backends.speechbrain import HYPERPARAMS, read_sizes
 from ttsbench.errors import ConfigError, MeasurementError
-from ttsbench.hub import HubModel, inference, load
 from ttsbench.reductions import Mean
-from ttsbench.speechbrain_files import HYPERPARAMS, read_sizes
+from ttsbench.rng import global_seed
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 SAMPLE_RATE = 16000  # Hz, what the encoders were trained on
@@ -104,7 +104,7 @@ class WavlmXVector:
 def load_ecapa(source: HubModel, folder: Path) -> tuple[Any, Any]:
     """Mel energies and network in eval mode, from SpeechBrain's files in ``folder``, once per process.
 
-    Of ``hyperparams.yaml`` only the sizes are read (``ttsbench/speechbrain_files.py``).
+    Of ``hyperparams.yaml`` only the sizes are read (``ttsbench/backends/speechbrain.py``).
     """
     from speechbrain.lobes.features import Fbank
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio.usable import usable_at
+from ttsbench.backends.hub import HubModel, inference, load
 from ttsbench.errors import ConfigError, MeasurementError
-from ttsbench.hub import HubModel, inference, load
 from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo
 

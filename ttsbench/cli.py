@@ -116,8 +116,8 @@ def _add_work_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from ttsbench.compare import compare, dry_run
-    from ttsbench.experiment import load_experiment
+    from ttsbench.config.loading import load_experiment
+    from ttsbench.pipeline.commands import compare, dry_run
 
     experiment = load_experiment(options.experiment, options.overrides, options.seeds)
     folder = options.output or Path("runs") / experiment.name
@@ -129,8 +129,8 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from ttsbench.compare import score
-    from ttsbench.folders import Request, parse_generated
+    from ttsbench.pipeline.commands import score
+    from ttsbench.pipeline.folder_plan import Request, parse_generated
 
     generated = parse_generated(options.generated)
     request = Request(options.reference, generated, options.transcripts, options.speakers, _names(options.metrics))
@@ -139,13 +139,13 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from ttsbench.compare import report
+    from ttsbench.pipeline.commands import report
 
     return report(options.run, options.listen)
 
 
 def _keep(options: argparse.Namespace) -> int:
-    from ttsbench.kept import keep_results
+    from ttsbench.reporting.archive import keep_results
 
     names = keep_results(options.run, options.folder)
     _print(f"In {options.folder}: {', '.join(names)}.")
@@ -153,7 +153,7 @@ def _keep(options: argparse.Namespace) -> int:
 
 
 def _claims(options: argparse.Namespace) -> int:
-    from ttsbench.claims import ScoredRun, claims_markdown, judge_all, write_claims
+    from ttsbench.reporting.claims import ScoredRun, claims_markdown, judge_all, write_claims
 
     judged = judge_all(options.claims, [ScoredRun(folder) for folder in options.runs])
     if options.output:
@@ -175,7 +175,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _list_claims(path: Path) -> int:
-    from ttsbench.claims import read_claims
+    from ttsbench.reporting.claims import read_claims
 
     for name, claim in read_claims(path).items():
         judged_by = ", ".join(dict.fromkeys(part.metric for part in claim.parts))
@@ -196,7 +196,7 @@ def _describe(kind: registry.Kind, name: str) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from ttsbench.check import check
+    from ttsbench.checks.check import check
 
     findings = check(options.name)
     for finding in findings:
@@ -207,8 +207,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _selftest(options: argparse.Namespace) -> int:
-    from ttsbench.folders import read_pairs
-    from ttsbench.selftest.run import selftest
+    from ttsbench.checks.selftest.run import selftest
+    from ttsbench.pipeline.folder_plan import read_pairs
 
     texts = read_pairs(options.transcripts, "--transcripts") if options.transcripts else None
     workers = options.jobs or os.cpu_count() or 1

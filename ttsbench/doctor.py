@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Literal
 
 from ttsbench import registry
-from ttsbench.config import MelConfig
+from ttsbench.backends.hub import NeedsModel, missing
+from ttsbench.config.schema import MelConfig
+from ttsbench.engine.store import cache_dir
 from ttsbench.errors import ConfigError
-from ttsbench.hub import NeedsModel, missing
-from ttsbench.store import cache_dir
 
 Mark = Literal["ok", "missing", "broken"]
 PYTHON = ((3, 11), (3, 13))  # from, and below

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from ttsbench.audio.mel import filterbank, magnitudes
-from ttsbench.config import MelConfig
+from ttsbench.config.schema import MelConfig
 from ttsbench.types import Clip
 
 SAMPLE_RATE = 16_000  # Hz

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
-from ttsbench.config import MelConfig
+from ttsbench.config.schema import MelConfig
 
 FLOOR = 1e-5
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ttsbench.data.features import Features, load_features
 from ttsbench.data.splits import Split
-from ttsbench.store import read_json
+from ttsbench.engine.store import read_json
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from ttsbench.config import MelConfig
+from ttsbench.config.schema import MelConfig
+from ttsbench.engine.store import cache_dir, write_bytes
 from ttsbench.errors import ClipError
 from ttsbench.interfaces import Codec
-from ttsbench.store import cache_dir, write_bytes
 from ttsbench.types import Phone, Samples, Utterance
 
 VERSION = 1

@@ -60,7 +60,7 @@ def pronounce(word: str) -> tuple[str, ...]:
     known = dictionary().get(word)
     if known is not None:
         return tuple(known.split())
-    from ttsbench.data.espeak_voice import phonemize
+    from ttsbench.data.espeak.voice import phonemize
 
     return to_arpabet(phonemize(word), word)
 

@@ -3,7 +3,7 @@
 Of MOS and MUSHRA, a system's value is the mean of its ratings and a comparison is with the baseline. Of CMOS and
 preference, the ratings are comparisons with the baseline already: the value is their mean (in %, no preference counting
 half) and the comparison is with "as good as". Listeners and utterances are both random, see
-``ttsbench/stats/crossed.py``.
+``ttsbench/evaluation/stats/crossed.py``.
 
 All ratings are used. A list that nobody answered leaves systems heard with different utterances; since it was left to
 chance which, that is part of what the intervals hold.
@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ttsbench.evaluation.metric_rows import Cell, Comparison, MetricRows, corrected
+from ttsbench.evaluation.stats import LEVEL, CrossedEstimate, crossed_estimate, effect_size, minimum_detectable_effect
 from ttsbench.listening.answers import Answered, Rating
 from ttsbench.listening.key import Key
 from ttsbench.listening.kinds import Kind
-from ttsbench.results import Cell, Comparison, MetricRows, corrected
-from ttsbench.stats import LEVEL, CrossedEstimate, crossed_estimate, effect_size, minimum_detectable_effect
 from ttsbench.types import MetricInfo
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ttsbench.errors import ConfigError
 from ttsbench.listening.kinds import Kind
+from ttsbench.pipeline.evaluation_plan import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.registry import did_you_mean
-from ttsbench.scoring import COPY_SYNTHESIS, GROUND_TRUTH
 
 LOW_ANCHOR_HZ = 3500.0  # BS.1534-3 has one at 7000 Hz too, which speech suffers little from
 MOST_TOGETHER = 12  # BS.1534-3: in one trial, the hidden reference and the anchors among them

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ttsbench.config import Section
+from ttsbench.config.schema import Section
+from ttsbench.engine.store import write_text
 from ttsbench.errors import ConfigError
-from ttsbench.store import write_text
 
 KEY = "key.json"
 CHECK = "attention check"  # the system of a stimulus that tells which answer to choose

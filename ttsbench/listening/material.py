@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ttsbench.clips import read_record, record_path
+from ttsbench.config.loading import validate
+from ttsbench.engine.store import read_json
 from ttsbench.errors import ClipError, TtsbenchError
-from ttsbench.evaluated import EvaluatedUtterance, evaluated_utterances
-from ttsbench.experiment import validate
-from ttsbench.folders import REQUEST
-from ttsbench.store import read_json
+from ttsbench.evaluation.clip_record import read_record, record_path
+from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
+from ttsbench.pipeline.folder_plan import REQUEST
 
 
 @dataclass(frozen=True)

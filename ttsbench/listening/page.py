@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ttsbench.engine.store import write_text
 from ttsbench.errors import ConfigError
 from ttsbench.listening.key import Key, KeyTrial
 from ttsbench.listening.kinds import Kind
-from ttsbench.store import write_text
 
 
 @dataclass(frozen=True)

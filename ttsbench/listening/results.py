@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from ttsbench.engine.store import write_text
 from ttsbench.errors import TtsbenchError
-from ttsbench.figures import save_figure
+from ttsbench.evaluation.metric_rows import Comparison, difference_frame, summary_frame
+from ttsbench.evaluation.stats import LEVEL
 from ttsbench.listening.analysis import Analysis, analyse, answer_counts
 from ttsbench.listening.answers import Answered, Refused, find_files, read_answers
 from ttsbench.listening.figure import ratings_figure, shares_figure
 from ttsbench.listening.key import Key, read_key
 from ttsbench.listening.kinds import KINDS, Kind
 from ttsbench.listening.screening import screened_out, signature
-from ttsbench.results import Comparison, difference_frame, summary_frame
-from ttsbench.stats import LEVEL
-from ttsbench.store import write_text
-from ttsbench.tables import Table, latex, markdown
+from ttsbench.reporting.figures import save_figure
+from ttsbench.reporting.tables import Table, latex, markdown
 
 TOLD = 5  # sessions named in the notes of a table; all of them are in sessions.csv
 

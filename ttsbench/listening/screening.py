@@ -20,7 +20,7 @@ from statistics import fmean
 from ttsbench.listening.answers import Answered
 from ttsbench.listening.key import Key
 from ttsbench.listening.kinds import Kind
-from ttsbench.scoring import GROUND_TRUTH
+from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
 
 LEAST_HIDDEN = 90  # of a hundred
 MIDDLE_HZ = 7000.0

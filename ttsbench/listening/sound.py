@@ -16,7 +16,7 @@ import numpy as np
 import pyloudnorm
 from scipy import signal
 
-from ttsbench.data.espeak_voice import DEFAULT_VOICE, SAMPLE_RATE, speak
+from ttsbench.data.espeak.voice import DEFAULT_VOICE, SAMPLE_RATE, speak
 from ttsbench.errors import ClipError, ConfigError
 from ttsbench.types import Samples
 

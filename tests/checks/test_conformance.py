@@ -1,0 +1,231 @@
+"""Every registered adapter and metric conforms, and each way of not conforming is found by the check meant for it."""
+
+import random
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint
+from types import MappingProxyType, SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from planted_adapters import (
+    Adapter,
+    AroundTheCounter,
+    BadInfo,
+    Demanding,
+    DetachedLoss,
+    DrawsGlobally,
+    GivesNan,
+    IgnoresMaskInLoss,
+    InfiniteLoss,
+    LearnsFromGlobalNoise,
+    LooksAtPadding,
+    LossPerUtterance,
+    NeedsTemperatureOne,
+    NoGenerator,
+    NoInfo,
+    NoRate,
+    NormalisesOverBatch,
+    NotStochastic,
+    OnePassForAnyNfe,
+    OutsideParameter,
+    RatesOfNobody,
+    RemembersTraining,
+    RestsForever,
+    SecretlyStochastic,
+    SharedNetworks,
+    UnknownGroup,
+    UnknownTeacher,
+    UnusedParameter,
+    WritesIntoCondition,
+    WrongOrder,
+    WrongShape,
+)
+from planted_metrics import (
+    ForgetsTheReference,
+    GivesArray,
+    LastRow,
+    MeasuresSilence,
+    Metric,
+    NanMetric,
+    NeedsMusic,
+    NeedsTwoRows,
+    RaisesValueError,
+    RandomMetric,
+    SortsRows,
+    TwoNumbers,
+    Unseeded,
+    Unsigned,
+    WritesSamples,
+    WrongDirection,
+)
+
+from ttsbench import AdapterInfo, ConfigError, registry
+from ttsbench.audio.usable import require_usable
+from ttsbench.backends.hub import missing
+from ttsbench.checks.check import check
+from ttsbench.checks.conformance.speech import clip_of, unusable, voice
+from ttsbench.cli import main
+from ttsbench.rng import drawn_from
+
+
+def failures(name):
+    return {finding.what: finding.detail for finding in check(name) if not finding.ok}
+
+
+@pytest.mark.parametrize("name", sorted(registry.registered("adapters")))
+def test_registered_adapter_conforms(name):
+    assert not failures(name)
+
+
+@pytest.mark.parametrize("name", sorted(registry.registered("metrics")))
+def test_registered_metric_conforms(name):
+    lacking = missing(registry.load("metrics", name)())
+    if lacking:
+        pytest.skip(lacking)  # with tiny models in their places: tests of hub, speaker and perceptual metrics
+    assert not failures(name)
+
+
+@pytest.fixture
+def plant(monkeypatch):
+    """Register a class under the name 'planted', beside the real ones."""
+
+    def register(kind, cls):
+        real_registered, real_load = registry.registered, registry.load
+        entry = EntryPoint("planted", f"{cls.__module__}:{cls.__name__}", f"ttsbench.{kind}")
+
+        def registered(asked):
+            entries: Mapping = real_registered(asked)
+            return MappingProxyType({**entries, "planted": entry}) if asked == kind else entries
+
+        def load(asked, name):
+            return cls if (asked, name) == (kind, "planted") else real_load(asked, name)
+
+        monkeypatch.setattr(registry, "registered", registered)
+        monkeypatch.setattr(registry, "load", load)
+        return failures("planted")
+
+    return register
+
+
+def test_planted_adapter_conforms_until_it_is_broken(plant):
+    assert plant("adapters", Adapter) == {}
+
+
+def test_demanding_adapter_conforms(plant):
+    assert plant("adapters", Demanding) == {}
+
+
+def test_planted_metric_conforms_until_it_is_broken(plant):
+    assert plant("metrics", Metric) == {}
+
+
+@pytest.mark.parametrize(
+    ("cls", "what", "words"),
+    [
+        (IgnoresMaskInLoss, "losses do not depend on padding", "masked_mean"),
+        (LooksAtPadding, "samples do not depend on padding", "other content of the padding"),
+        (DrawsGlobally, "sampling leaves the global generators alone", "torch"),
+        (DrawsGlobally, "samples depend on the seeds", "same seeds differ"),
+        (LearnsFromGlobalNoise, "losses leave the global generators alone", "random"),
+        (LearnsFromGlobalNoise, "losses depend on nothing but", "step 0"),
+        (UnusedParameter, "gradients reach every parameter", "generator.forgotten.bias, generator.forgotten.weight"),
+        (OutsideParameter, "every trainable parameter is in one", "outside.weight"),
+        (OutsideParameter, "a saved generator samples the same", "outside 'generator'"),
+        (WrongShape, "samples are (B, T, C)", "not (B, T, C) = (3,"),
+        (WrongOrder, "samples are (B, T, C)", "not (B, T, C) = (3,"),
+        (GivesNan, "samples are (B, T, C)", "NaN"),
+        (GivesNan, "samples take a temperature", "temperature 0 gives NaN"),
+        (NormalisesOverBatch, "samples do not depend on the rest of the batch", "differs by up to"),
+        (RestsForever, "every network has a loss within", "critic"),
+        (RestsForever, "gradients reach every parameter", "critic."),
+        (UnknownGroup, "losses are finite scalars", "'generater'"),
+        (LossPerUtterance, "losses are finite scalars", "shape (3,)"),
+        (DetachedLoss, "losses are finite scalars", "no gradient"),
+        (InfiniteLoss, "losses are finite scalars", "inf"),
+        (SharedNetworks, "its networks share nothing", "is also in generator"),
+        (NoGenerator, "can be built", "generator"),
+        (NotStochastic, "samples depend on the seeds", "same sample"),
+        (SecretlyStochastic, "samples depend on the seeds", "other samples"),
+        (OnePassForAnyNfe, "sampling calls the generator", "1 at nfe 1, 1 at nfe 2, 1 at nfe 4"),
+        (AroundTheCounter, "sampling calls the generator", "never called"),
+        (NeedsTemperatureOne, "samples take a temperature", "TypeError"),
+        (WritesIntoCondition, "sampling leaves its condition", "cond.sequence"),
+        (RemembersTraining, "a saved generator samples the same", "differently by"),
+        (BadInfo, "info is complete", "nfe is empty"),
+        (UnknownTeacher, "info is complete", "teacher"),
+        (NoRate, "info is complete", "learning_rates"),
+        (RatesOfNobody, "can be built", "critic"),
+        (NoInfo, "info is complete", "no info"),
+    ],
+)
+def test_broken_adapter_is_caught_by_the_right_check(plant, cls, what, words):
+    found = [detail for finding, detail in plant("adapters", cls).items() if what in finding]
+    assert found and all(words in detail for detail in found), found
+    assert len(found) == (1 if "info" in what and "seeds" not in what else 2)  # a fault shows in both roles
+
+
+@pytest.mark.parametrize(
+    ("cls", "what", "words"),
+    [
+        (NanMetric, "one finite number per column", "nan"),
+        (TwoNumbers, "one finite number per column", "('difference',)"),
+        (RandomMetric, "measure leaves the global generators alone", "numpy"),
+        (Unseeded, "the same for the same clip", "and then"),
+        (WritesSamples, "leaves the clips as they were", "samples of the reference"),
+        (MeasuresSilence, "refuses an unusable clip", "is measured as"),
+        (RaisesValueError, "refuses an unusable clip", "empty raises ValueError: no samples"),
+        (ForgetsTheReference, "refuses an unusable clip", "a reference"),
+        (LastRow, "order of the rows", "three orders"),
+        (NeedsTwoRows, "single row", "IndexError"),
+        (SortsRows, "reduce leaves rows", "writes into the rows"),
+        (GivesArray, "finite number for several rows", "array"),
+        (WrongDirection, "against itself", "higher_is_better"),
+        (Unsigned, "info is complete", "'v1'"),
+        (NeedsMusic, "info is complete", "music"),
+    ],
+)
+def test_broken_metric_is_caught_by_the_right_check(plant, cls, what, words):
+    found = [detail for finding, detail in plant("metrics", cls).items() if what in finding]
+    assert len(found) == 1 and words in found[0], found
+
+
+def test_unknown_name_is_compared_with_both_kinds():
+    with pytest.raises(ConfigError, match="Did you mean 'mcd'"):
+        check("mcdd")
+    with pytest.raises(ConfigError, match=r"Unknown adapter or metric 'nonesuch'.*l1.*mcd"):
+        check("nonesuch")
+
+
+def test_command_prints_findings_and_fails_with_them(plant, capsys):
+    plant("adapters", UnusedParameter)
+    assert main(["check", "planted"]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL  acoustic: gradients reach every parameter: no gradient" in out
+    assert "ok    acoustic: can be built" in out
+    assert main(["check", "l1"]) == 0
+
+
+def test_checks_leave_the_global_generators_as_they_were():
+    assert drawn_from(lambda: [check("l1"), check("nfe")]) == []
+    for name, draw in (("torch", lambda: torch.rand(1)), ("numpy", np.random.rand), ("random", random.random)):
+        assert drawn_from(draw) == [name]
+
+
+def test_unusable_clips_are_unusable_and_the_voice_is_not():
+    require_usable(clip_of(voice(140.0, 1.0)))
+    for samples in unusable().values():
+        with pytest.raises(registry.ConfigError.__base__):
+            require_usable(clip_of(samples))
+
+
+def test_name_of_both_kinds_is_checked_as_both(monkeypatch):
+    entries = {"adapters": {"both": SimpleNamespace()}, "metrics": {"both": SimpleNamespace()}}
+    classes = {
+        "adapters": type("A", (Adapter,), {"info": AdapterInfo("both", "B", "none", stochastic=True)}),
+        "metrics": Metric,
+    }
+    monkeypatch.setattr(registry, "registered", entries.__getitem__)
+    monkeypatch.setattr(registry, "load", lambda kind, name: classes[kind])
+    found = {finding.what.partition(":")[0] for finding in check("both")}
+    assert found == {"adapter", "acoustic", "prosody", "metric"}

@@ -1,0 +1,378 @@
+"""The embedded corpus: what it says of itself must be true of its audio."""
+
+import itertools
+import math
+import os
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import soundfile
+
+from ttsbench.audio.wav import resample
+from ttsbench.data.espeak import corpus as espeak
+from ttsbench.data.espeak import voice as espeak_voice
+from ttsbench.data.espeak.corpus import EspeakCorpus
+from ttsbench.data.espeak.prosody import DEFAULT_SPEAKERS, SPEAKERS, TRUNCATION, PhraseProsody, ProsodyDistribution
+from ttsbench.data.espeak.render import render, textgrid
+from ttsbench.data.espeak.text import sentences, spell, vocabulary
+from ttsbench.data.pronunciation import dictionary
+from ttsbench.data.splits import split
+from ttsbench.data.text import words
+from ttsbench.data.textgrid import read_textgrid
+from ttsbench.errors import CorpusError
+
+VOWELS = tuple("aeiouæɑɐɒəɚɛɜɪʊʌᵻɔ")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    made = EspeakCorpus(tmp_path_factory.mktemp("espeak") / "corpus", minutes=3)
+    made.utterances()
+    return made
+
+
+@pytest.fixture(scope="module")
+def utterances(corpus):
+    return corpus.utterances()
+
+
+def log_f0(utterance):
+    """Voiced frames: times (s) and log F0, by WORLD."""
+    pyworld = pytest.importorskip("pyworld")
+    samples, rate = soundfile.read(utterance.audio)
+    f0, times = pyworld.dio(samples, rate, f0_floor=50.0, f0_ceil=600.0)
+    return times, pyworld.stonemask(samples, f0, times, rate)
+
+
+def measured_phrases(utterances):
+    """(utterance, phrase, median F0 in Hz) of every phrase."""
+    for utterance in utterances:
+        times, f0 = log_f0(utterance)
+        for phrase in utterance.attributes["phrases"]:
+            inside = f0[(times >= phrase["start_s"]) & (times < phrase["end_s"])]
+            yield utterance, phrase, float(np.median(inside[inside > 0]))
+
+
+def test_it_is_as_long_as_asked_for_and_in_the_stated_format(utterances):
+    infos = [soundfile.info(utterance.audio) for utterance in utterances]
+    assert {(info.samplerate, info.channels, info.subtype) for info in infos} == {(22050, 1, "PCM_16")}
+    durations = [info.frames / info.samplerate for info in infos]
+    assert 180.0 <= sum(durations) < 187.0
+    assert min(durations) >= 2.0 and max(durations) <= 6.5
+    for utterance, duration_s in zip(utterances, durations, strict=True):
+        assert utterance.attributes["duration_s"] == pytest.approx(duration_s)
+
+
+def test_no_clip_is_clipped_or_faint(utterances):
+    for utterance in utterances:
+        peak = np.abs(soundfile.read(utterance.audio)[0]).max()
+        assert 0.05 < peak < 0.999, utterance.id
+
+
+def test_its_splits_share_no_sentence_and_test_sentences_are_rendered_again(utterances):
+    splits, _ = split(utterances, test=1, valid=1, seed=0)
+    assert set(splits.values()) == {"train", "valid", "test"}
+    renderings = defaultdict(set)
+    for utterance in utterances:
+        if utterance.attributes["split"] == "test":
+            renderings[utterance.text, utterance.speaker].add(utterance.audio.read_bytes())
+    assert {len(audio) for audio in renderings.values()} == {4}
+    assert len({text for text, _ in renderings}) == len(renderings)
+    assert {utterance.speaker for utterance in utterances} == set(DEFAULT_SPEAKERS)
+
+
+def test_the_default_has_enough_to_test_and_to_train():
+    options = EspeakCorpus().options
+    sentences_tested = round(espeak.Options(**options.__dict__).minutes * 0.625)
+    assert options.minutes >= 20 and sentences_tested * options.renderings >= 50 and len(options.speakers) >= 4
+
+
+def test_phones_tile_each_clip_and_are_exact_to_the_sample(utterances):
+    for utterance in utterances:
+        phones = read_textgrid(utterance.textgrid)
+        end_s = utterance.attributes["duration_s"]
+        assert phones[0].start_s == 0.0 and phones[-1].end_s == pytest.approx(end_s, abs=1e-6)
+        assert phones[0].label == phones[-1].label == "SIL"
+        for one, after in itertools.pairwise(phones):
+            assert one.end_s == after.start_s and one.end_s > one.start_s
+            assert one.label != "SIL" or after.label != "SIL"
+        samples = np.array([phone.start_s for phone in phones]) * 22050
+        assert np.abs(samples - np.rint(samples)).max() < 0.01
+
+
+def test_words_are_those_of_the_text(utterances):
+    for utterance in utterances:
+        tier = utterance.textgrid.read_text(encoding="utf-8").split('name = "phones"')[0]
+        said = [line.split('"')[1] for line in tier.splitlines() if line.strip().startswith("text =")]
+        assert " ".join(word for word in said if word != "SIL").split() == words(utterance.text)
+
+
+def test_phones_lie_where_their_sound_is(utterances):
+    """Vowels are voiced and loud, sibilants voiceless and high, silence is neither; a shift of 80 ms breaks it."""
+
+    def contrast(shift_s):
+        voiced, crossings, level = defaultdict(list), defaultdict(list), defaultdict(list)
+        for utterance in utterances[:16]:
+            samples, rate = soundfile.read(utterance.audio)
+            times, f0 = log_f0(utterance)
+            for phone in read_textgrid(utterance.textgrid):
+                kind = "vowel" if phone.label.startswith(VOWELS) else phone.label
+                start_s, end_s = phone.start_s + shift_s, phone.end_s + shift_s
+                voiced[kind].extend(f0[(times >= start_s) & (times < end_s)] > 0)
+                piece = samples[round(start_s * rate) : round(end_s * rate)]
+                if len(piece) > 1:
+                    crossings[kind].append(float(np.mean(np.diff(np.signbit(piece)))))
+                    level[kind].append(float(np.mean(piece**2)))
+        return (
+            np.mean(voiced["vowel"]) - np.mean(voiced["SIL"]),
+            np.mean(voiced["vowel"]) - np.mean(voiced["s"]),
+            np.median(crossings["s"]) / np.median(crossings["vowel"]),
+            np.median(level["vowel"]) / max(np.median(level["SIL"]), 1e-9),
+        )
+
+    silence, sibilant, noise, loud = contrast(0.0)
+    assert silence > 0.65 and sibilant > 0.65 and noise > 3 and loud > 100
+    _, shifted, shifted_noise, _ = contrast(0.08)
+    assert shifted < sibilant - 0.2 and shifted_noise < noise / 1.5
+
+
+def test_the_measured_pitch_is_the_drawn_one(utterances):
+    rows = [
+        (np.log(phrase["pitch"]), np.log(f0), np.log(SPEAKERS[utterance.speaker].prosody.base_pitch_hz))
+        for utterance, phrase, f0 in measured_phrases(utterances[:30])
+    ]
+    drawn, measured, base = np.array(rows).T
+    assert abs((measured - drawn).mean()) < 0.03 and (measured - drawn).std() < 0.05
+    assert np.corrcoef(drawn - base, measured - base)[0, 1] > 0.93  # within speakers
+
+
+def test_the_drawn_rate_scales_the_duration(utterances):
+    same_text = defaultdict(list)
+    for utterance in utterances:
+        if utterance.attributes["split"] == "test":
+            for number, phrase in enumerate(utterance.attributes["phrases"]):
+                same_text[utterance.text, number].append((phrase["rate"], phrase["end_s"] - phrase["start_s"]))
+    logs = [np.log(rows) - np.log(rows).mean(axis=0) for rows in same_text.values()]
+    rate, duration = np.concatenate(logs).T
+    assert rate.std() > 0.05
+    assert -1.1 < float(rate @ duration / (rate @ rate)) < -0.75
+    assert np.corrcoef(rate, duration)[0, 1] < -0.97
+
+
+def test_a_wider_range_moves_the_pitch_more():
+    text = "our neighborhood librarian remembered yellow bananas"
+    spread = []
+    for value in (27.0, 70.0):
+        speaker = SPEAKERS["f5"]
+        levels = speaker.levels(PhraseProsody(205.0, value, 180.0))
+        pyworld = pytest.importorskip("pyworld")
+        samples = espeak_voice.speak(text, speaker.voice, **levels).samples.astype(float) / 32768
+        f0, times = pyworld.dio(samples, 22050.0, f0_floor=50.0, f0_ceil=600.0)
+        f0 = pyworld.stonemask(samples, f0, times, 22050.0)
+        spread.append(np.log(f0[f0 > 0]).std())
+    assert spread[1] > 1.5 * spread[0]
+
+
+def test_the_manifest_states_the_distribution_the_prosody_was_drawn_from(corpus, utterances):
+    stated = corpus.manifest()["prosody"]
+    assert set(stated) == set(DEFAULT_SPEAKERS)
+    for utterance in utterances:
+        parameters = dict(stated[utterance.speaker])
+        assert parameters.pop("truncation") == TRUNCATION
+        distribution = ProsodyDistribution(**parameters)
+        for phrase in utterance.attributes["phrases"]:
+            drawn = PhraseProsody(phrase["pitch"], phrase["range"], phrase["rate"])
+            assert math.isfinite(distribution.log_density(drawn))
+
+
+def test_samples_follow_the_stated_equations():
+    """Moments of 20,000 draws against those of the mixture and of truncated normals, by scipy."""
+    stats = pytest.importorskip("scipy.stats")
+    distribution = SPEAKERS["edward"].prosody
+    rng = np.random.default_rng(1)
+    drawn = [distribution.sample(rng) for _ in range(20000)]
+    log_pitch = np.log([one.pitch for one in drawn]) - math.log(distribution.base_pitch_hz)
+    log_rate = np.log([one.rate for one in drawn]) - math.log(distribution.base_rate_wpm)
+    unit = stats.truncnorm(-TRUNCATION, TRUNCATION)
+    assert log_pitch.mean() == pytest.approx(0.0, abs=0.005)
+    assert log_pitch.std() == pytest.approx(math.hypot(0.14, distribution.pitch_std * unit.std()), rel=0.02)
+    assert np.mean(np.abs(log_pitch) < 0.03) == 0.0  # nobody speaks at the mean
+    assert stats.kstest(log_rate / distribution.rate_std, unit.cdf).pvalue > 1e-3
+    assert abs(np.corrcoef(log_pitch, log_rate)[0, 1]) < 0.03
+
+
+def test_the_density_integrates_to_one():
+    distribution = ProsodyDistribution(100.0, 170.0)
+    steps = [np.linspace(-1.0, 1.0, 41) * limit for limit in (0.26, 0.42, 0.32)]
+    axes = [0.5 * (step[1:] + step[:-1]) for step in steps]
+    volume = math.prod(float(step[1] - step[0]) for step in steps)
+    total = sum(
+        math.exp(distribution.log_density(PhraseProsody(100 * math.exp(p), 45 * math.exp(r), 170 * math.exp(s))))
+        for p, r, s in itertools.product(*axes)
+    )
+    assert total * volume == pytest.approx(1.0, abs=0.03)
+    assert distribution.log_density(PhraseProsody(100.0, 45.0, 170.0)) == -math.inf
+
+
+@pytest.mark.parametrize("name", SPEAKERS)
+def test_the_extremes_are_within_what_espeak_takes(name):
+    base, rate = SPEAKERS[name].prosody.base_pitch_hz, SPEAKERS[name].prosody.base_rate_wpm
+    for pitch, spread, speed in itertools.product((0.786, 1.272), (0.67, 1.5), (0.74, 1.35)):
+        levels = SPEAKERS[name].levels(PhraseProsody(base * pitch, 45 * spread, rate * speed))
+        assert 0 <= levels["pitch"] <= 100 and 0 <= levels["pitch_range"] <= 100 and 80 <= levels["rate"] <= 450
+    assert base * 0.786 > 65  # the floor of the pitch trackers
+
+
+def test_two_generations_are_the_same_bytes_and_another_seed_is_not(tmp_path):
+    def files(name, seed):
+        folder = tmp_path / name
+        EspeakCorpus(folder, minutes=0.4, seed=seed).utterances()
+        return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+    espeak_voice.speak("something else first", "en-us+f5")
+    first = files("first", 0)
+    assert first == files("second", 0)
+    assert first != files("other", 1)
+
+
+def test_several_at_once_leave_one_whole_corpus(tmp_path):
+    def make(_):
+        return [one.id for one in EspeakCorpus(tmp_path / "corpus", minutes=0.3, speakers=("f5",)).utterances()]
+
+    (tmp_path / ".corpus.killed").mkdir()
+    os.utime(tmp_path / ".corpus.killed", (0, 0))  # what a killed generation left long ago is swept
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(make, range(2))
+    assert one == two
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_it_is_kept_in_the_cache_under_its_options(tmp_path, monkeypatch):
+    monkeypatch.setenv("TTSBENCH_CACHE", str(tmp_path))
+    corpus = EspeakCorpus(minutes=0.3, speakers=("f5",))
+    made = corpus.utterances()
+    assert corpus.folder.parent == tmp_path / "corpora" and all(one.audio.is_file() for one in made)
+    stamps = [one.audio.stat().st_mtime_ns for one in made]
+    monkeypatch.setattr(espeak, "_generate", lambda *_: pytest.fail("made again"))
+    assert [one.audio.stat().st_mtime_ns for one in EspeakCorpus(minutes=0.3, speakers=("f5",)).utterances()] == stamps
+    assert EspeakCorpus(minutes=0.4, speakers=("f5",)).folder != corpus.folder
+
+
+def test_a_generation_that_dies_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(espeak.sys, "executable", "/bin/false")
+    with pytest.raises(CorpusError, match="could not be generated"):
+        EspeakCorpus(tmp_path / "corpus", minutes=0.3).utterances()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"minutes": 0}, "minutes is 0"),
+        ({"minutes": float("nan")}, "minutes is nan"),
+        ({"minutes": 1e6}, "at most 600"),
+        ({"minutes": "ten"}, "minutes is 'ten'"),
+        ({"speakers": ("nobody",)}, "no speaker 'nobody': choose among f5"),
+        ({"speakers": ()}, "list one or more"),
+        ({"speakers": "f5"}, "list one or more"),
+        ({"speakers": ("f5", "f5")}, "different ones"),
+        ({"renderings": 0}, "renderings is 0"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_options_there_is_no_corpus_for_get_a_sentence(options, match):
+    with pytest.raises(CorpusError, match=match):
+        EspeakCorpus(**options)
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(CorpusError, match="holds no espeak corpus"):
+        EspeakCorpus(tmp_path, minutes=0.3).utterances()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_with_other_options_is_refused(corpus):
+    with pytest.raises(CorpusError, match="other options"):
+        EspeakCorpus(corpus.folder, minutes=5).utterances()
+
+
+def test_voices_there_are_not_are_refused():
+    for voice in ("nonsense", "en-us+nonsense", "en-us+../../../lang/gmw/de"):
+        with pytest.raises(CorpusError, match="no voice"):
+            espeak_voice.speak("hello", voice)
+
+
+def test_words_to_phones():
+    assert espeak_voice.phonemize("hello") == ["h", "ə", "l", "oʊ"]
+    assert espeak_voice.phonemize("little") == ["l", "ɪ", "ɾ", "əl"]
+    assert espeak_voice.phonemize("") == []
+
+
+def test_phonemize_gives_the_same_from_many_threads():
+    asked = ["banana", "umbrella", "little", "strawberry"] * 25
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(espeak_voice.phonemize, asked)) == [espeak_voice.phonemize(word) for word in asked]
+
+
+def test_a_rendered_sentence_by_hand():
+    """Samples, intervals and record of one sentence agree; times of phones do not depend on earlier calls."""
+    one = render(("after breakfast", "many musicians polished bananas"), SPEAKERS["edward"], np.random.default_rng(3))
+    two = render(("after breakfast", "many musicians polished bananas"), SPEAKERS["edward"], np.random.default_rng(3))
+    assert one.phones == two.phones and one.words == two.words and one.phrases == two.phrases
+    first, second = one.phrases
+    edge_s = round(0.075 * 22050) / 22050
+    assert first["start_s"] == pytest.approx(edge_s)
+    assert second["start_s"] - first["end_s"] == pytest.approx(first["pause_s"], abs=1e-4)
+    assert second["pause_s"] is None
+    assert len(one.samples) / 22050 - second["end_s"] == pytest.approx(edge_s)
+    assert [label for label, _, _ in one.words if label != "SIL"] == words(
+        "after breakfast many musicians polished bananas"
+    )
+
+
+def test_textgrid_round_trip(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    path.write_text(textgrid({"words": [("hi", 0, 300)], "phones": [("h", 0, 100), ("aɪ1", 100, 300)]}, 300), "utf-8")
+    phones = read_textgrid(path)
+    assert [phone.label for phone in phones] == ["h", "aɪ1"]
+    assert [phone.end_s * 22050 for phone in phones] == pytest.approx([100, 300], abs=1e-4)
+
+
+def test_sentences_differ_and_use_the_whole_vocabulary():
+    told = list(itertools.islice(sentences(np.random.default_rng(0)), 400))
+    assert len(set(told)) == 400 and {len(phrases) for phrases in told} == {1, 2, 3}
+    assert {word for phrases in told for word in words(spell(phrases))} == set(vocabulary())
+    assert 150 <= len(vocabulary()) <= 400
+    assert set(vocabulary()) <= set(dictionary())  # the recogniser knows every word
+
+
+def test_the_recogniser_understands_every_speaker(utterances):
+    """Measured on the default corpus' 60 test clips: see the bounds; the recogniser hears a flat unigram."""
+    from ttsbench.backends.transcribers.pocketsphinx import PocketSphinx
+
+    jiwer = pytest.importorskip("jiwer")
+    recogniser = PocketSphinx(vocabulary())
+    said, heard = defaultdict(list), defaultdict(list)
+    for utterance in utterances:
+        if len(said[utterance.speaker]) < 4:
+            samples, rate = soundfile.read(utterance.audio, dtype="float32")
+            said[utterance.speaker].append(" ".join(words(utterance.text)))
+            heard[utterance.speaker].append(recogniser.transcribe(resample(samples, rate, recogniser.sample_rate)))
+    rates = {speaker: jiwer.wer(said[speaker], heard[speaker]) for speaker in said}
+    assert max(rates.values()) < 0.45 and np.mean(list(rates.values())) < 0.25, rates
+
+
+def test_the_speakers_are_different_people(utterances):
+    resemblyzer = pytest.importorskip("resemblyzer")
+    encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
+    voices = defaultdict(list)
+    for utterance in utterances:
+        if len(voices[utterance.speaker]) < 4:
+            samples, rate = soundfile.read(utterance.audio, dtype="float32")
+            voices[utterance.speaker].append(encoder.embed_utterance(resample(samples, rate, 16000)))
+    within = [a @ b for own in voices.values() for a, b in itertools.combinations(own, 2)]
+    between = [np.mean(np.array(voices[a]) @ np.array(voices[b]).T) for a, b in itertools.combinations(voices, 2)]
+    assert np.mean(within) > 0.85 and max(between) < 0.82, (np.mean(within), between)

@@ -1,0 +1,273 @@
+"""Predicted opinions against the packages that make them, SpeechBERTScore against loops."""
+
+import importlib.machinery
+import math
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import tinyhub
+import torch
+from speechlike import speechlike
+
+from metrics import perceptual
+from metrics.perceptual import BACKBONES, Dnsmos, DnsmosBackground, DnsmosP808, DnsmosSignal, Utmosv2, dnsmos_scores
+from metrics.speechbertscore import SpeechBertF1, SpeechBertPrecision, SpeechBertRecall, precision_recall
+from ttsbench import Clip, ConfigError, MeasurementError
+from ttsbench.checks.conformance import metric as conformance
+from ttsbench.rng import drawn_from
+
+RATE = 16000
+FOUR = {"ovrl_mos": Dnsmos, "sig_mos": DnsmosSignal, "bak_mos": DnsmosBackground, "p808_mos": DnsmosP808}
+MATCHES = (SpeechBertPrecision, SpeechBertRecall, SpeechBertF1)
+
+
+def clip_of(samples, sample_rate=RATE, id_="utt-1"):
+    return Clip(id_, np.asarray(samples, np.float32), sample_rate)
+
+
+# --- DNSMOS
+
+
+@pytest.mark.parametrize("seconds", [1.2, 5.0, 9.05, 12.3])
+def test_dnsmos_is_the_packages(seconds):
+    """Short clips, clips about as long as a window, and several windows."""
+    from speechmos import dnsmos
+
+    samples = np.resize(speechlike(3.0), int(seconds * RATE)).astype(np.float32)
+    expected, clip = dnsmos.run(samples, RATE), clip_of(samples)
+    for score, kind in FOUR.items():
+        assert kind().measure(clip, clip)[0] == pytest.approx(expected[score], abs=1e-5)
+    assert len({round(value, 3) for value in expected.values()}) == 4
+
+
+def test_dnsmos_listens_once_and_on_one_thread(monkeypatch):
+    calls, scorer = [], perceptual.dnsmos()
+    for session in (scorer.onnx_sess, scorer.p808_onnx_sess):
+        assert session.get_session_options().intra_op_num_threads == 1
+    assert perceptual.dnsmos() is scorer
+    monkeypatch.setattr(perceptual, "dnsmos", lambda: lambda *given: calls.append(given) or scorer(*given))
+    clip = clip_of(speechlike(1.2), 22050)
+    values = [kind().measure(clip, clip)[0] for kind in FOUR.values()]
+    assert len(calls) == 1 and calls[0][1:] == (RATE, False)
+    assert all(isinstance(value, float) and 1 < value < 5 for value in values)
+
+
+def test_dnsmos_turns_down_what_the_package_refuses():
+    from speechmos import dnsmos
+
+    loud = speechlike(1.0)
+    loud = 1.2 * loud / np.abs(loud).max()
+    with pytest.raises(ValueError, match="between -1 and 1"):
+        dnsmos.run(loud, RATE)
+    assert dnsmos_scores(clip_of(loud)) == dnsmos_scores(clip_of(loud / np.abs(loud).max()))
+
+
+def test_dnsmos_hears_noise_in_real_speech(speech_data):
+    path = sorted(speech_data.glob("ljspeech-mini/**/*.wav"))[2]
+    samples, rate = soundfile.read(path, dtype="float32", stop=int(9.1 * 22050))
+    level = samples.std() * np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
+    clips = [clip_of(samples + gain * level, rate) for gain in (0.0, 0.1, 1.0)]
+    for kind in (Dnsmos, DnsmosBackground, DnsmosP808):
+        clean, noisy, drowned = (kind().measure(clip, clip)[0] for clip in clips)
+        assert clean > noisy + 0.1 > drowned + 0.2
+
+
+# --- UTMOSv2: the package's public functions, as they are in its version 1.3
+
+
+class Utmosv2Package(types.ModuleType):
+    """``create_model`` and ``predict`` of the package: random crops from the global generators, a print, no network."""
+
+    def __init__(self):
+        super().__init__("utmosv2")
+        self.__spec__ = importlib.machinery.ModuleSpec("utmosv2", None)
+        self.created, self.predicted = [], []
+
+    def create_model(
+        self, pretrained=True, config="fusion_stage3", fold=0, checkpoint_path=None, seed=42, device="auto"
+    ):
+        from huggingface_hub import is_offline_mode
+
+        assert Path(checkpoint_path).is_file() and is_offline_mode()
+        torch.rand(3)
+        print(f"Loaded checkpoint from {checkpoint_path}")
+        self.created.append((pretrained, config, fold, Path(checkpoint_path).name, str(device)))
+        return types.SimpleNamespace(predict=lambda **given: self.predict(fold, **given))
+
+    def predict(self, fold, *, data=None, sr=16000, input_path=None, input_dir=None, val_list=None, val_list_path=None,
+                predict_dataset="sarulab", device="cuda:0", num_workers=0, batch_size=16, num_repetitions=1,
+                remove_silent_section=True, verbose=True):  # fmt: skip
+        assert isinstance(data, np.ndarray) and data.ndim == 1 and sr == RATE
+        assert (device, num_workers, remove_silent_section, verbose) == ("cpu", 0, False, False)
+        torch.empty((), dtype=torch.int64).random_()  # a DataLoader draws its seed
+        self.predicted.append((fold, predict_dataset, num_repetitions))
+        starts = [np.random.randint(0, len(data) - 1000) for _ in range(num_repetitions)]  # noqa: NPY002 (as it does)
+        return np.array([3 + fold + np.mean([np.abs(data[start : start + 1000]).mean() for start in starts])])
+
+
+@pytest.fixture
+def package(monkeypatch, tmp_path):
+    """The package, its weights and what it builds on, where they are looked for."""
+    module = Utmosv2Package()
+    monkeypatch.setitem(sys.modules, "utmosv2", module)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    for fold in range(5):
+        (weights / f"fold{fold}_s42_best_model.pth").write_bytes(b"")
+    tinyhub.publish(weights, tmp_path / "hub", "sarulab-speech/UTMOSv2")
+    tinyhub.save_wavlm(tmp_path / "backbone")
+    for backbone in BACKBONES:
+        tinyhub.publish(tmp_path / "backbone", tmp_path / "hub", backbone.name)
+    perceptual.load_utmosv2.cache_clear()
+    yield module
+    perceptual.load_utmosv2.cache_clear()
+
+
+def test_utmosv2_can_be_repeated_and_leaves_the_generators_alone(package, capsys):
+    metric, clip = Utmosv2(), clip_of(speechlike(1.5))
+    values = []
+    assert drawn_from(lambda: values.append(metric.measure(clip, clip)[0])) == []
+    np.random.rand(7)  # noqa: NPY002 (whatever else draws from it)
+    values.append(metric.measure(clip_of(clip.samples), clip)[0])
+    assert values[0] == values[1]
+    assert Utmosv2(seed=1).measure(clip_of(clip.samples), clip)[0] != values[0]
+    assert package.created == [(True, "fusion_stage3", 0, "fold0_s42_best_model.pth", "cpu")], "once per process"
+    assert set(package.predicted) == {(0, "sarulab", 5)}
+    assert capsys.readouterr().out == ""
+
+
+def test_utmosv2_averages_the_folds_it_declares(package):
+    clip = clip_of(speechlike(1.5))
+    several = Utmosv2(folds=[3, 1], crops=2, domain="somos")
+    value = several.measure(clip, clip)[0]
+    assert package.predicted == [(1, "somos", 2), (3, "somos", 2)]
+    assert value == pytest.approx(5 + np.abs(clip.samples).mean(), abs=0.1)
+    assert several.info.signature == (
+        f"utmosv2|sarulab-speech/UTMOSv2@{tinyhub.COMMIT[:8]}|folds:1+3|crops:2|silence:kept|domain:somos|seed:0|16kHz"
+        "|mean:utterances|v1"
+    )
+
+
+def test_utmosv2_passes_the_conformance_check(package):
+    assert [finding for finding in conformance.check_metric("utmosv2") if not finding.ok] == []
+
+
+def test_utmosv2_says_what_is_missing(package, monkeypatch, tmp_path):
+    Utmosv2(folds=range(5)).require()
+    hub = tmp_path / "hub"
+    for what, pattern in (
+        (BACKBONES[1].name, rf"'{BACKBONES[1].name}' is not in .*hf download {BACKBONES[1].name}'; dnsmos works"),
+        ("sarulab-speech/UTMOSv2", "'sarulab-speech/UTMOSv2' is not in .*or give its folder as 'model'; dnsmos works"),
+    ):
+        (hub / f"models--{what.replace('/', '--')}").rename(hub / "gone")
+        with pytest.raises(ConfigError, match=pattern):
+            Utmosv2().require()
+        (hub / "gone").rename(hub / f"models--{what.replace('/', '--')}")
+    next(hub.rglob("fold4_s42_best_model.pth")).unlink()
+    Utmosv2(folds=[3]).require()
+    with pytest.raises(ConfigError, match="lacks fold4_s42_best_model"):
+        Utmosv2(folds=[4]).require()
+    monkeypatch.delitem(sys.modules, "utmosv2")
+    if importlib.util.find_spec("utmosv2") is None:
+        clip = clip_of(speechlike(1.0))
+        for ask in (Utmosv2().require, lambda: Utmosv2().measure(clip, clip)):
+            with pytest.raises(ConfigError, match=r"not installed.*run 'pip install git.*dnsmos works without it"):
+                ask()
+        with pytest.raises(MeasurementError, match="is silent"):
+            Utmosv2().measure(clip_of(np.zeros(RATE)), clip)
+
+
+@pytest.mark.parametrize("options", [{"folds": []}, {"folds": [5]}, {"crops": 0}, {"domain": "news"}, {"device": "x"}])
+def test_utmosv2_refuses_options_that_are_none(options):
+    with pytest.raises(ConfigError):
+        Utmosv2(**options)
+
+
+# --- SpeechBERTScore
+
+
+@pytest.fixture(scope="module")
+def wavlm(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "wavlm"
+    tinyhub.save_wavlm(folder)
+    return {"model": str(folder), "layer": 2}
+
+
+def test_matching_by_hand():
+    """Two sounds of the clip, three of the reference, in two dimensions: angles of 0, 60 and 90 degrees."""
+    half = math.sqrt(3) / 2
+    x, y = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0], [0.5, half], [-1.0, 0.0]])
+    precision, recall = precision_recall(x, y)
+    assert precision == pytest.approx((1 + half) / 2)
+    assert recall == pytest.approx((1 + half + 0) / 3)
+
+
+def test_scores_are_those_of_plain_loops_over_transformers(wavlm):
+    from transformers import AutoFeatureExtractor, WavLMModel
+
+    clip, reference = clip_of(speechlike(1.0)), clip_of(speechlike(1.4, f0=190.0, vowel=1.2))
+    model, extractor = (kind.from_pretrained(wavlm["model"]) for kind in (WavLMModel, AutoFeatureExtractor))
+    states = []
+    for one in (clip, reference):
+        given = extractor(one.samples, sampling_rate=RATE, return_tensors="pt")
+        with torch.no_grad():
+            states.append(model.eval()(**given, output_hidden_states=True).hidden_states[2][0].double().tolist())
+
+    def cosine(a, b):
+        return sum(p * q for p, q in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
+
+    x, y = states
+    precision = sum(max(cosine(a, b) for b in y) for a in x) / len(x)
+    recall = sum(max(cosine(a, b) for a in x) for b in y) / len(y)
+    expected = (precision, recall, 2 * precision * recall / (precision + recall))
+    for kind, value in zip(MATCHES, expected, strict=True):
+        assert kind(**wavlm).measure(clip, reference)[0] == pytest.approx(value, abs=1e-5)
+    assert len({round(value, 4) for value in expected}) == 3 and all(value < 0.9999 for value in expected)
+
+
+@pytest.mark.parametrize("kind", MATCHES)
+def test_matches_pass_the_conformance_check(kind, wavlm, monkeypatch):
+    monkeypatch.setattr(conformance.registry, "load", lambda *_: lambda: kind(**wavlm))
+    assert [finding for finding in conformance.check_metric(kind().info.name) if not finding.ok] == []
+
+
+def test_a_recording_matches_itself_at_any_level(wavlm):
+    clip, quiet = clip_of(speechlike(1.0)), clip_of(0.1 * speechlike(1.0))
+    for kind in MATCHES:
+        assert kind(**wavlm).measure(clip, clip)[0] == pytest.approx(1.0, abs=1e-12)
+        assert kind(**wavlm).measure(quiet, clip)[0] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_what_is_left_out_costs_recall(wavlm):
+    whole = speechlike(2.0)
+    half = clip_of(whole[: len(whole) // 2])
+    precision, recall = (kind(**wavlm).measure(half, clip_of(whole))[0] for kind in MATCHES[:2])
+    assert precision > recall
+    assert SpeechBertRecall(**wavlm).measure(clip_of(whole), half)[0] == pytest.approx(precision)
+
+
+def test_layers_are_declared_and_exist(wavlm):
+    model = wavlm["model"]
+    assert SpeechBertF1().info.signature == "speechbertscore_f1|microsoft/wavlm-large@absent|layer:14|16kHz" + (
+        "|mean:utterances|v1"
+    )
+    clip, other = clip_of(speechlike(1.0)), clip_of(speechlike(1.0, f0=190.0))
+    values = {SpeechBertF1(model=model, layer=layer).measure(clip, other)[0] for layer in range(4)}
+    assert len(values) == 4
+    with pytest.raises(ConfigError, match="has layers 0 to 3, and layer is 4"):
+        SpeechBertF1(model=model, layer=4).require()
+    for layer in (-1, 1.5, "last"):
+        with pytest.raises(ConfigError, match="layer is"):
+            SpeechBertF1(model=model, layer=layer)
+
+
+def test_nothing_in_common_is_no_number(wavlm, monkeypatch):
+    metric = SpeechBertF1(**wavlm)
+    monkeypatch.setattr(metric, "_precision_recall", lambda *_: (-0.1, 0.1))
+    with pytest.raises(MeasurementError, match="no sound in common"):
+        metric.measure(clip_of(np.ones(RATE)), clip_of(np.ones(RATE)))

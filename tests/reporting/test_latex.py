@@ -1,0 +1,145 @@
+"""LaTeX: whatever the text, it compiles, and says what the text said."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ttsbench.evaluation.metric_rows import Comparison, MetricRows, Sampling, compare, summary
+from ttsbench.reporting import latex as tex
+from ttsbench.reporting.claims import Claim, claims_latex
+from ttsbench.reporting.claims.judgement import Finding, Judgement
+from ttsbench.reporting.tables import Table, latex, rivals
+from ttsbench.types import MetricInfo
+
+NASTY = r"50 % & more_$\input{x}^~#|<b>“é ł ñ ő ı ß” –— a--b 日本 Ω ± 3 → † \ ''"
+SAMPLING = Sampling(100, 0.95, 0)
+DOCUMENT = r"""
+\documentclass[10pt,twocolumn]{article}
+\usepackage[margin=0.75in]{geometry}
+\usepackage{booktabs}\usepackage{array}
+\begin{document}
+Text before the tables.
+\input{tested}
+\end{document}
+"""
+
+
+class Mean:
+    def __init__(self, name, title, unit="dB", higher=False):
+        self.info = MetricInfo(name, title, unit, higher, ("value",), f"{name}|a_b|50%|>3", "none")
+
+    def reduce(self, rows):
+        return float(rows[:, 0].mean())
+
+
+def rows_of(metric, systems, failed=()):
+    rng = np.random.default_rng(0)
+    lines = [
+        (system, "0", "0", f"u{number}", level + 0.1 * rng.standard_normal(), "", "")
+        for system, level in systems.items()
+        for number in range(12)
+    ]
+    columns = ["system", "seed", "sample", "utterance", "value", "error", "warning"]
+    frame = pd.DataFrame(lines, columns=columns)
+    broken = frame["system"].isin(failed) & (frame["utterance"] == "u3")
+    frame.loc[broken, ["value", "error"]] = [np.nan, NASTY]
+    return MetricRows(metric, frame, metric.info.signature)
+
+
+def table_of(metrics, systems, titles=None):
+    models = [name for name in systems if name != "ground-truth"]
+    cells = {(cell.system, cell.metric): cell for cell in summary(metrics, list(systems), SAMPLING)}
+    return Table(NASTY, list(systems), ["ground-truth"], metrics, cells, [NASTY], compare(metrics, models, SAMPLING),
+                 rivals(metrics, models, SAMPLING), NASTY, titles or {}, "tab:a_b-1.5")  # fmt: skip
+
+
+SYSTEMS = {"ground-truth": 0.0, "a_1+oracle": 4.0, "b": 4.01, "c%": -6.0, "d": -5.0}
+
+
+def nasty_table(count=9):
+    metrics = [rows_of(Mean(f"m{number}", f"{NASTY[:20]} {number}"), SYSTEMS, ["b"]) for number in range(count)]
+    return table_of(metrics, SYSTEMS, {"b": NASTY, "m1": NASTY})
+
+
+def judgement(says=NASTY, verdict_of=(0.5, 1.5)):
+    low, high = verdict_of
+    one = Comparison("a", "b", "mcd", 1.0, low, high, 0.01, 0.4, 0.9, 30, 3, p_holm=0.01)
+    unknown = Comparison("a", "b", "mcd", *[float("nan")] * 6, n=0, seeds=0)
+    claim = Claim(says=says, paper=NASTY, parts=({"metric": "mcd", "less": "a", "than": ["b"]},))
+    findings = [Finding(NASTY, one, 0.0), Finding("js_mel: a below b", unknown, 0.0)]
+    return Judgement(claim, "run_1", "my_corpus", findings, [NASTY], {"a_b (acoustic)": -0.3})
+
+
+def compiled(text, folder):
+    """Pages and log of a document with this text in it."""
+    if shutil.which("pdflatex") is None:
+        pytest.skip("needs a TeX engine: Debian's texlive-latex-base and texlive-latex-recommended")
+    (folder / "tested.tex").write_text(text, encoding="utf-8")
+    (folder / "document.tex").write_text(DOCUMENT, encoding="utf-8")
+    for _ in range(2):  # the second time references are known
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"],
+            cwd=folder, capture_output=True, text=True, errors="replace", check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("table", [nasty_table(), nasty_table(1)], ids=["nine metrics", "one metric"])
+def test_tables_compile_and_fit(table, tmp_path):
+    log = compiled(latex(table), tmp_path)
+    assert "Overfull" not in log
+    assert "undefined" not in re.sub(r"Font shape.*undefined", "", log)
+
+
+def test_claims_compile_and_fit(tmp_path):
+    told = Judgement(Claim(says="x", paper="y", told_by=("tests/a_b.py::c",)), "r", "c", [], [], {})
+    judged = {f"C_{number}": [judgement(), judgement()] for number in range(20)} | {"C99": [told]}
+    text = claims_latex(judged)
+    log = compiled(text, tmp_path)
+    assert "Overfull" not in log
+    assert text.count(r"\begin{table*}") > 3, "evidence is cut into pages"
+    assert "told by a test: tests/a\\_b.py::c" in text
+
+
+def test_nothing_judged_is_no_table(tmp_path):
+    assert r"\begin" not in claims_latex({})
+
+
+def test_text_becomes_ascii_and_nothing_of_it_is_lost():
+    assert tex.escape("a_b & 50 %") == r"a\_b \& 50 \%"
+    assert tex.escape("é ç ő ï ł") == "\\'{e} \\c{c} \\H{o} \\\"{\\i} \\l{}"
+    assert tex.escape("日 → Ω") == r"U+65E5 \ensuremath{\rightarrow} \ensuremath{\Omega}"
+    assert tex.escape("a--b—c\nd\x07") == r"a-{}-b---c dU+0007"
+    assert tex.escape("") == ""
+    assert tex.escape(NASTY).isascii()
+    assert tex.breaking("a|b>c_d") == r"\texttt{a|\allowbreak{}b>c\_d}"
+
+
+def test_a_table_says_what_it_is_of_and_what_its_marks_mean():
+    metrics = [rows_of(Mean("mcd", "x"), SYSTEMS, ["b"]), rows_of(Mean("wer", "x", "ratio"), SYSTEMS)]
+    text = latex(table_of(metrics, SYSTEMS))
+    assert r"\shortstack{MCD\\(dB) \ensuremath{\downarrow}}" in text
+    assert r"\shortstack{WER\\(\%) \ensuremath{\downarrow}}" in text
+    assert r"\label{tab:a_b-1.5}" in text
+    assert tex.escape(NASTY) in text.partition(r"\caption{")[2].partition(r"\label")[0]
+    lines = text.splitlines()
+    rows = {line.partition(" & ")[0]: line for line in lines if line.endswith(r"\\")}
+    dagger, level, fewer = (rf"\ensuremath{{\{name}}}" for name in ("dagger", "ddagger", "ast"))
+    assert r"\textbf{$-$5.9" in rows[r"c\%"] and dagger in rows[r"c\%"]
+    assert fewer in rows["b"].split(" & ")[1] and fewer not in rows["b"].split(" & ")[2]
+    assert level not in rows["b"] and dagger not in rows["b"], "neither the best nor the first model's equal"
+    assert rf"{fewer} not all clips could be measured: MCD of b 11 of 12." in text
+    assert rf"{dagger} differs from a\_1+oracle." in text
+    assert "Signatures: MCD \\texttt{mcd|" in text
+    assert r"\textbf{$-$59" in rows[r"c\%"], "error rates stand in per cent"
+
+
+def test_few_columns_make_a_table_of_one_column_of_the_page():
+    assert r"\begin{table*}" in latex(nasty_table(4))
+    short = table_of([rows_of(Mean("mcd", "x"), {"ground-truth": 0.0, "a": 1.0})], {"ground-truth": 0.0, "a": 1.0})
+    assert r"\begin{table}" in latex(short)

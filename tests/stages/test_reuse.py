@@ -1,0 +1,62 @@
+"""Which models the cache gives to a run, without training any: whole runs of it are in test_trained.py."""
+
+import pytest
+from tinycorpus import tiny_experiment
+
+from ttsbench.engine.job import Job, Run
+from ttsbench.engine.store import is_done, mark_done, open_folder, write_json
+from ttsbench.stages.model_cache import FILES, keep, reuse
+
+TEACHER = Job("train teacher", "train", (), "teacher-key", "train/teacher", 1.0, {"sources": {}})
+PUPIL = Job("train pupil", "train", ("train teacher",), "pupil-key", "train/pupil", 1.0,
+            {"sources": {"teacher": "train/teacher"}})  # fmt: skip
+PLAN = [TEACHER, PUPIL]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A function that gives an empty run of that name; all share one cache."""
+    monkeypatch.setenv("TTSBENCH_CACHE", str(tmp_path / "cache"))
+    experiment = tiny_experiment(None)
+    return lambda name: Run(tmp_path / name, experiment)
+
+
+def train(run, job, weights):
+    folder = job.path(run)
+    open_folder(folder, job.key)
+    for name in FILES:
+        write_json(folder / name, {"weights": weights})
+    mark_done(folder, job.key)
+    keep(run, job)
+
+
+def there(run):
+    return [job.id for job in PLAN if is_done(job.path(run), job.key)]
+
+
+def test_a_pupil_comes_with_its_teacher(run):
+    train(run("first"), TEACHER, "a")
+    train(run("first"), PUPIL, "p")
+    second = run("second")
+    assert reuse(second, PLAN) == 2 and there(second) == ["train teacher", "train pupil"]
+    assert reuse(second, PLAN) == 0, "what is there is not copied again"
+
+
+def test_a_pupil_without_its_teacher_or_beside_another_is_none(run, tmp_path):
+    train(run("first"), TEACHER, "a")
+    train(run("first"), PUPIL, "p")
+    other = run("other")
+    train(other, TEACHER, "b")  # by other code, say
+    assert reuse(other, PLAN) == 0 and there(other) == ["train teacher"]
+    alone = run("alone")
+    assert reuse(alone, [PUPIL]) == 0
+
+
+def test_each_teacher_has_a_pupil_of_its_own(run):
+    for name, weights in (("first", "a"), ("other", "b")):
+        train(run(name), TEACHER, weights)
+        train(run(name), PUPIL, f"of {weights}")
+    third = run("third")
+    train(third, TEACHER, "b")
+    assert reuse(third, PLAN) == 1
+    assert "of b" in (PUPIL.path(third) / FILES[0]).read_text(encoding="utf-8")

@@ -1,0 +1,122 @@
+"""Plug-ins that tests register as an installed package would: see ``install`` in tinycorpus.py."""
+
+import os
+import signal
+
+import numpy as np
+import torch
+
+from ttsbench import AdapterInfo, MetricInfo, masked_mean
+
+PAPER = "none, made for the tests"
+LOUD = 0.3  # peak: plug-ins that break do so on louder clips
+
+
+class Echo:
+    """Hears the first word of the vocabulary in quiet clips and all of it in loud ones."""
+
+    signature = "echo|v1"
+    sample_rate = 16000
+
+    def __init__(self, vocabulary):
+        self._words = list(vocabulary)
+
+    def transcribe(self, samples):
+        loud = float(abs(samples).mean()) > 0.05
+        return " ".join(self._words if loud else self._words[:1])
+
+
+def die():
+    """As after a crash in a native library, in the worst of moments: while a worker's thread tells of its progress."""
+    from ttsbench.engine import executor as execute
+
+    if execute._progress_queue is not None:
+        execute._progress_queue._wlock.acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MortalEcho(Echo):
+    """Takes its process with it on a loud clip."""
+
+    def transcribe(self, samples):
+        if abs(samples).max() > LOUD:
+            die()
+        return super().transcribe(samples)
+
+
+class Level:
+    """Peak of a clip; raises on loud ones."""
+
+    info = MetricInfo(
+        name="level",
+        title="Level",
+        unit="ratio",
+        higher_is_better=None,
+        columns=("peak",),
+        signature="level|peak|v1",
+        paper=PAPER,
+        needs=frozenset(),
+    )
+
+    def measure(self, clip, reference):
+        if abs(clip.samples).max() > LOUD:
+            raise ZeroDivisionError("too loud")
+        return (float(abs(clip.samples).max()),)
+
+    def reduce(self, rows):
+        return float(np.mean(rows))
+
+
+class MortalLevel(Level):
+    """Takes its process with it on a loud clip."""
+
+    info = MetricInfo(
+        name="mortal_level",
+        title="Level",
+        unit="ratio",
+        higher_is_better=None,
+        columns=("peak",),
+        signature="mortal_level|peak|v1",
+        paper=PAPER,
+        needs=frozenset(),
+    )
+
+    def measure(self, clip, reference):
+        if abs(clip.samples).max() > LOUD:
+            die()
+        return super().measure(clip, reference)
+
+
+class TwoGroups:
+    """A generator against a critic that rests on odd steps; neither detaches what it takes from the other."""
+
+    info = AdapterInfo(name="two_groups", title="Two groups", paper=PAPER)
+
+    def __init__(self, context, nan_at=None):
+        self.generator = context.backbone(0, context.channels)
+        self.critic = context.backbone(context.channels, 1)
+        self.nan_at = nan_at
+
+    def networks(self):
+        return {"generator": self.generator, "critic": self.critic}
+
+    def losses(self, batch, step, rng):
+        drawn = self.sample(batch.cond, 1, rng)
+        judged = masked_mean(self.critic(drawn, batch.cond.sequence, batch.mask), batch.mask)
+        real = masked_mean(self.critic(batch.target, batch.cond.sequence, batch.mask), batch.mask)
+        fit = masked_mean((drawn - batch.target + 0.1 * rng.normal(batch.mask, drawn.shape[-1])).square(), batch.mask)
+        losses = {"generator": fit + judged}
+        if step % 2 == 0:
+            losses["critic"] = (judged - real).tanh() + judged.square()
+        if step == self.nan_at:
+            losses["generator"] = losses["generator"] * torch.nan
+        return losses
+
+    def sample(self, cond, nfe, rng, temperature=1.0):
+        return self.generator(None, cond.sequence, cond.mask)
+
+
+class Pupil(TwoGroups):
+    """Starts from a trained l1."""
+
+    info = AdapterInfo(name="pupil", title="Pupil", paper=PAPER, starts_from=("l1",))

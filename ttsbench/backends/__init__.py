@@ -1,0 +1,1 @@
+"""Pretrained or signal-processing back ends: vocoders, codecs, recognisers, and the weights they load."""

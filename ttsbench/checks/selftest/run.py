@@ -1,0 +1,60 @@
+"""From recordings and names of metrics to a table of what holds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ttsbench import registry
+from ttsbench.checks.selftest.checks import Verdict, checks, verdict
+from ttsbench.checks.selftest.measure import Responses
+from ttsbench.checks.selftest.needs import build, lacking
+from ttsbench.checks.selftest.pool import measure_all
+from ttsbench.checks.selftest.recordings import espeak_recordings, recordings_of
+from ttsbench.checks.selftest.table import table, write_csv
+from ttsbench.engine.progress import clock
+from ttsbench.interfaces import Metric
+
+
+def selftest(
+    folder: Path | None,
+    metrics: Sequence[str],
+    output: Path | None,
+    workers: int,
+    quiet: bool,
+    texts: Mapping[str, str] | None = None,
+) -> int:
+    """Print which promises hold, of the named metrics or of all: 0 where every one does, 1 otherwise.
+
+    It is 1, too, where every metric was skipped, and nothing tried. ``folder`` holds recordings; without one, sentences
+    of the embedded corpus are used. ``texts`` are what is said in them, by file name without its ending. ``output`` is
+    a folder for ``selftest.csv``. Raises ``ConfigError`` for unknown metrics and for a folder without recordings.
+    """
+    began = time.monotonic()
+    built = {name: build(name) for name in metrics or sorted(registry.registered("metrics"))}
+    recordings = espeak_recordings() if folder is None else recordings_of(folder, texts)
+    usable: dict[str, Metric] = {}
+    skipped: dict[str, str] = {}
+    for name, metric in built.items():
+        reason = metric if isinstance(metric, str) else lacking(recordings, metric.info)
+        if isinstance(metric, str) or reason:
+            skipped[name] = reason
+        else:
+            usable[name] = metric
+    verdicts = judge(usable, measure_all(recordings, list(usable), workers, quiet) if usable else [])
+    where = f"in {folder}" if folder else "of the embedded espeak corpus"
+    seconds = sum(clip.duration_s for clip in recordings)
+    head = f"{len(recordings)} recordings {where}, {seconds:.0f} s; done in {clock(time.monotonic() - began)}."
+    sys.stdout.write(f"{head}\n\n{table(verdicts, skipped)}\n")
+    if output is not None:
+        signatures = {name: metric.info.signature for name, metric in usable.items()}
+        write_csv(output / "selftest.csv", verdicts, signatures)
+    outcomes = {one.outcome for one in verdicts}
+    return 0 if "ok" in outcomes and "FAIL" not in outcomes else 1
+
+
+def judge(metrics: Mapping[str, Metric], responses: Sequence[Responses]) -> list[Verdict]:
+    """Every promise of every metric, on the responses for each recording."""
+    return [verdict(metric, check, responses) for metric in metrics.values() for check in checks(metric.info)]

@@ -1,0 +1,124 @@
+"""The pairs of clip and reference that metrics are asked about, by name, made one at a time.
+
+Randomness is drawn from a generator seeded by the clip and by the kind of change, so that the grades of one kind add
+the same noise at different levels.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from ttsbench.checks.selftest.degrade import (
+    GRADES,
+    degraded,
+    delayed,
+    drowned,
+    louder,
+    silenced,
+    stretched,
+    through,
+    with_f0,
+    with_noise,
+)
+from ttsbench.types import Clip, Degradation
+
+ITSELF, COPY, FORWARD, BACKWARD = "itself", "copy", "forward", "backward"
+QUIETER, LATER, RESAMPLED = "quieter", "later", "resampled"
+SILENCE, WHITE_NOISE = "silence", "white noise"
+QUIETER_DB = -12.0
+LATER_S = 0.05
+FLOOR_DB = -50.0  # of what is put in front, relative to the clip: a quiet room
+THROUGH_HZ = (48_000, 44_100)  # the second for a clip that has the first
+SWAPPED_STRETCH, SWAPPED_SNR_DB = 1.05, 20.0  # a pair whose frames correspond neither in time nor in sound
+PLANTED = (1.1, 1.3)  # factors of F0
+
+Pair = tuple[Clip, Clip]  # clip and reference
+GRADED_BY_WORLD: frozenset[Degradation] = frozenset({"flat_f0", "stretch", "smoothing"})
+
+
+def grades(kind: Degradation) -> list[str]:
+    """The names of a kind of damage, mildest first. The mildest that WORLD does is the plain copy, for all kinds."""
+    names = [f"{kind} {grade:g}" for grade in GRADES[kind]]
+    return [COPY, *names[1:]] if kind in GRADED_BY_WORLD else names
+
+
+def planted(factor: float) -> str:
+    """The name of the pair whose F0 differs by a factor."""
+    return f"F0 x {factor:g}"
+
+
+def pair(name: str, clip: Clip) -> Pair:
+    """The pair of that name, of a recording."""
+    return _MAKERS[name](clip)
+
+
+def _against_itself(change: Callable[[Clip], Clip]) -> Callable[[Clip], Pair]:
+    return lambda clip: (change(clip), clip)
+
+
+def _rng(clip: Clip, kind: str) -> np.random.Generator:
+    return np.random.default_rng([zlib.crc32(clip.id.encode()), zlib.crc32(kind.encode())])
+
+
+def _again(clip: Clip) -> Clip:
+    """The same recording, analysed anew: a metric that draws at random does not give the same twice."""
+    return replace(clip)
+
+
+def _quieter(clip: Clip) -> Clip:
+    return louder(clip, QUIETER_DB)
+
+
+def _later(clip: Clip) -> Clip:
+    return delayed(clip, LATER_S, FLOOR_DB, _rng(clip, LATER))
+
+
+def _resampled(clip: Clip) -> Clip:
+    return through(clip, THROUGH_HZ[clip.sample_rate == THROUGH_HZ[0]])
+
+
+def _graded(kind: Degradation, grade: float, clip: Clip) -> Clip:
+    return degraded(clip, kind, grade, _rng(clip, kind))
+
+
+def _white_noise(clip: Clip) -> Clip:
+    return drowned(clip, _rng(clip, WHITE_NOISE))
+
+
+def _damaged(clip: Clip) -> Clip:
+    return with_noise(stretched(clip, SWAPPED_STRETCH), SWAPPED_SNR_DB, _rng(clip, FORWARD))
+
+
+def _copy(clip: Clip) -> Clip:
+    return with_f0(clip, 1.0)
+
+
+def _offset(factor: float, clip: Clip) -> Pair:
+    """Two copies through WORLD, so that F0 is all that differs."""
+    return with_f0(clip, factor), clip.feature(_copy)
+
+
+def _makers() -> Mapping[str, Callable[[Clip], Pair]]:
+    makers: dict[str, Callable[[Clip], Pair]] = {
+        ITSELF: _against_itself(_again),
+        QUIETER: _against_itself(_quieter),
+        LATER: _against_itself(_later),
+        RESAMPLED: _against_itself(_resampled),
+        FORWARD: lambda clip: (clip.feature(_damaged), clip),
+        BACKWARD: lambda clip: (clip, clip.feature(_damaged)),
+        SILENCE: _against_itself(silenced),
+        WHITE_NOISE: _against_itself(_white_noise),
+        COPY: lambda clip: (clip.feature(_copy), clip),
+    }
+    for kind, levels in GRADES.items():
+        for name, grade in zip(grades(kind), levels, strict=True):
+            makers.setdefault(name, _against_itself(partial(_graded, kind, grade)))
+    return makers | {planted(factor): partial(_offset, factor) for factor in PLANTED}
+
+
+_MAKERS = _makers()

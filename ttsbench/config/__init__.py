@@ -1,0 +1,1 @@
+"""Experiments: schema, YAML loading, and the systems that a table compares."""

@@ -1,0 +1,1 @@
+"""The embedded corpus, rendered by espeak-ng with known prosody."""

@@ -1,0 +1,148 @@
+"""The embedded corpus: speech by espeak-ng, made on first use, with everything about it known.
+
+Sentences come from a grammar (``espeak_text``), the prosody of each phrase from a distribution that is stated
+(``espeak_prosody``), and the times of the phones from the synthesiser itself (``espeak_render``). Test sentences are
+rendered several times by the same speaker, so that the distribution of prosody given the text is there to compare with.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ttsbench.data.espeak.build import Options
+from ttsbench.data.espeak.prosody import DEFAULT_SPEAKERS, SPEAKERS
+from ttsbench.engine.store import cache_dir, check_space, content_hash, read_json
+from ttsbench.errors import CorpusError
+from ttsbench.types import Utterance
+
+VERSION = 1  # of what is generated from the same options
+MAX_MINUTES = 600.0
+BYTES_PER_MINUTE = 3_000_000
+ABANDONED_S = 3600.0  # after which an unfinished folder belongs to a generation that was killed
+
+
+class EspeakCorpus:
+    """``minutes`` of speech at 22,050 Hz by ``speakers``, each test sentence ``renderings`` times by one of them.
+
+    Kept in ``path``, or in the cache folder under the hash of its options. The same options give the same bytes.
+    ``Utterance.attributes`` holds ``split``, ``sentence``, ``rendering``, ``duration_s`` and ``phrases``: for each its
+    text, the drawn ``pitch`` (Hz), ``range``, ``rate`` (words per minute) and ``pause_s``, and where it lies.
+    Raises ``CorpusError`` for options there is no corpus for.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        minutes: float = 24.0,
+        speakers: tuple[str, ...] = DEFAULT_SPEAKERS,
+        seed: int = 0,
+        renderings: int = 4,
+    ) -> None:
+        _check_numbers(minutes, seed, renderings)
+        _check_speakers(speakers)
+        self.options = Options(float(minutes), tuple(speakers), seed, renderings, VERSION)
+        name = f"espeak-{content_hash(asdict(self.options))}"
+        self.folder = cache_dir() / "corpora" / name if path is None else Path(path).expanduser()
+
+    def utterances(self) -> Sequence[Utterance]:
+        """Every utterance; generated first where it is not there yet. Raises ``CorpusError``."""
+        return [self._utterance(row) for row in self.manifest()["utterances"]]
+
+    def manifest(self) -> dict[str, Any]:
+        """Options, the parameters of each speaker's prosody, and the rows of all utterances."""
+        if self._occupied():
+            return self._read()
+        _generate(self.folder, self.options)
+        return self._read()
+
+    def _occupied(self) -> bool:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise CorpusError(f"{self.folder} is a file: give the espeak corpus a folder of its own.")
+        return self.folder.is_dir() and any(self.folder.iterdir())
+
+    def _read(self) -> dict[str, Any]:
+        """The manifest of a finished corpus with these options."""
+        path = self.folder / "manifest.json"
+        try:
+            manifest: dict[str, Any] = read_json(path)
+            found = manifest["options"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CorpusError(f"{self.folder} is not empty and holds no espeak corpus: choose another path.") from error
+        if found != json.loads(json.dumps(asdict(self.options))):
+            raise CorpusError(
+                f"{self.folder} holds an espeak corpus with other options ({found}): choose another path or delete it."
+            )
+        return manifest
+
+    def _utterance(self, row: dict[str, Any]) -> Utterance:
+        rest = {key: value for key, value in row.items() if key not in ("id", "speaker", "text")}
+        audio = self.folder / "wavs" / f"{row['id']}.wav"
+        grid = self.folder / "TextGrid" / f"{row['id']}.TextGrid"
+        return Utterance(row["id"], row["speaker"], row["text"], audio, grid, rest)
+
+
+def _check_numbers(minutes: float, seed: int, renderings: int) -> None:
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not math.isfinite(minutes):
+        raise CorpusError(f"minutes is {minutes!r}: give a number of minutes, such as 24.")
+    if not 0.0 < minutes <= MAX_MINUTES:
+        raise CorpusError(f"minutes is {minutes:g}: the espeak corpus has more than 0 and at most {MAX_MINUTES:g}.")
+    for name, value, least in (("seed", seed, 0), ("renderings", renderings, 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise CorpusError(f"{name} is {value!r}: give a whole number of at least {least}.")
+
+
+def _check_speakers(speakers: Sequence[str]) -> None:
+    known = ", ".join(SPEAKERS)
+    if isinstance(speakers, str) or not speakers or len(set(speakers)) != len(speakers):
+        raise CorpusError(f"speakers is {speakers!r}: list one or more different ones of {known}.")
+    unknown = [name for name in speakers if name not in SPEAKERS]
+    if unknown:
+        raise CorpusError(f"The espeak corpus has no speaker {unknown[0]!r}: choose among {known}.")
+
+
+def _generate(folder: Path, options: Options) -> None:
+    """Build beside the folder and rename: whoever comes first of several at once is kept, the others are the same."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    check_space(folder.parent, round(options.minutes * BYTES_PER_MINUTE))
+    prefix = f".{folder.name}."
+    _sweep(folder.parent, prefix)
+    unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        _run_builder(unfinished, options)
+        unfinished.chmod(0o755)
+        with suppress(OSError):  # another process was first: the caller reads what it left, and says if that is wrong
+            unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _run_builder(folder: Path, options: Options) -> None:
+    command = [sys.executable, "-m", "ttsbench.data.espeak.build", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        command, input=json.dumps(asdict(options)), env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise CorpusError(f"The espeak corpus could not be generated in {folder.parent}: {reason}")
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    """Remove what killed generations of the same corpus left."""
+    for left in parent.glob(f"{prefix}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,180 @@
+"""espeak-ng through ctypes: phrases to samples with the phones' times, and words to phones.
+
+The library (https://github.com/espeak-ng/espeak-ng, API in ``speak_lib.h``) and its data come with `espeakng_loader`.
+It keeps one state per process: it is started once, on first use, and a lock lets one call in at a time. The phase of
+its noise and flutter runs on from call to call and cannot be reset, so samples depend on what the process rendered
+before; the times of the phones do not. A process that renders the same things in the same order gets the same samples.
+
+``espeakPITCH`` and ``espeakRANGE`` are levels from 0 to 100, ``espeakRATE`` is in words per minute; what they do to the
+median F0 is in ``ttsbench.data.espeak.prosody``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsbench.errors import CorpusError
+
+SAMPLE_RATE = 22050  # Hz, of all voices that are not recordings
+DEFAULT_VOICE = "en-us"
+
+_SYNCHRONOUS = 2
+_PHONEME_EVENTS, _PHONEME_IPA, _DO_NOT_EXIT = 0x1, 0x2, 0x8000
+_UTF8 = 1
+_IPA = 0x02
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_UNCLIPPED = 45  # at its default volume, 100, the loudest voices overflow
+_SEED = 1
+_EVENT_END, _EVENT_WORD, _EVENT_PHONE = 0, 1, 7
+_BUFFER_MS = 200
+
+_LOCK = threading.RLock()
+
+
+class _Id(ctypes.Union):
+    _fields_: ClassVar[Any] = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
+
+
+class _Event(ctypes.Structure):
+    """``espeak_EVENT``."""
+
+    _fields_: ClassVar[Any] = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Id),
+    ]
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+@dataclass(frozen=True)
+class Event:
+    """Where something starts: a word (its first character, counted from 1) or a phone (IPA, empty for silence)."""
+
+    sample: int
+    phone: str | None = None
+    character: int | None = None
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A rendered text: samples (N,) int16 at ``SAMPLE_RATE``, and its events in order."""
+
+    samples: NDArray[np.int16]
+    events: tuple[Event, ...]
+
+
+class _Engine:
+    """The one running library of this process."""
+
+    def __init__(self) -> None:
+        import espeakng_loader
+
+        self.lib = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._declare()
+        data = Path(espeakng_loader.get_data_path())
+        options = _PHONEME_EVENTS | _PHONEME_IPA | _DO_NOT_EXIT
+        rate = self.lib.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, str(data.parent).encode(), options)
+        if rate != SAMPLE_RATE:
+            raise CorpusError(
+                f"espeak-ng cannot start from {data} (answer {rate}): reinstall espeakng-loader, or move the "
+                f"environment to a path shorter than 140 characters (this one has {len(str(data))})."
+            )
+        self.lib.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # it would be the time of day
+        self.lib.espeak_SetParameter(_VOLUME, _UNCLIPPED, 0)
+        self._variants = {path.name for path in (data / "voices" / "!v").iterdir()}
+        self._pcm: list[bytes] = []
+        self._events: list[Event] = []
+        self._callback = _Callback(self._receive)  # the library keeps the address: this must stay alive
+        self.lib.espeak_SetSynthCallback(self._callback)
+
+    def _declare(self) -> None:
+        self.lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        self.lib.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int]
+        self.lib.espeak_Synth.argtypes = [
+            ctypes.c_char_p,
+            ctypes.c_size_t,
+            ctypes.c_uint,
+            ctypes.c_int,
+            ctypes.c_uint,
+            ctypes.c_uint,
+            ctypes.POINTER(ctypes.c_uint),
+            ctypes.c_void_p,
+        ]
+
+    def _receive(self, pcm: Any, count: int, events: Any) -> int:
+        if pcm and count > 0:
+            self._pcm.append(ctypes.string_at(pcm, 2 * count))
+        index = 0
+        while events[index].type != _EVENT_END:
+            event = events[index]
+            if event.type == _EVENT_PHONE:
+                self._events.append(Event(event.sample, phone=event.id.string.decode("utf-8", errors="replace")))
+            elif event.type == _EVENT_WORD:
+                self._events.append(Event(event.sample, character=event.text_position))
+            index += 1
+        return 0
+
+    def voice(self, name: str) -> None:
+        variant = name.partition("+")[2]  # the library passes over one that it does not know
+        known = not variant or variant in self._variants
+        if not known or self.lib.espeak_SetVoiceByName(name.encode()) != 0:
+            raise CorpusError(f"espeak-ng has no voice {name!r}: use one such as en-us or en-us+f5.")
+
+    def speak(self, text: str) -> Spoken:
+        self._pcm.clear()
+        self._events.clear()
+        data = text.encode() + b"\0"
+        status = self.lib.espeak_Synth(data, len(data), 0, 0, 0, _UTF8, None, None)
+        if status != 0 or not self._pcm:
+            raise CorpusError(f"espeak-ng did not speak {text!r} (answer {status}): reword the text.")
+        return Spoken(np.frombuffer(b"".join(self._pcm), dtype=np.int16), tuple(self._events))
+
+
+@cache
+def _engine() -> _Engine:
+    return _Engine()
+
+
+def speak(text: str, voice: str, *, pitch: int = 50, pitch_range: int = 50, rate: int = 175) -> Spoken:
+    """Render a phrase with a voice such as ``en-us+f2``; raises ``CorpusError`` for a voice there is not.
+
+    ``pitch`` and ``pitch_range`` are levels in [0, 100], ``rate`` is in words per minute, in [80, 450].
+    """
+    if not (0 <= pitch <= 100 and 0 <= pitch_range <= 100 and 80 <= rate <= 450):
+        raise ValueError(f"espeak-ng takes no pitch {pitch}, range {pitch_range} and rate {rate}.")
+    with _LOCK:
+        engine = _engine()
+        engine.voice(voice)
+        for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
+            engine.lib.espeak_SetParameter(parameter, value, 0)
+        return engine.speak(text)
+
+
+def phonemize(word: str) -> list[str]:
+    """IPA symbols of an English word as espeak-ng says it (en-us), without stress; empty where it says nothing."""
+    with _LOCK:
+        engine = _engine()
+        engine.voice(DEFAULT_VOICE)
+        buffer = ctypes.create_string_buffer(word.encode() + b"\0")
+        text = ctypes.c_void_p(ctypes.addressof(buffer))
+        parts: list[str] = []
+        while text.value:
+            phones = engine.lib.espeak_TextToPhonemes(ctypes.byref(text), _UTF8, _IPA | ord("|") << 8)
+            parts.append((phones or b"").decode("utf-8"))
+    symbols = "|".join(parts).replace(" ", "|").replace("ˈ", "").replace("ˌ", "")
+    return [symbol for symbol in symbols.split("|") if symbol]

@@ -1,0 +1,1 @@
+"""Jobs, folders and worker processes; nothing here knows about speech."""

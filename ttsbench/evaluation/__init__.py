@@ -1,0 +1,1 @@
+"""From measured clips to numbers: rows, reductions and statistics."""

@@ -1,0 +1,76 @@
+"""A clip on disk: a wav, and a record of what making it took, how its phones were timed, or why there is no wav.
+
+``<system>/sample<draw>/<id>.json`` is written last, so a clip with a record is whole. A system that was only handed in
+has records too; they say where its wav lies and what it holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ttsbench.engine.store import read_json, write_json
+from ttsbench.errors import ClipError
+from ttsbench.types import Cost, Phone
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a clip without reading its samples. ``content`` is the hash of a wav that was handed in."""
+
+    audio: Path
+    cost: Cost | None = None  # None for recordings and for what was handed in
+    phones: tuple[Phone, ...] | None = None
+    content: str | None = None
+
+
+def wav_path(folder: Path, id_: str, draw: int) -> Path:
+    """The wav of a clip that a run made."""
+    return folder / f"sample{draw}" / f"{id_}.wav"
+
+
+def record_path(folder: Path, id_: str, draw: int) -> Path:
+    """The record of a clip."""
+    return folder / f"sample{draw}" / f"{id_}.json"
+
+
+def write_record(folder: Path, id_: str, draw: int, record: Record) -> None:
+    """The record of a clip whose wav is there."""
+    values: dict[str, Any] = {"cost": asdict(record.cost) if record.cost else None}
+    if record.phones is not None:
+        values["phones"] = [[phone.label, round(phone.start_s, 6), round(phone.end_s, 6)] for phone in record.phones]
+    if record.audio != wav_path(folder, id_, draw):
+        values["audio"] = str(record.audio)
+    if record.content is not None:
+        values["content"] = record.content
+    write_json(record_path(folder, id_, draw), values)
+
+
+def write_failure(folder: Path, id_: str, draw: int, reason: str) -> None:
+    """The record of a clip that could not be made."""
+    write_json(record_path(folder, id_, draw), {"error": reason})
+
+
+def read_record(folder: Path, id_: str, draw: int) -> Record:
+    """The record of a clip. Raises ``ClipError`` with the reason for one that could not be made."""
+    values = read_json(record_path(folder, id_, draw))
+    if "error" in values:
+        raise ClipError(values["error"])
+    return Record(
+        Path(values["audio"]) if "audio" in values else wav_path(folder, id_, draw),
+        Cost(**values["cost"]) if values["cost"] else None,
+        tuple(Phone(*phone) for phone in values["phones"]) if "phones" in values else None,
+        values.get("content"),
+    )
+
+
+def is_made(folder: Path, id_: str, draw: int) -> bool:
+    """Whether a clip is there, or known to be impossible."""
+    path = record_path(folder, id_, draw)
+    if not path.exists():
+        return False
+    try:
+        return read_record(folder, id_, draw).audio.exists()
+    except ClipError:
+        return True

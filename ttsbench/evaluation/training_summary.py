@@ -1,0 +1,94 @@
+"""What training each model took and where it ended: ``training.csv``, and its summary over seeds for the table."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ttsbench.engine.store import read_json
+
+COLUMNS = (
+    "model", "adapter", "role", "seed", "parameters", "steps", "seconds", "seconds_per_step", "loss", "valid_loss",
+    "valid_change",
+)  # fmt: skip
+LAST = 0.25  # of the steps, over which the change of the validation loss is told
+
+
+def trainings(run: Path) -> pd.DataFrame:
+    """One row per trained model of a run, by folder. Losses are the objective's own: not to be compared between two.
+
+    ``loss`` and ``valid_loss`` are the generator's at the last steps they were taken (bits per dimension for a flow);
+    ``valid_change`` is what the latter did over the last quarter of the steps, as a share of its whole fall, from any
+    height to what was lowest after: near 0 where training had converged, positive where it rises again. (Of the loss
+    itself it would be no share: that of a likelihood has no zero.)
+    """
+    kept = run / "training.csv"
+    if kept.exists() and not (run / "train").exists():  # of a run whose results alone are there
+        return pd.read_csv(kept)
+    rows = [_row(path.parent) for path in sorted((run / "train").glob("*/cost.json"))]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def training_lines(table: pd.DataFrame) -> list[str]:
+    """Markdown lines of the models' means over seeds, in the order of the table."""
+    if table.empty:
+        return []
+    lines = [
+        "| model | role | seeds | parameters | training (s) | s/step | loss | valid loss | last quarter of its fall |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for (model, role), rows in table.groupby(["model", "role"], sort=False):
+        mean = rows[["seconds", "seconds_per_step", "loss", "valid_loss", "valid_change"]].mean()
+        change = "" if math.isnan(mean["valid_change"]) else f"{mean['valid_change']:+.1%}"  # validated once
+        lines.append(
+            f"| {model} | {role} | {len(rows)} | {rows['parameters'].iloc[0] / 1e6:.2f}M | {mean['seconds']:.0f} "
+            f"| {mean['seconds_per_step']:.3f} | {mean['loss']:.3f} | {mean['valid_loss']:.3f} "
+            f"| {change} |"
+        )
+    return lines
+
+
+def read_curve(path: Path) -> list[dict[str, str]]:
+    """``curve.csv`` of a model."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def model_of(folder: str, role: str) -> str:
+    """The label in the name of a training's folder, ``<label>-<role>-seed<n>``."""
+    return folder.rpartition(f"-{role}-seed")[0]
+
+
+def _row(folder: Path) -> list[object]:
+    cost, made = read_json(folder / "cost.json"), read_json(folder / "model.json")
+    curve = read_curve(folder / "curve.csv")
+    losses, valid = points(curve, "loss_generator"), points(curve, "valid_generator")
+    steps, seconds = cost["steps"], cost["seconds"]
+    return [
+        model_of(folder.name, made["role"]), made["adapter"], made["role"], made["seed"], cost["parameters"], steps,
+        round(seconds, 2), round(seconds / steps, 4), _last(losses), _last(valid), _change(valid, steps),
+    ]  # fmt: skip
+
+
+def points(curve: Sequence[dict[str, str]], column: str) -> list[tuple[int, float]]:
+    """(step, value) of every row that has one."""
+    return [(int(row["step"]), float(row[column])) for row in curve if row.get(column)]
+
+
+def _last(found: Sequence[tuple[int, float]]) -> float:
+    return found[-1][1] if found else math.nan
+
+
+def _change(valid: Sequence[tuple[int, float]], steps: int) -> float:
+    """Last value minus that at three quarters, between two validations, over the largest fall; NaN where none is."""
+    times, values = [step for step, _ in valid], [value for _, value in valid]
+    fall = max((height - value for height, value in zip(accumulate(values, max), values, strict=True)), default=0.0)
+    if not fall > 0 or times[0] > (1 - LAST) * steps:
+        return math.nan
+    return float(values[-1] - np.interp((1 - LAST) * steps, times, values)) / fall

@@ -1,0 +1,1 @@
+"""Trained models: building, loading, sampling and metering them."""

@@ -1,0 +1,78 @@
+"""What acoustic models predict, and how speech is made of it: log-mels and a vocoder, or a codec's latents.
+
+Frames are those of the experiment's ``mel`` in either case: F0, energy and durations lie on its grid. With a codec,
+``mel`` has to say the codec's own sample rate, frame shift and number of channels, and its decoder is the vocoder.
+"""
+
+from __future__ import annotations
+
+import json
+
+from torch import Tensor
+
+from ttsbench import registry
+from ttsbench.config.schema import Experiment, VocoderConfig
+from ttsbench.errors import ConfigError
+from ttsbench.interfaces import Codec, Vocoder
+
+
+class Decoder:
+    """A codec's decoder in the place of a vocoder."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+
+    def synthesize(self, log_mel: Tensor) -> Tensor:
+        """Latents (T, C) -> samples (T * hop_length,) in [-1, 1]."""
+        return self._codec.decode(log_mel.float())
+
+
+def make_codec(experiment: Experiment) -> Codec | None:
+    """The codec whose latents are predicted; None for log-mels."""
+    config = experiment.codec
+    if config is None:
+        return None
+    codec: Codec = registry.load("codecs", config.name)(**config.options)
+    return codec
+
+
+def make_vocoder(experiment: Experiment) -> Vocoder:
+    """What makes speech of what is predicted."""
+    codec = make_codec(experiment)
+    if codec is not None:
+        return Decoder(codec)
+    vocoder: Vocoder = registry.load("vocoders", experiment.vocoder.name)(experiment.mel, **experiment.vocoder.options)
+    return vocoder
+
+
+def codec_signature(experiment: Experiment) -> str:
+    """What features depend on beside the definition of the mel: the codec, as text; empty for log-mels."""
+    config = experiment.codec
+    return json.dumps(registry.plugin_key("codecs", config.name, config.options), sort_keys=True) if config else ""
+
+
+def maker(experiment: Experiment) -> str:
+    """What made speech, as a table says it."""
+    return f"codec {experiment.codec.name}" if experiment.codec else f"vocoder {experiment.vocoder.name}"
+
+
+def check_codec(experiment: Experiment, codec: Codec) -> None:
+    """Raise ``ConfigError`` where the mel's grid is not the codec's, or a vocoder is asked for beside it."""
+    if experiment.vocoder != VocoderConfig():
+        raise ConfigError("codec: its decoder makes the speech; leave the vocoder out.")
+    wanted = {
+        "sample_rate": codec.sample_rate,
+        "hop_length": round(codec.sample_rate / codec.frame_rate),
+        "n_mels": codec.channels,
+    }
+    given = {name: getattr(experiment.mel, name) for name in wanted}
+    if given != wanted:
+        name = experiment.codec.name if experiment.codec else ""
+        raise ConfigError(
+            f"codec: '{name}' has other frames than mel: set mel to {_said(wanted)} (n_mels: its channels); "
+            f"got {_said(given)}."
+        )
+
+
+def _said(values: dict[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

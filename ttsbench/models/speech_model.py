@@ -1,0 +1,212 @@
+"""A trained model: conditioner and adapter, built from a config and kept in ``weights.safetensors`` (no pickle)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from ttsbench import registry
+from ttsbench.config.schema import ModelSize
+from ttsbench.data.batching import RawBatch
+from ttsbench.engine.store import content_hash, read_json, write_bytes, write_json
+from ttsbench.interfaces import Adapter, Continuing, Prompted, Refining
+from ttsbench.nn.backbone import Backbone
+from ttsbench.nn.conditioner import Conditioner
+from ttsbench.types import Condition, ModelContext, Noise, Role, Spoken
+
+
+class SpeechModel(nn.Module):
+    """The shared conditioner in front of one adapter's networks."""
+
+    def __init__(
+        self,
+        adapter: str,
+        options: Mapping[str, Any],
+        role: Role,
+        size: ModelSize,
+        shape: Mapping[str, int],
+        sources: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        """``shape`` gives n_phones, n_speakers and channels (of the target)."""
+        super().__init__()
+        self.role: Role = role
+        self.channels = shape["channels"]
+        self.conditioner = Conditioner(
+            role, shape["n_phones"], shape["n_speakers"], size.dim, size.encoder_layers, size.kernel
+        )
+        backbone = backbone_factory(size)
+        self.sources = nn.ModuleDict(dict(sources or {}))
+        sizes = {"n_phones": shape["n_phones"], "n_speakers": shape["n_speakers"]}
+        context = ModelContext(role, shape["channels"], size.dim, backbone, dict(self.sources.items()), **sizes)
+        self.adapter: Adapter = registry.trainable(adapter)(context, **options)
+        self.groups = nn.ModuleDict(dict(self.adapter.networks()))
+        if "generator" not in self.groups:
+            raise ValueError(f"The adapter '{adapter}' has no 'generator' among its networks: {list(self.groups)}.")
+        if isinstance(self.adapter, Continuing):
+            self.conditioner.load_state_dict(self._source(self.adapter.continues).conditioner.state_dict())
+
+    def start_from(self, other: SpeechModel) -> None:
+        """Start where another model ended: its conditioner, and its backbone in every backbone of the same shape.
+
+        What goes on from a model of its own has started already.
+        """
+        if isinstance(self.adapter, Continuing):
+            return
+        self.conditioner.load_state_dict(other.conditioner.state_dict())
+        learnt = [module for module in other.groups["generator"].modules() if isinstance(module, Backbone)]
+        for module in self.groups.modules():
+            if isinstance(module, Backbone) and len(learnt) == 1:
+                module.start_from(learnt[0])
+
+    def forward(self, batch: RawBatch) -> Condition:
+        """The condition of a batch, and what the models that the adapter starts from make of it."""
+        condition: Condition = self.conditioner(batch)
+        return replace(condition, sources=_Conditions(self.sources, batch))
+
+    def train(self, mode: bool = True) -> SpeechModel:
+        """Training or evaluation mode; the models that the adapter starts from stay in the latter."""
+        super().train(mode)
+        self.sources.eval()
+        return self
+
+    def group_parameters(self) -> dict[str, list[nn.Parameter]]:
+        """Optimizer group -> trainable parameters; the conditioner learns with the generator."""
+        groups = {name: [p for p in network.parameters() if p.requires_grad] for name, network in self.groups.items()}
+        groups["generator"] = [*self.conditioner.parameters(), *groups["generator"]]
+        return groups
+
+    def kept(self) -> nn.ModuleDict:
+        """What sampling needs, and so what is saved and counted."""
+        return nn.ModuleDict({"conditioner": self.conditioner, "generator": self.groups["generator"]})
+
+    def sampling_parameters(self) -> list[nn.Parameter]:
+        """Everything that runs at sampling time, a refined model included."""
+        own = list(self.kept().parameters())
+        return own + [one for source in self._refined() for one in source.sampling_parameters()]
+
+    def parameter_count(self) -> int:
+        """Parameters used at sampling time."""
+        return sum(parameter.numel() for parameter in self.sampling_parameters())
+
+    @property
+    def prompted(self) -> bool:
+        """Whether its adapter is told by a prompt who speaks."""
+        return isinstance(self.adapter, Prompted) and self.adapter.prompted
+
+    def generators(self) -> list[nn.Module]:
+        """The networks whose calls are function evaluations."""
+        return [self.groups["generator"], *(one for source in self._refined() for one in source.generators())]
+
+    def _refined(self) -> list[SpeechModel]:
+        return [self._source(self.adapter.refines)] if isinstance(self.adapter, Refining) else []
+
+    def _source(self, name: str) -> SpeechModel:
+        source = self.sources[name]
+        assert isinstance(source, SpeechModel)  # a ModuleDict does not say what it holds
+        return source
+
+    def speak(self, cond: Condition, nfe: int, rng: Noise, temperature: float, **sampling: Any) -> Spoken:
+        """The adapter's draw, as long as the condition or as it has decided itself, set to 0 at padding.
+
+        ``sampling`` is what this adapter's ``sample`` takes beyond what every adapter's does.
+        """
+        drawn = self.adapter.sample(cond, nfe, rng, temperature, **sampling)
+        if isinstance(drawn, Tensor):
+            drawn = Spoken(drawn, cond.lengths, torch.ones_like(cond.lengths, dtype=torch.bool))
+        real = torch.arange(drawn.values.shape[1], device=drawn.values.device) < drawn.lengths.unsqueeze(1)
+        return drawn._replace(values=drawn.values * real.unsqueeze(-1))
+
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float, **sampling: Any) -> Tensor:
+        """The values (B, T, C) of ``speak``."""
+        return self.speak(cond, nfe, rng, temperature, **sampling).values
+
+
+class _Conditions(Mapping[str, Condition]):
+    """What each source makes of a batch, computed when it is asked for: a teacher is not when its student speaks."""
+
+    def __init__(self, sources: nn.ModuleDict, batch: RawBatch) -> None:
+        self._sources, self._batch = sources, batch
+        self._made: dict[str, Condition] = {}
+
+    def __getitem__(self, name: str) -> Condition:
+        if name not in self._made:
+            with torch.no_grad():
+                self._made[name] = self._sources[name](self._batch)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+
+def backbone_factory(size: ModelSize) -> Callable[..., nn.Module]:
+    """Makes networks of the experiment's size: what ``ModelContext.backbone`` promises."""
+
+    def make(in_channels: int, out_channels: int, time: bool = False, share: float = 1.0) -> Backbone:
+        whole = size.backbone_layers
+        layers = max(1, round(share * whole))
+        return Backbone(in_channels, out_channels, size.dim, size.dim, layers, size.kernel, time, whole)
+
+    return make
+
+
+class CallCounter:
+    """Counts forward passes of networks: the measured number of function evaluations."""
+
+    def __init__(self, *networks: nn.Module) -> None:
+        self.calls = 0
+        self._handles = [network.register_forward_hook(self._count) for network in networks]
+
+    def _count(self, *_: Any) -> None:
+        self.calls += 1
+
+    def __enter__(self) -> CallCounter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+
+def save_model(folder: Path, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """``weights.safetensors`` and ``model.json``, from which ``load_model`` builds the model again."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_json(folder / "model.json", description)
+    write_bytes(folder / "weights.safetensors", save(tensors))
+
+
+def load_model(folder: Path, root: Path) -> SpeechModel:
+    """A trained model in evaluation mode, frozen. ``root`` is the run's folder, for the models it starts from."""
+    description = read_json(folder / "model.json")
+    sources = {name: load_model(root / source, root) for name, source in description["sources"].items()}
+    model = SpeechModel(
+        description["adapter"],
+        description["options"],
+        description["role"],
+        ModelSize(**description["size"]),
+        description["shape"],
+        sources,
+    )
+    model.kept().load_state_dict(load_file(folder / "weights.safetensors"))
+    return freeze(model)
+
+
+def freeze(model: SpeechModel) -> SpeechModel:
+    """Evaluation mode, no gradients for parameters (energy models still differentiate with respect to their input)."""
+    model.eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return model
+
+
+def utterance_seed(*parts: int | str) -> int:
+    """A seed from (experiment seed, system, utterance, ...): the same on every machine, unrelated between streams."""
+    return int(content_hash(list(parts)), 16) % 2**63

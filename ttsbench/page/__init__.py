@@ -1,6 +1,0 @@
-"""The page of a run: a static ``index.html`` to read its tables and hear its clips, without network or server."""
-
-from ttsbench.page.marks import MARKS, table_marks
-from ttsbench.page.write import PAGE, write_page
-
-__all__ = ["MARKS", "PAGE", "table_marks", "write_page"]

@@ -1,0 +1,93 @@
+"""What each job is expected to take, in seconds on one worker: for ``--dry-run`` and for the time left.
+
+The factors are those of a comparison of L1 and L2 on the embedded corpus, 9:49 minutes in all on two AMD EPYC cores,
+with forced alignment added for corpora without TextGrids; training is scaled by what this machine reaches in a step of
+the backbone, for a bare matrix product may be several times as fast.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from ttsbench.config.schema import CorpusConfig, Experiment, TrainConfig
+from ttsbench.types import Role
+
+PREPARE_RTF = 0.05  # reading, alignment where there is no TextGrid, DIO + StoneMask, mel
+VOCODER_RTF = 0.05
+TRANSCRIBE_RTF = 0.05
+SCORE_RTF = 0.07
+CLIP_S = 6.0  # an utterance of the test split
+ESPEAK_MINUTES = 24.0
+FRAMES = 1024  # of the batch by which a machine is timed
+
+
+@cache
+def training_flops(dim: int, layers: int) -> float:
+    """Multiply-adds times two per second that one thread reaches in training steps of a backbone, the best of five."""
+    import torch
+
+    from ttsbench.nn.backbone import Backbone
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng():
+            backbone = Backbone(0, 1, dim, dim, layers, 7, time=False)
+        cond, mask = torch.ones(1, FRAMES, dim), torch.ones(1, FRAMES, dtype=torch.bool)
+        seconds = []
+        for _ in range(5):  # the first are slow
+            start = time.perf_counter()
+            backbone(None, cond, mask).sum().backward()
+            seconds.append(time.perf_counter() - start)
+        return 6 * 8 * dim**2 * layers * FRAMES / min(seconds)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def corpus_minutes(corpus: CorpusConfig) -> float:
+    """How much speech a corpus holds, guessed from the size of its files before any is read."""
+    if corpus.path is None or not corpus.path.exists():
+        return float(corpus.options.get("minutes", ESPEAK_MINUTES))
+    wav = sum(path.stat().st_size for path in corpus.path.rglob("*.wav"))
+    flac = sum(path.stat().st_size for path in corpus.path.rglob("*.flac"))
+    return (wav / (2 * 22_050) + flac / (1.1 * 16_000)) / 60
+
+
+def prepare_s(minutes: float) -> float:
+    """All clips, analysed."""
+    return 60 * minutes * PREPARE_RTF
+
+
+def train_s(experiment: Experiment, train: TrainConfig, role: Role, step_cost: float) -> float:
+    """Six operations per parameter and position of a batch, forward and backward."""
+    size = experiment.model
+    block = 8 * size.dim**2
+    phones = train.batch_size * (90 if role == "prosody" else 40)  # of a crop, those within reach
+    frames = train.batch_size * (train.crop_frames or 500) if role == "acoustic" else phones
+    work = 6 * block * (size.encoder_layers * phones + step_cost * size.backbone_layers * frames)
+    rate = training_flops(size.dim, size.backbone_layers)
+    return float(train.steps * work / rate / experiment.compute.threads)
+
+
+def synthesize_s(experiment: Experiment, samples: int, sampling: Mapping[str, Any]) -> float:
+    """Sampling each utterance, and its vocoder."""
+    size = experiment.model
+    seconds = experiment.corpus.test * samples * CLIP_S
+    frames = seconds * experiment.mel.sample_rate / experiment.mel.hop_length
+    nfe = sum(role["nfe"] for role in sampling.values())
+    work = 2 * 8 * size.dim**2 * size.backbone_layers * frames * nfe
+    network = work / training_flops(size.dim, size.backbone_layers)
+    return float(seconds * VOCODER_RTF + network)
+
+
+def transcribe_s(experiment: Experiment, samples: int) -> float:
+    """Recognition of the test split."""
+    return experiment.corpus.test * samples * CLIP_S * TRANSCRIBE_RTF
+
+
+def score_s(experiment: Experiment, systems: int) -> float:
+    """All metrics of all systems."""
+    return experiment.corpus.test * experiment.synthesis.samples * systems * CLIP_S * SCORE_RTF

@@ -1,0 +1,24 @@
+"""Published claims as data, and what runs say of them."""
+
+from ttsbench.reporting.claims.claim import Claim, Part, read_claims
+from ttsbench.reporting.claims.files import judge_all, write_claims, write_run_claims
+from ttsbench.reporting.claims.frame import claims_frame
+from ttsbench.reporting.claims.judgement import Finding, Judgement, ScoredRun, judge
+from ttsbench.reporting.claims.latex import claims_latex
+from ttsbench.reporting.claims.markdown import claims_markdown
+
+__all__ = [
+    "Claim",
+    "Finding",
+    "Judgement",
+    "Part",
+    "ScoredRun",
+    "claims_frame",
+    "claims_latex",
+    "claims_markdown",
+    "judge",
+    "judge_all",
+    "read_claims",
+    "write_claims",
+    "write_run_claims",
+]

@@ -1,0 +1,115 @@
+"""What a result was made with: command, commit, packages, machine, seeds and the hashes of corpus and weights."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from ttsbench.data.corpus import PreparedCorpus
+from ttsbench.engine.job import Run
+from ttsbench.engine.store import content_hash, file_hash, write_text
+from ttsbench.errors import ClipError
+from ttsbench.evaluation.clip_record import read_record
+from ttsbench.evaluation.test_set import evaluated_utterances
+from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
+from ttsbench.pipeline.folder_plan import REQUEST
+
+COMMAND, COMMITS = "command.txt", "commits.txt"
+WATCHED = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "pocketsphinx", "pymcd", "pysptk",
+           "pyworld", "resemblyzer", "scipy", "soxr", "speechbrain", "speechmos", "torch", "torchaudio", "transformers",
+           "ttsbench", "utmosv2")  # fmt: skip
+
+
+def provenance(run: Run) -> dict[str, Any]:
+    """A JSON record of everything a reader needs to make the same result."""
+    weights = sorted((run.folder / "train").glob("*/weights.safetensors"))
+    command = run.folder / COMMAND
+    return {
+        "command": command.read_text(encoding="utf-8") if command.exists() else None,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "commits": commits(run.folder),
+        "python": platform.python_version(),
+        "packages": {name: version for name, version in sorted(_versions().items()) if name in WATCHED},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+        },
+        "device": _device(run.experiment.compute.accelerator),
+        "seeds": list(run.experiment.seeds),
+        "corpus": _corpus(run),
+        "weights": {path.parent.name: file_hash(path) for path in weights},
+    }
+
+
+def _corpus(run: Run) -> dict[str, Any]:
+    """Name, size and the hash of what was read: texts, splits, and the bytes of every recording."""
+    if (run.folder / REQUEST).exists():
+        listed = [[one.id, one.text, _reference(run.folder, one.id)] for one in evaluated_utterances(run.folder)]
+        return {"name": "folder", "utterances": len(listed), "hash": content_hash(listed)}
+    utterances = PreparedCorpus(run.folder / "prepare").utterances
+    # Features are cached under the hash of the recording they are of.
+    listed = [[one.id, one.text, one.split, Path(one.features).stem] for one in utterances]
+    return {"name": run.experiment.corpus.name, "utterances": len(listed), "hash": content_hash(listed)}
+
+
+def _reference(folder: Path, id_: str) -> str | None:
+    try:
+        return read_record(folder / "wavs" / GROUND_TRUTH, id_, 0).content
+    except ClipError as error:
+        return str(error)
+
+
+def commit() -> str | None:
+    """The commit of the source tree, "+" when it has changes; None where ttsbench is installed without one."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def commits(folder: Path) -> list[str]:
+    """Every commit whose code did a job of the run, oldest first: a run that was resumed may have several."""
+    path = folder / COMMITS
+    return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+
+def note_work(folder: Path, command: str) -> None:
+    """Remember the command and the commit that go on with a run."""
+    write_text(folder / COMMAND, command)
+    known, now = commits(folder), commit()
+    if now and now not in known:
+        write_text(folder / COMMITS, "".join(f"{one}\n" for one in [*known, now]))
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    return {found.name.lower(): found.version for found in distributions() if found.name}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def _device(accelerator: str) -> str:
+    import torch
+
+    return "cpu" if accelerator == "cpu" or not torch.cuda.is_available() else str(torch.cuda.get_device_name())

@@ -1,0 +1,120 @@
+"""Booktabs tables for a paper: intervals below their values, what the marks mean in the caption, signatures below.
+
+A block is as wide as a column or a page holds, and many metrics make several.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ttsbench.evaluation.metric_rows import Cell, MetricRows
+from ttsbench.reporting import latex as tex
+from ttsbench.reporting.tables.notes import DIFFERS, LEVEL, fewer, floor_notes, mark_notes, rule_notes
+from ttsbench.reporting.tables.numbers import decimals, interval, shown
+from ttsbench.reporting.tables.table import Table
+
+FEWER = "∗"
+
+
+def latex(table: Table) -> str:
+    """Floats one after the other, each with caption, label, marks and signatures."""
+    blocks = _blocks(table)
+    lines = [f"% {tex.PREAMBLE}"]
+    for number, block in enumerate(blocks):
+        label = table.label if number == 0 else f"{table.label}-{number + 1}"
+        caption = _caption(table, block) if number == 0 else _continued(table, block)
+        notes = _notes(table, block, table.notes if number == 0 else [])
+        lines += ["", *tex.table(_tabular(table, block), caption, label, notes, _points(table, block))]
+    return "\n".join(lines) + "\n"
+
+
+def _blocks(table: Table) -> list[Sequence[MetricRows]]:
+    """As few blocks as a page's width allows."""
+    for columns in range(len(table.metrics), 1, -1):
+        blocks = table.blocks(columns)
+        if all(_points(table, block) <= tex.TEXT_POINTS for block in blocks):
+            return blocks
+    return table.blocks(1)
+
+
+def _points(table: Table, block: Sequence[MetricRows]) -> float:
+    """About how wide a block is."""
+    points = min(_name_points(table), tex.NAME_POINTS)
+    for rows in block:
+        cells, places = _shown(table, rows)
+        head = max(len(line) for line in tex.wrapped(table.heading(rows).title))
+        bounds = max(len(interval(cell, places)) for cell in cells)
+        points += tex.GAP_POINTS + max(tex.CHARACTER_POINTS * (head + 1), tex.SMALL_POINTS * bounds)
+    return points
+
+
+def _name_points(table: Table) -> float:
+    return tex.CHARACTER_POINTS * max(len(table.name(system)) for system in table.systems)
+
+
+def _shown(table: Table, rows: MetricRows) -> tuple[list[Cell], int]:
+    cells = [shown(cell, table.heading(rows).scale) for cell in table.column(rows)]
+    return cells, decimals(cells)
+
+
+def _tabular(table: Table, block: Sequence[MetricRows]) -> list[str]:
+    columns = [_column(table, rows) for rows in block]
+    heads = " & ".join(["System", *(head for head, _ in columns)])
+    names = "l" if _name_points(table) <= tex.NAME_POINTS else rf"p{{{tex.NAME_POINTS:g}pt}}"
+    lines = [rf"\begin{{tabular}}{{{names}{'c' * len(block)}}}", r"\toprule", rf"{heads} \\", r"\midrule"]
+    for row, system in enumerate(table.systems):
+        values = [tex.escape(table.name(system)), *(cells[row][0] for _, cells in columns)]
+        below = ["", *(cells[row][1] for _, cells in columns)]
+        lines.append(rf"{' & '.join(values)} \\")
+        if any(below):
+            lines += [rf"{' & '.join(below)} \\[2pt]"]
+        if table.references and system == table.references[-1] and row + 1 < len(table.systems):
+            lines.append(r"\midrule")
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def _column(table: Table, rows: MetricRows) -> tuple[str, list[tuple[str, str]]]:
+    """The heading of a metric, and value and interval of every system."""
+    head, (cells, places) = table.heading(rows), _shown(table, rows)
+    best, lacking = table.best(rows), fewer(table, [rows])
+    texts = []
+    for cell in cells:
+        if math.isnan(cell.value):
+            texts.append(("--", ""))
+            continue
+        key = (cell.system, cell.metric)
+        signs = ((DIFFERS, key in table.marked), (LEVEL, key in table.level_with_best), (FEWER, key in lacking))
+        marks = "".join(tex.escape(sign) for sign, there in signs if there)
+        value = tex.number(f"{cell.value:.{places}f}")
+        value = rf"\textbf{{{value}}}" if cell.system in best else value
+        bounds = tex.number(interval(cell, places))
+        texts.append((value + (rf"\rlap{{\textsuperscript{{{marks}}}}}" if marks else ""),
+                      rf"{{\scriptsize {bounds}}}" if bounds else ""))  # fmt: skip
+    return tex.head(head.title, head.unit, head.direction), texts
+
+
+def _caption(table: Table, block: Sequence[MetricRows]) -> str:
+    """Title, what was measured on what, and what bold type and marks mean."""
+    told = [f"{table.title}.", table.about, *mark_notes(table), *_fewer_note(table, block)]
+    return " ".join(tex.escape(note) for note in told if note)
+
+
+def _continued(table: Table, block: Sequence[MetricRows]) -> str:
+    """What only this block has to say."""
+    told = " ".join(tex.escape(note) for note in _fewer_note(table, block))
+    return rf"{tex.escape(table.title)}, continued from Table~\ref{{{table.label}}}. {told}"
+
+
+def _fewer_note(table: Table, block: Sequence[MetricRows]) -> list[str]:
+    titles = {rows.info.name: table.heading(rows).title for rows in block}
+    lacking = [f"{titles[metric]} of {table.name(system)} {count}" for (system, metric), count in
+               fewer(table, block).items()]  # fmt: skip
+    return [f"{FEWER} not all clips could be measured: {'; '.join(lacking)}."] if lacking else []
+
+
+def _notes(table: Table, block: Sequence[MetricRows], more: Sequence[str]) -> list[str]:
+    """What more there is to know, what chance alone would show, and the signatures."""
+    signatures = [f"{tex.escape(table.heading(rows).title)} {tex.breaking(rows.signature)}" for rows in block]
+    told = [*more, *rule_notes(table), *floor_notes(table, block)]
+    return [*map(tex.escape, told), f"Signatures: {'; '.join(signatures)}."]

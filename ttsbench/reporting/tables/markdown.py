@@ -1,0 +1,66 @@
+"""A table for a README or a terminal."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from ttsbench.evaluation.metric_rows import Cell, MetricRows
+from ttsbench.reporting.tables.notes import DIFFERS, LEVEL, all_notes
+from ttsbench.reporting.tables.numbers import decimals, interval, shown
+from ttsbench.reporting.tables.table import Table
+
+# What would be mark-up: an underscore within a word, a lone bracket and a sign between numbers are none.
+MARKUP = re.compile(r"[\\`*|]|(?<!\w)_|_(?!\w)|~(?=~)|<(?=[A-Za-z/!?])|\[(?=[^\]]*\][(\[])|&(?=#?\w+;)")
+
+
+def markdown(table: Table) -> str:
+    """Systems down, metrics across, in blocks that a line holds, with notes and signatures."""
+    lines = [f"# {escape(table.title)}", ""]
+    for block in table.blocks():
+        lines += [*_block(table, block), ""]
+    lines += [f"- {escape(note)}" for note in all_notes(table)]
+    signatures = [_signature(table, rows) for rows in table.metrics]
+    return "\n".join([*lines, "", "Signatures:", "", *signatures]) + "\n"
+
+
+def escape(text: str) -> str:
+    """Any text on one line of Markdown, as it is."""
+    return MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def _signature(table: Table, rows: MetricRows) -> str:
+    """What a heading is short for, and how it was measured."""
+    title, info = table.heading(rows).title, rows.info
+    said = ", ".join([escape(info.title)] * (info.title != title) + [f"`{info.name}`"])
+    return f"- {escape(title)} ({said}): `{rows.signature}`"
+
+
+def _block(table: Table, block: Sequence[MetricRows]) -> list[str]:
+    columns = [["system", *(escape(table.name(system)) for system in table.systems)]]
+    for rows in block:
+        best, scale = table.best(rows), table.heading(rows).scale
+        cells = [shown(cell, scale) for cell in table.column(rows)]
+        places, column = decimals(cells), [escape(table.heading(rows).text)]
+        for cell in cells:
+            text = cell_text(cell, places, _marks(table, cell))
+            column.append(f"**{text}**" if text and cell.system in best else text)
+        columns.append(column)
+    widths = [max(map(len, column)) for column in columns]
+    body = [[text.ljust(width) for text, width in zip(line, widths, strict=True)]
+            for line in zip(*columns, strict=True)]  # fmt: skip
+    return [f"| {' | '.join(line)} |" for line in [body[0], ["-" * width for width in widths], *body[1:]]]
+
+
+def _marks(table: Table, cell: Cell) -> str:
+    key = (cell.system, cell.metric)
+    return (DIFFERS if key in table.marked else "") + (LEVEL if key in table.level_with_best else "")
+
+
+def cell_text(cell: Cell, places: int, marks: str = "") -> str:
+    """``value [low, high]``; empty where nothing was measured, with the count where some of it failed."""
+    if math.isnan(cell.value):
+        return ""
+    count = f"({cell.n} of {cell.n + cell.n_failed})" if cell.n_failed else ""
+    return " ".join(text for text in (f"{cell.value:.{places}f}{marks}", interval(cell, places), count) if text)

@@ -1,0 +1,101 @@
+"""Stage collect: the wavs of somebody's folder become the clips of a system.
+
+Leaves a record per clip: where its wav lies, the hash of its bytes, its phones where a metric needs them and its text
+is known, or the reason why there is no clip. Nothing is copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from ttsbench.audio.wav import read
+from ttsbench.engine.isolation import Call, Crashed, caller
+from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.store import content_hash
+from ttsbench.errors import ClipError, ConfigError
+from ttsbench.evaluation.clip_record import Record, is_made, write_failure, write_record
+from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
+from ttsbench.types import Phone
+
+CHUNK = 32  # clips per task
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".opus")
+
+
+def find_clips(folder: Path) -> dict[str, Path]:
+    """Stem -> audio file, of a folder and those within it, sorted; hidden files aside.
+
+    Raises ``ConfigError`` where the folder is missing or holds no audio, and where two files have one stem.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"There is no folder {folder}. Give one that holds wavs.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
+            continue
+        if path.stem in found:
+            raise ConfigError(
+                f"{found[path.stem]} and {path} have one stem, and clips are matched by stem: rename or remove one."
+            )
+        found[path.stem] = path
+    if not found:
+        raise ConfigError(f"{folder} holds no audio ({', '.join(SUFFIXES)}). Give the folder that does.")
+    return found
+
+
+def tasks(run: Run, job: Job) -> Sequence[Task]:
+    """Chunks of clips without a record."""
+    folder = job.path(run)
+    ids = [one.id for one in evaluated_utterances(run.folder)]
+    clips = [(id_, draw) for draw in range(job.spec["samples"]) for id_ in ids]
+    left = [clip for clip in clips if not is_made(folder, *clip)]
+    return [{"clips": left[start : start + CHUNK]} for start in range(0, len(left), CHUNK)]
+
+
+def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+    """Record a chunk."""
+    by_id = {one.id: one for one in evaluated_utterances(run.folder)}
+    with caller(job.path(run) / f"{content_hash(task['clips'])}.started") as call:
+        for done, (id_, draw) in enumerate(task["clips"]):
+            source = Path(job.spec["folders"][draw])
+            path = _clips(source, job.key).get(id_)
+            if path is None:
+                write_failure(job.path(run), id_, draw, f"there is no {id_} in {source.name}")
+            else:
+                phones = _phones(call, by_id[id_], path) if job.spec["phones"] else None
+                write_record(job.path(run), id_, draw, Record(path, None, phones, file_hash(path)))
+            progress((done + 1) / len(task["clips"]))
+
+
+def finish(run: Run, job: Job) -> None:
+    """Every clip has its record."""
+
+
+def file_hash(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:24]
+
+
+@lru_cache(maxsize=32)
+def _clips(folder: Path, key: str) -> Mapping[str, Path]:
+    return find_clips(folder)
+
+
+def _phones(call: Call, utterance: EvaluatedUtterance, path: Path) -> tuple[Phone, ...] | None:
+    """Phones by forced alignment; None where the text is not known or does not fit."""
+    if not utterance.text:
+        return None
+    try:
+        aligned: tuple[Phone, ...] = call(_align, utterance.text, path)
+    except (ClipError, Crashed):
+        return None
+    return aligned
+
+
+def _align(text: str, path: Path) -> tuple[Phone, ...]:
+    from ttsbench.data.alignment import align
+
+    return tuple(align(text, *read(path)))

@@ -1,0 +1,231 @@
+"""Stage prepare: a corpus becomes a manifest, cached features and normalisation statistics.
+
+Leaves ``manifest.jsonl`` (id, speaker, text, phones, split, ...), ``excluded.csv`` (id, reason), ``notes.json`` and
+``statistics.json``. One bad clip is listed with its reason and left out; a corpus that is wrong as a whole is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ttsbench import registry
+from ttsbench.config.schema import CorpusConfig, Experiment
+from ttsbench.data.corpus import PreparedUtterance, dump_utterance, normalisation
+from ttsbench.data.features import Features, extract, feature_path, load_features, save_features
+from ttsbench.data.splits import Split, hold_out, split
+from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.store import cache_dir, check_space, read_json, write_json, write_text
+from ttsbench.errors import ClipError, CorpusError
+from ttsbench.models.representation import codec_signature, make_codec
+from ttsbench.types import SILENCE, Phone, Utterance
+
+CHUNK = 16  # clips per task
+BYTES_PER_MINUTE = 2_500_000  # features and reference wavs
+MOST_EXCLUDED = 0.5  # a corpus that loses more than this is wrong as a whole
+
+
+def list_corpus(config: CorpusConfig) -> tuple[list[Utterance], list[tuple[str, str]]]:
+    """The usable rows of a corpus' listing and those set aside with their reasons; raises ``CorpusError``."""
+    from ttsbench.data.listing import check_listing
+
+    corpus = registry.load("corpora", config.name)(config.path, **config.options)
+    return check_listing(corpus.utterances())
+
+
+def tasks(run: Run, job: Job) -> Sequence[Task]:
+    """List, split and check the corpus as far as its listing goes, then cut it into chunks."""
+    folder = job.path(run)
+    check_space(folder, int(job.spec["minutes"] * BYTES_PER_MINUTE))
+    check_space(cache_dir(), int(job.spec["minutes"] * BYTES_PER_MINUTE))
+    config = run.experiment.corpus
+    utterances, excluded = list_corpus(config)
+    _splits(utterances, config)  # refuses before long work starts
+    write_json(folder / "listing.json", excluded)
+    chunks = [utterances[start : start + CHUNK] for start in range(0, len(utterances), CHUNK)]
+    return [
+        {"chunk": index, "utterances": [_dump(utterance) for utterance in chunk]}
+        for index, chunk in enumerate(chunks)
+        if not _is_whole(_part(folder, index))
+    ]
+
+
+def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+    """Read, align and analyse a chunk of clips."""
+    rows: list[dict[str, Any]] = []
+    for done, values in enumerate(task["utterances"]):
+        utterance = _parse(values)
+        try:
+            rows.append(_prepare_one(utterance, run.experiment))
+        except ClipError as error:
+            rows.append({"utterance": values, "reason": str(error)})
+        progress((done + 1) / len(task["utterances"]))
+    write_json(_part(job.path(run), task["chunk"]), rows)
+
+
+def finish(run: Run, job: Job) -> None:
+    """Split what is usable and write manifest, exclusions and statistics."""
+    folder, config = job.path(run), run.experiment.corpus
+    rows = [row for part in sorted((folder / "parts").glob("*.json")) for row in read_json(part)]
+    kept = [row for row in rows if "reason" not in row]
+    excluded = [tuple(pair) for pair in read_json(folder / "listing.json")]
+    excluded += [(row["utterance"]["id"], row["reason"]) for row in rows if "reason" in row]
+    _write_csv(folder / "excluded.csv", ("id", "reason"), excluded)
+    if len(kept) < MOST_EXCLUDED * len(rows):
+        raise CorpusError(
+            f"{len(rows) - len(kept)} of {len(rows)} clips of '{config.name}' cannot be used, too many to go on. "
+            f"The first: {excluded[0][0]}: {excluded[0][1]} All are listed in {folder / 'excluded.csv'}."
+        )
+    prepared, notes = _split(kept, config)
+    if excluded:
+        notes.append(f"{len(excluded)} clips were left out; see excluded.csv.")
+    write_text(folder / "manifest.jsonl", "".join(dump_utterance(one) + "\n" for one in prepared))
+    write_json(folder / "notes.json", notes)
+    train = [load_features(Path(one.features)) for one in prepared if one.split == "train"]
+    write_json(
+        folder / "statistics.json",
+        {
+            "normalisation": asdict(normalisation(train)),
+            "phones": sorted({phone for one in prepared for phone in one.phones}),
+            "speakers": sorted({one.speaker for one in prepared}),
+        },
+    )
+
+
+def features_are_there(folder: Path) -> bool:
+    """Whether the cache still holds the features of a prepared corpus."""
+    return all(_is_whole(part) for part in (folder / "parts").glob("*.json"))
+
+
+def _is_whole(part: Path) -> bool:
+    return part.exists() and all("reason" in row or Path(row["features"]).exists() for row in read_json(part))
+
+
+def _prepare_one(utterance: Utterance, experiment: Experiment) -> dict[str, Any]:
+    """One clip's line; its features are computed unless the cache has them."""
+    from ttsbench.audio.wav import check_length, load_clip_audio
+
+    mel, config = experiment.mel, experiment.corpus
+    if not utterance.audio.is_file():
+        raise ClipError(f"{utterance.audio} is missing; restore it or remove '{utterance.id}' from the metadata.")
+    path = feature_path(utterance, mel, config.alignment, codec_signature(experiment))
+    source = _alignment_source(utterance, config)
+    if path.exists():
+        check_length(utterance.audio, max_s=config.max_s)  # the cache may come from a run that allowed more
+        features = load_features(path)
+    else:
+        samples = load_clip_audio(utterance.audio, mel.sample_rate, max_s=config.max_s)
+        phones = _align(utterance, samples, mel.sample_rate, source)
+        features = extract(samples, phones, mel, make_codec(experiment))
+        save_features(path, features)
+    return {"utterance": _dump(utterance), "features": str(path), "alignment": source, **_facts(features)}
+
+
+def _facts(features: Features) -> dict[str, Any]:
+    if set(features.phones) <= {SILENCE}:
+        raise ClipError("the alignment holds silence only; check that text and audio belong together.")
+    return {"phones": features.phones, "frames": len(features.mel)}
+
+
+def _alignment_source(utterance: Utterance, config: CorpusConfig) -> str:
+    if config.alignment == "auto":
+        return "textgrid" if utterance.textgrid is not None else "pocketsphinx"
+    if config.alignment == "textgrid" and utterance.textgrid is None:
+        raise ClipError(f"'{utterance.id}' has no TextGrid; set corpus.alignment to auto to align it.")
+    return config.alignment
+
+
+def _align(utterance: Utterance, samples: Any, sample_rate: int, source: str) -> Sequence[Phone]:
+    if source == "textgrid" and utterance.textgrid is not None:
+        from ttsbench.data.textgrid import read_textgrid
+
+        return read_textgrid(utterance.textgrid)
+    from ttsbench.data.alignment import align
+
+    return align(utterance.text, samples, sample_rate)
+
+
+def _splits(utterances: Sequence[Utterance], config: CorpusConfig) -> tuple[dict[str, Split], list[str]]:
+    """Split of each utterance, and notes."""
+    splits, notes = split(utterances, test=config.test, valid=config.valid, seed=config.split_seed)
+    if not config.held_out_speakers:
+        return splits, notes
+    found, more = hold_out(splits, {one.id: one.speaker for one in utterances}, config.held_out_speakers)
+    return found, [*notes, *more]
+
+
+def _split(kept: Sequence[Mapping[str, Any]], config: CorpusConfig) -> tuple[list[PreparedUtterance], list[str]]:
+    utterances = [_parse(row["utterance"]) for row in kept]
+    splits, notes = _splits(utterances, config)
+    mixed = len({row["alignment"] for row in kept}) > 1
+    if mixed:
+        notes.append("Some clips have a TextGrid and others were aligned here; stress marks were dropped from all.")
+    prepared = []
+    for utterance, row in sorted(zip(utterances, kept, strict=True), key=lambda pair: pair[0].id):
+        phones = tuple(phone.rstrip("012") if mixed else phone for phone in row["phones"])
+        prepared.append(
+            PreparedUtterance(
+                id=utterance.id,
+                speaker=utterance.speaker,
+                text=utterance.text,
+                split=splits[utterance.id],
+                audio=str(utterance.audio),
+                features=row["features"],
+                phones=phones,
+                frames=row["frames"],
+                alignment=row["alignment"],
+                attributes=utterance.attributes,
+            )
+        )
+    return _trainable_phones(prepared, notes), notes
+
+
+def _trainable_phones(prepared: Sequence[PreparedUtterance], notes: list[str]) -> list[PreparedUtterance]:
+    """Replace phones that training never sees (a rare stress, say) by the same phone with another stress.
+
+    An embedding that was never trained would speak noise; a phone with no relative at all is said in the notes.
+    """
+    known = {phone for one in prepared if one.split == "train" for phone in one.phones}
+    unseen = {phone for one in prepared for phone in one.phones} - known
+    relatives = {phone: _relative(phone, known) for phone in sorted(unseen)}
+    for phone, relative in relatives.items():
+        notes.append(f"Phone {phone} is never trained on; it is read as {relative}.")
+    return [replace(one, phones=tuple(relatives.get(phone, phone) for phone in one.phones)) for one in prepared]
+
+
+def _relative(phone: str, known: set[str]) -> str:
+    bare = phone.rstrip("012ː")
+    near = [other for other in sorted(known) if other.rstrip("012ː") == bare]
+    return near[0] if near else SILENCE
+
+
+def _part(folder: Path, chunk: int) -> Path:
+    return folder / "parts" / f"{chunk:05d}.json"
+
+
+def _dump(utterance: Utterance) -> dict[str, Any]:
+    return {
+        "id": utterance.id,
+        "speaker": utterance.speaker,
+        "text": utterance.text,
+        "audio": str(utterance.audio),
+        "textgrid": str(utterance.textgrid) if utterance.textgrid else None,
+        "attributes": dict(utterance.attributes),
+    }
+
+
+def _parse(values: Mapping[str, Any]) -> Utterance:
+    textgrid = Path(values["textgrid"]) if values["textgrid"] else None
+    return Utterance(**{**values, "audio": Path(values["audio"]), "textgrid": textgrid})
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())

@@ -1,0 +1,270 @@
+"""Stage score: every metric on every clip, with each recording analysed once for all systems.
+
+Rows lie in ``parts/<utterance>.json`` and carry the key of what they were computed from, so that a new system or metric
+costs only its own cells. ``finish`` leaves one ``<metric>.csv`` per metric:
+system, seed, sample, utterance, the metric's columns, error, warning. A failure is a row with a reason and no numbers.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ttsbench import registry
+from ttsbench.audio.wav import read
+from ttsbench.engine.isolation import Call, Crashed, caller
+from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.store import content_hash, read_json, replacing, write_json
+from ttsbench.errors import ClipError, MeasurementError, NotApplicable
+from ttsbench.evaluation.clip_record import Record, read_record
+from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
+from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
+from ttsbench.stages.transcribe import TRANSCRIPTS, clip_key
+from ttsbench.types import Clip, MetricInfo
+
+CHUNK = 4  # utterances per task
+NOT_APPLICABLE = "not applicable"
+Cell = dict[str, Any]
+Row = Mapping[str, Any]  # a system with one training seed, as the plan's job has it
+
+
+def tasks(run: Run, job: Job) -> Sequence[Task]:
+    """Chunks of utterances with at least one cell missing or out of date."""
+    folder = job.path(run)
+    left = [
+        one.id
+        for one in evaluated_utterances(run.folder)
+        if not set(cell_keys(run, job, one)) <= set(_load(folder, one.id))
+    ]
+    return [{"utterances": left[start : start + CHUNK]} for start in range(0, len(left), CHUNK)]
+
+
+def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+    """Score a chunk, all systems of an utterance together."""
+    by_id = {one.id: one for one in evaluated_utterances(run.folder)}
+    marker = job.path(run) / "parts" / f"{content_hash(task['utterances'])}.started"
+    with caller(marker) as call:
+        for done, id_ in enumerate(task["utterances"]):
+            cells = _score_utterance(run, job, by_id[id_], call)
+            write_json(_part(job.path(run), id_), cells)
+            progress((done + 1) / len(task["utterances"]))
+
+
+def finish(run: Run, job: Job) -> None:
+    """One table of rows per metric. Utterance by utterance: whatever their number, one is in memory."""
+    folder = job.path(run)
+    with ExitStack() as stack:
+        writers = {}
+        for name in run.experiment.metrics:
+            columns = _metric(run, name).info.columns
+            file = stack.enter_context(replacing(folder / f"{name}.csv"))
+            writers[name] = csv.writer(file, lineterminator="\n")
+            writers[name].writerow(["system", "seed", "sample", "utterance", *columns, "error", "warning"])
+        for one in evaluated_utterances(run.folder):
+            cells = _load(folder, one.id)
+            for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, one), strict=True):
+                cell = cells[key]
+                values = cell.get("values") or [None] * len(_metric(run, name).info.columns)
+                who = [row["system"], row["seed"], sample, one.id]
+                writers[name].writerow([*who, *map(_number, values), cell.get("error", ""), cell.get("warning", "")])
+
+
+def cell_keys(run: Run, job: Job, utterance: EvaluatedUtterance) -> list[str]:
+    """The hash of everything a cell depends on, for each cell of an utterance in the plan's order."""
+    keys = []
+    for row in job.spec["systems"]:
+        for sample in range(row["samples"]):
+            evidence = row["key"] or _evidence(run, job, utterance, row, sample)
+            made = [row["system"], row["seed"], sample, evidence, row["transcript_key"]]
+            keys += [content_hash([*made, *metric]) for metric in job.spec["metric_keys"].items()]
+    return keys
+
+
+def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is_recording: bool) -> Cell:
+    """One cell: values, or the reason why there are none. No fault of a clip or a metric becomes a number."""
+    info: MetricInfo = metric.info
+    if isinstance(clip, ClipError):
+        return {"error": str(clip)}
+    if "cost" in info.needs and clip.cost is None:
+        return {"error": NOT_APPLICABLE if is_recording else "what making the clip took was not recorded"}
+    if "reference" not in info.needs:
+        reference = clip
+    if isinstance(reference, ClipError):
+        return {"error": f"reference: {reference}"}
+    lacking = _lacking(info, clip, reference)
+    if lacking:
+        return {"error": lacking}
+    try:
+        values = metric.measure(clip.at(info.sample_rate), reference.at(info.sample_rate))
+    except NotApplicable:
+        return {"error": NOT_APPLICABLE}
+    except MeasurementError as error:
+        return {"error": str(error)}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    if len(values) != len(info.columns) or not all(math.isfinite(value) for value in values):
+        return {"error": f"{info.name} gave {values} for the columns {info.columns}"}
+    return {"values": [float(value) for value in values], **_warning(info, clip, reference)}
+
+
+def _lacking(info: MetricInfo, clip: Clip, reference: Clip) -> str:
+    """What a metric needs and this clip came without; nothing where all is there."""
+    if "transcript" in info.needs and clip.transcript is None:
+        return "the clip has no transcript: the recogniser failed on it, or none was run"
+    if "phones" in info.needs and (clip.phones is None or reference.phones is None):
+        return "the times of its phones, or of its reference's, are not known"
+    if "prompt" in info.needs and clip.prompt is None:
+        return "there is no other recording of its speaker to compare it with"
+    return ""
+
+
+def _warning(info: MetricInfo, clip: Clip, reference: Clip) -> dict[str, str]:
+    """A band that was never recorded changes most metrics, and changes similarity of voices a great deal."""
+    lowest = min(clip.sample_rate, reference.sample_rate)
+    if info.sample_rate is None or lowest >= info.sample_rate:
+        return {}
+    return {"warning": f"{lowest} Hz, brought up to {info.sample_rate} Hz: nothing is above {lowest / 2000:g} kHz"}
+
+
+def _score_utterance(run: Run, job: Job, utterance: EvaluatedUtterance, call: Call) -> dict[str, Cell]:
+    known = _load(job.path(run), utterance.id)
+    cells: dict[str, Cell] = {}
+    for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, utterance), strict=True):
+        if key not in known:
+            try:
+                known[key] = call(_score_cell, run, job, utterance, row, sample, name)
+            except Crashed:
+                known[key] = {"error": f"{name} crashed on this clip (a native library, or out of memory)"}
+        cells[key] = known[key]
+    return cells
+
+
+def _score_cell(run: Run, job: Job, utterance: EvaluatedUtterance, row: Row, sample: int, name: str) -> Cell:
+    clips = _clips_of(run, job, utterance)
+    return measure(_metric(run, name), clips(row, sample), clips.reference, row["system"] == GROUND_TRUTH)
+
+
+class _Clips:
+    """The clips of one utterance, each read once and dropped with the utterance: memory does not grow."""
+
+    def __init__(self, run: Run, job: Job, utterance: EvaluatedUtterance) -> None:
+        self._folder, self._utterance = run.folder, utterance
+        self._read: dict[tuple[str, int], Clip | ClipError] = {}
+        self._ground_truth = _ground_truth(job)
+        self._prompt = _prompt_clip(utterance)
+
+    @property
+    def reference(self) -> Clip | ClipError:
+        return self(self._ground_truth, 0)
+
+    def __call__(self, row: Row, sample: int) -> Clip | ClipError:
+        key = (row["wavs"], sample)
+        if key not in self._read:
+            try:
+                self._read[key] = self._load(row, sample)
+            except ClipError as error:
+                self._read[key] = error
+        return self._read[key]
+
+    def _load(self, row: Row, sample: int) -> Clip:
+        one = self._utterance
+        record = read_record(self._folder / row["wavs"], one.id, sample)
+        samples, sample_rate = read(record.audio)
+        return Clip(
+            one.id, samples, sample_rate, one.text, one.speaker, _transcript(self._folder, row, one.id, sample),
+            record.cost, row["seed"], sample, record.phones, self._prompt, one.attributes,
+        )  # fmt: skip
+
+
+_current: list[tuple[Any, _Clips]] = []
+
+
+def _clips_of(run: Run, job: Job, utterance: EvaluatedUtterance) -> _Clips:
+    """Those of the utterance that this process is at."""
+    key = (run.folder, job.key, utterance.id)
+    if not _current or _current[0][0] != key:
+        _current[:] = [(key, _Clips(run, job, utterance))]
+    return _current[0][1]
+
+
+def _prompt_clip(utterance: EvaluatedUtterance) -> Clip | None:
+    if utterance.prompt is None:
+        return None
+    try:
+        samples, sample_rate = read(Path(utterance.prompt))
+    except ClipError:
+        return None
+    return Clip(f"{utterance.id}-prompt", samples, sample_rate, speaker=utterance.speaker)
+
+
+def _evidence(run: Run, job: Job, utterance: EvaluatedUtterance, row: Row, sample: int) -> list[Any]:
+    """What a clip that was handed in holds, and what it is compared with."""
+    found: list[Any] = [utterance.text, utterance.speaker, utterance.prompt]
+    for one, draw in ((row, sample), (_ground_truth(job), 0)):
+        found.append(_content(run.folder / one["wavs"], utterance.id, draw))
+        found.append(_transcript(run.folder, one, utterance.id, draw))
+    return found
+
+
+def _content(wavs: Path, id_: str, sample: int) -> str:
+    try:
+        record: Record = read_record(wavs, id_, sample)
+    except ClipError as error:
+        return str(error)
+    return str(record.content)
+
+
+def _ground_truth(job: Job) -> Row:
+    row: Row = next(row for row in job.spec["systems"] if row["system"] == GROUND_TRUTH)
+    return row
+
+
+def _transcript(folder: Path, row: Row, id_: str, sample: int) -> str | None:
+    if row["transcripts"] is None:
+        return None
+    path = folder / row["transcripts"] / TRANSCRIPTS
+    return _transcripts(path, path.stat().st_mtime_ns)[clip_key(id_, sample)].get("text")
+
+
+@lru_cache(maxsize=64)
+def _transcripts(path: Path, written_ns: int) -> Mapping[str, Mapping[str, str]]:
+    clips: Mapping[str, Mapping[str, str]] = read_json(path)["clips"]
+    return clips
+
+
+_metrics: dict[str, Any] = {}
+
+
+def _metric(run: Run, name: str) -> Any:
+    """One object per process and set of options."""
+    options = run.experiment.metrics[name]
+    key = content_hash([name, options])
+    if key not in _metrics:
+        _metrics[key] = registry.load("metrics", name)(**options)
+    return _metrics[key]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(value).removesuffix(".0")
+
+
+def _cells(job: Job) -> Iterator[tuple[Row, int, str]]:
+    """Every (system and seed, draw, metric)."""
+    for row in job.spec["systems"]:
+        for sample in range(row["samples"]):
+            for metric in job.spec["metric_keys"]:
+                yield row, sample, metric
+
+
+def _part(folder: Path, id_: str) -> Path:
+    return folder / "parts" / f"{id_}.json"
+
+
+def _load(folder: Path, id_: str) -> dict[str, Cell]:
+    path = _part(folder, id_)
+    return dict(read_json(path)) if path.exists() else {}

@@ -1,0 +1,307 @@
+"""Stage train: one loop for every objective, through Lightning Fabric.
+
+Leaves ``weights.safetensors`` (the exponential moving average), ``curve.csv`` and ``cost.json``. Batches, crops and
+noise are functions of (seed, step) and the checkpoint holds weights, average, optimizers and curve, so a training that
+was killed goes on to the very bits an undisturbed one reaches.
+
+Each optimizer group has its own loss; a group that an objective leaves out rests at that step. Gradients of all groups
+are taken before any group moves, and between devices they are averaged here rather than by a wrapper: a wrapper around
+``forward`` would not see objectives that differentiate twice or call their networks several times.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from ttsbench import registry
+from ttsbench.config.schema import TrainConfig
+from ttsbench.data.batching import Batches, RawBatch, collate, item
+from ttsbench.data.corpus import PreparedCorpus
+from ttsbench.data.prompts import Prompting
+from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.store import write_bytes, write_json, write_text
+from ttsbench.errors import TtsbenchError
+from ttsbench.interfaces import Watched
+from ttsbench.models.prosody_prediction import predicted_log_f0
+from ttsbench.models.speech_model import SpeechModel, load_model, save_model, utterance_seed
+from ttsbench.stages.model_cache import keep
+from ttsbench.types import Batch, Noise, Role
+
+CHECKPOINT = "checkpoint.safetensors"
+REPORT_EVERY_S = 0.5
+FINAL_RATE = 0.05  # of the learning rate, where the cosine ends
+
+
+def tasks(run: Run, job: Job) -> Sequence[Task]:
+    """Training is one task."""
+    return [] if (job.path(run) / "cost.json").exists() else [{}]
+
+
+def finish(run: Run, job: Job) -> None:
+    """The checkpoint has served; the model may serve other runs."""
+    (job.path(run) / CHECKPOINT).unlink(missing_ok=True)
+    if run.experiment.compute.reuse:
+        keep(run, job)
+
+
+def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+    """Train one model."""
+    from lightning.fabric import Fabric
+
+    compute = run.experiment.compute
+    fabric = Fabric(
+        accelerator=compute.accelerator,
+        devices=compute.devices,
+        strategy="ddp_spawn" if compute.devices > 1 else "auto",
+        precision=compute.precision,
+    )
+    fabric.launch(partial(_train, run=run, job=job, progress=progress))  # its own arguments must not be frozen
+
+
+def _train(fabric: Any, run: Run, job: Job, progress: Progress) -> None:
+    trainer = Trainer(fabric, run, job)
+    trainer.resume()
+    trainer.run(progress)
+    trainer.save()
+
+
+def build_model(run: Run, job: Job, corpus: PreparedCorpus) -> tuple[SpeechModel, dict[str, Any]]:
+    """A model at its first step, a function of the seed alone: the shared conditioner starts equal for all objectives.
+
+    With ``start_from`` that is what one model learnt beforehand, in all networks that have its shape.
+    """
+    spec = job.spec
+    channels = run.experiment.mel.n_mels if spec["role"] == "acoustic" else 2
+    shape = {"n_phones": len(corpus.phones), "n_speakers": len(corpus.speakers), "channels": channels}
+    sources = {name: load_model(run.folder / folder, run.folder) for name, folder in spec["sources"].items()}
+    with torch.random.fork_rng():
+        torch.manual_seed(spec["seed"])
+        model = SpeechModel(spec["adapter"], spec["options"], spec["role"], run.experiment.model, shape, sources)
+    if spec.get("start"):
+        model.start_from(load_model(run.folder / spec["start"], run.folder))
+    description = {**spec, "size": run.experiment.model.model_dump(), "shape": shape}
+    return model, description
+
+
+def _conditioned(corpus: PreparedCorpus, run: Run, job: Job) -> PreparedCorpus:
+    """The corpus with the log-F0 that a prosody model predicts, where the model is to be trained on that.
+
+    Durations stay the recording's: the frames of the target follow them. One draw serves the whole training.
+    """
+    given = job.spec.get("conditioned_on")
+    if given is None:
+        return corpus
+    model = load_model(run.folder / given["model"], run.folder)
+    utterances = [*corpus.split("train"), *corpus.split("valid")]
+    return corpus.with_log_f0(predicted_log_f0(model, corpus, utterances, job.spec["seed"], given))
+
+
+class Trainer:
+    """The loop and its state."""
+
+    def __init__(self, fabric: Any, run: Run, job: Job) -> None:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        self._fabric, self._folder, self._seed = fabric, job.path(run), int(job.spec["seed"])
+        self._role: Role = job.spec["role"]
+        self._config: TrainConfig = getattr(run.experiment.train, self._role)
+        self._config = self._config.model_copy(update=job.spec.get("budget", {}))
+        info = registry.trainable(job.spec["adapter"]).info
+        self._rates = info.learning_rates
+        self._checkpoint_s = run.experiment.compute.checkpoint_s
+        corpus = PreparedCorpus(run.folder / "prepare").with_share(job.spec.get("data_share", 1.0))
+        corpus = _conditioned(corpus, run, job)
+        config = self._config
+        reach = run.experiment.model.encoder_reach
+        crop_frames = None if info.free_running else config.crop_frames
+        model, self._description = build_model(run, job, corpus)
+        prompt = Prompting(corpus) if model.prompted else None
+        self._batches = Batches(corpus, self._role, config.batch_size, crop_frames, self._seed, reach, prompt)
+        valid = [(item(corpus, one, self._role), one) for one in corpus.split("valid")]
+        self._valid = collate([prompt(*pair) if prompt else pair[0] for pair in valid], self._role)
+        self._model: SpeechModel = fabric.to_device(model)
+        self._average = AveragedModel(self._model.kept(), avg_fn=partial(moving_average, config.ema))
+        self._groups = self._model.group_parameters()
+        self._optimizers = {
+            name: torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
+            for name, parameters in self._groups.items()
+        }
+        self._step, self._seconds, self._curve = 0, 0.0, list[dict[str, float]]()
+
+    def run(self, progress: Progress) -> None:
+        """All steps that are left."""
+        began = checkpointed = reported = time.monotonic()
+        before = self._seconds
+        while self._step < self._config.steps:
+            self._one_step()
+            self._step += 1
+            now = time.monotonic()
+            self._seconds = before + now - began
+            if now - checkpointed > self._checkpoint_s:
+                self._checkpoint()
+                checkpointed = time.monotonic()
+            if now - reported > REPORT_EVERY_S:
+                progress(self._step / self._config.steps)
+                reported = now
+
+    def save(self) -> None:
+        """The averaged weights, the curve and the cost."""
+        if self._fabric.global_rank != 0:
+            return
+        save_model(self._folder, self._average.module.state_dict(), self._description)
+        self._write_curve()
+        cost = {"seconds": self._seconds, "steps": self._step, "parameters": self._model.parameter_count()}
+        write_json(self._folder / "cost.json", cost)
+
+    def _one_step(self) -> None:
+        config = self._config
+        rate = learning_rate(self._step, config)
+        rank, world = self._fabric.global_rank, self._fabric.world_size
+        batch = self._batches(self._step)
+        share = float(batch.part(rank, world).mask.sum() / batch.mask.sum())
+        losses = self._losses(batch, utterance_seed("train", self._seed, self._step), rank, world)
+        norms = self._gradients(losses, share)
+        for name in losses:
+            optimizer = self._optimizers[name]
+            for group in optimizer.param_groups:
+                group["lr"] = rate * self._rates.get(name, 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self._average.update_parameters(self._model.kept())
+        if (self._step + 1) % config.log_every == 0 or self._step + 1 in (1, config.steps):
+            self._log(rate, {name: self._summed(loss.detach() * share) for name, loss in losses.items()}, norms)
+
+    def _losses(self, raw: RawBatch, seed: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
+        """The losses on the share of ``rank``; noise belongs to the row, whichever device it is on."""
+        noise = Noise([utterance_seed(seed, row) for row in range(rank, len(raw.phones), world)])
+        raw = raw.part(rank, world).to(self._fabric.device)
+        with self._fabric.autocast():
+            batch = Batch(raw.target, self._model(raw))
+            losses = dict(self._model.adapter.losses(batch, self._step, noise))
+        for name, loss in losses.items():
+            if name not in self._groups:
+                raise TtsbenchError(f"{self._name} returned a loss for '{name}', which is none of its networks.")
+            if not bool(torch.isfinite(loss)):
+                self._write_curve()
+                raise TtsbenchError(
+                    f"The loss '{name}' of {self._name} became {float(loss.detach())} at step {self._step}. Lower "
+                    f"train.{self._role}.learning_rate or clip_norm, or look at the objective; "
+                    f"{self._folder / 'curve.csv'} shows how it went."
+                )
+        return losses
+
+    def _gradients(self, losses: Mapping[str, Tensor], share: float = 1.0) -> dict[str, float]:
+        """Fill ``grad`` of each group from its own loss alone, then clip.
+
+        A loss is a mean over valid elements, so devices are weighed by their share of those.
+        """
+        norms = {}
+        for left, (name, loss) in zip(range(len(losses) - 1, -1, -1), losses.items(), strict=True):
+            parameters = self._groups[name]
+            self._fabric.backward(loss, inputs=parameters, retain_graph=left > 0)
+            if self._fabric.world_size > 1:
+                for parameter in parameters:
+                    if parameter.grad is not None:
+                        parameter.grad = self._summed(parameter.grad * share)
+            norms[name] = float(torch.nn.utils.clip_grad_norm_(parameters, self._config.clip_norm))
+        return norms
+
+    def _summed(self, tensor: Tensor) -> Tensor:
+        if self._fabric.world_size == 1:
+            return tensor
+        total: Tensor = self._fabric.all_reduce(tensor, reduce_op="sum")
+        return total
+
+    def _log(self, rate: float, losses: Mapping[str, Tensor], norms: Mapping[str, float]) -> None:
+        row = {"step": self._step + 1, "learning_rate": rate * self._rates.get("generator", 1.0)}
+        row |= {f"loss_{name}": float(loss.detach()) for name, loss in losses.items()}
+        row |= {f"gradient_norm_{name}": norm for name, norm in norms.items()}
+        row |= self._watched("")
+        if (self._step + 1) % self._config.validate_every == 0 or self._step + 1 == self._config.steps:
+            self._model.eval()
+            # Not under no_grad: an energy model differentiates its energy to know its loss.
+            held_out = self._losses(self._valid, utterance_seed("valid", self._seed))
+            self._model.train()
+            row |= {f"valid_{name}": float(loss.detach()) for name, loss in held_out.items()}
+            row |= self._watched("valid_")
+        self._curve.append(row)
+
+    def _watched(self, prefix: str) -> dict[str, float]:
+        """What the adapter tells of the losses it last computed, on this device's share."""
+        adapter = self._model.adapter
+        watched = adapter.watched() if isinstance(adapter, Watched) else {}
+        return {f"{prefix}watched_{name}": float(value) for name, value in watched.items()}
+
+    @property
+    def _name(self) -> str:
+        return f"'{self._description['adapter']}' ({self._role} model)"
+
+    def _checkpoint(self) -> None:
+        if self._fabric.global_rank != 0:
+            return
+        tensors = {f"model.{name}": value for name, value in self._model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self._average.state_dict().items()}
+        for name, optimizer in self._optimizers.items():
+            for index, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in state.items()}
+        metadata = {"step": str(self._step), "seconds": str(self._seconds), "curve": json.dumps(self._curve)}
+        cpu = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        write_bytes(self._folder / CHECKPOINT, save(cpu, metadata))
+        self._write_curve()
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, where there is one."""
+        path = self._folder / CHECKPOINT
+        if not path.exists():
+            return
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        self._model.load_state_dict(_under(tensors, "model."))
+        self._average.load_state_dict(_under(tensors, "average."))
+        for name, optimizer in self._optimizers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in _under(tensors, f"optimizer.{name}.").items():
+                index, _, field = key.partition(".")
+                state.setdefault(int(index), {})[field] = value
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        self._step, self._seconds = int(metadata["step"]), float(metadata["seconds"])
+        self._curve = json.loads(metadata["curve"])
+
+    def _write_curve(self) -> None:
+        columns = list(dict.fromkeys(key for row in self._curve for key in row))
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._curve)
+        write_text(self._folder / "curve.csv", buffer.getvalue())
+
+
+def moving_average(decay: float, average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
+    """Exponential moving average that forgets its start: after n updates the decay is at most (1 + n) / (10 + n)."""
+    n = float(count)
+    return torch.lerp(average, value, 1 - min(decay, (1 + n) / (10 + n)))
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then half a cosine down to a twentieth."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return config.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

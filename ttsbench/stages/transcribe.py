@@ -1,0 +1,97 @@
+"""Stage transcribe: one transcript per clip, once, for every metric that needs it.
+
+Leaves ``parts/*.json``, brought together in ``transcripts.json``: {"<id>.<draw>": {"text": ...} or {"error": ...}}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ttsbench import registry
+from ttsbench.audio.wav import read, resample
+from ttsbench.engine.isolation import Crashed, caller
+from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.store import content_hash, read_json, write_json
+from ttsbench.errors import TtsbenchError
+from ttsbench.evaluation.clip_record import read_record
+from ttsbench.evaluation.test_set import evaluated_utterances, vocabulary
+
+CHUNK = 8  # clips per task
+TRANSCRIPTS = "transcripts.json"
+
+
+def clip_key(id_: str, sample: int) -> str:
+    """Names a draw of an utterance in ``transcripts.json``; ids hold no '#'."""
+    return f"{id_}#{sample}"
+
+
+def tasks(run: Run, job: Job) -> Sequence[Task]:
+    """Chunks of clips without a transcript."""
+    ids = [utterance.id for utterance in evaluated_utterances(run.folder)]
+    clips = [(id_, sample) for sample in range(job.spec["samples"]) for id_ in ids]
+    chunks = [clips[start : start + CHUNK] for start in range(0, len(clips), CHUNK)]
+    return [{"clips": chunk} for chunk in chunks if not _part(job.path(run), chunk).exists()]
+
+
+def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+    """Transcribe a chunk."""
+    part = _part(job.path(run), task["clips"])
+    found: dict[str, dict[str, str]] = {}
+    with caller(part.with_suffix(".started")) as call:
+        for done, (id_, sample) in enumerate(task["clips"]):
+            try:
+                found[clip_key(id_, sample)] = call(_transcribe, run, run.folder / job.spec["wavs"], id_, sample)
+            except Crashed:
+                name = run.experiment.transcriber.name
+                found[clip_key(id_, sample)] = {"error": f"the recogniser '{name}' crashed on this clip"}
+            progress((done + 1) / len(task["clips"]))
+    write_json(part, found)
+
+
+def finish(run: Run, job: Job) -> None:
+    """Merge the parts."""
+    merged: dict[str, Any] = {}
+    for part in sorted((job.path(run) / "parts").glob("*.json")):
+        merged |= read_json(part)
+    write_json(job.path(run) / TRANSCRIPTS, {"signature": _signature(run), "clips": dict(sorted(merged.items()))})
+
+
+def _transcribe(run: Run, wavs: Path, id_: str, sample: int) -> dict[str, str]:
+    """The words of one clip; whatever goes wrong with it is the reason why there are none."""
+    recogniser = _recogniser(run, run.experiment.transcriber.name)
+    try:
+        samples, rate = read(read_record(wavs, id_, sample).audio)
+        return {"text": recogniser.transcribe(resample(samples, rate, recogniser.sample_rate))}
+    except TtsbenchError as error:
+        return {"error": str(error)}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _signature(run: Run) -> str:
+    return str(_recogniser(run, run.experiment.transcriber.name).signature)
+
+
+@lru_cache(maxsize=1)
+def _vocabulary(folder: Path) -> tuple[str, ...]:
+    return tuple(vocabulary(folder))
+
+
+_recognisers: dict[str, Any] = {}
+
+
+def _recogniser(run: Run, name: str) -> Any:
+    """One recogniser per process: loading it costs more than a clip."""
+    options = run.experiment.transcriber.options
+    known = _vocabulary(run.folder)
+    key = content_hash([name, options, known])
+    if key not in _recognisers:
+        _recognisers[key] = registry.load("transcribers", name)(known, **options)
+    return _recognisers[key]
+
+
+def _part(folder: Path, clips: Sequence[Any]) -> Path:
+    return folder / "parts" / f"{content_hash([list(clip) for clip in clips])}.json"
