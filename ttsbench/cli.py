@@ -75,10 +75,12 @@ def build_parser() -> argparse.ArgumentParser:
                         help="utterances to hear on the page; six over all speakers by default")  # fmt: skip
     report.set_defaults(command=_report)
 
-    keep = commands.add_parser("keep", help="copy what is to be committed of a finished run: no sounds, no weights")
-    keep.add_argument("run", type=Path, metavar="RUN")
-    keep.add_argument("folder", type=Path, metavar="DIR")
-    keep.set_defaults(command=_keep)
+    archive = commands.add_parser(
+        "archive", help="copy the tables, figures and scores of a finished run, without audio and weights"
+    )
+    archive.add_argument("run", type=Path, metavar="RUN")
+    archive.add_argument("folder", type=Path, metavar="DIR")
+    archive.set_defaults(command=_archive)
 
     claims = commands.add_parser("claims", help="hold published claims to finished runs")
     claims.add_argument("runs", type=Path, nargs="+", metavar="RUN")
@@ -144,10 +146,10 @@ def _report(options: argparse.Namespace) -> int:
     return report(options.run, options.listen)
 
 
-def _keep(options: argparse.Namespace) -> int:
-    from ttsbench.reporting.archive import keep_results
+def _archive(options: argparse.Namespace) -> int:
+    from ttsbench.reporting.archive import archive_run
 
-    names = keep_results(options.run, options.folder)
+    names = archive_run(options.run, options.folder)
     _print(f"In {options.folder}: {', '.join(names)}.")
     return 0
 
@@ -179,7 +181,7 @@ def _list_claims(path: Path) -> int:
 
     for name, claim in read_claims(path).items():
         judged_by = ", ".join(dict.fromkeys(part.metric for part in claim.parts))
-        _print(f"{name:<4} {claim.says}. {claim.paper} [{claim.without_run or f'by {judged_by}'}]")
+        _print(f"{name:<4} {claim.statement}. {claim.paper} [{claim.without_run or f'by {judged_by}'}]")
     return 0
 
 

@@ -265,7 +265,9 @@ def test_a_table_is_chosen_by_names_that_are_there(write):
 # Claims
 
 
-CLAIM = {"C": {"says": "so", "paper": "p", "parts": [{"metric": "mcd", "less": "l1+oracle", "than": ["l2+oracle"]}]}}
+CLAIM = {
+    "C": {"statement": "so", "paper": "p", "parts": [{"metric": "mcd", "less": "l1+oracle", "than": ["l2+oracle"]}]}
+}
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -294,7 +296,7 @@ def test_claims_are_named_relative_to_the_file_that_names_them(write, tmp_path):
 
 
 def test_claims_that_cannot_be_read_are_refused_before_any_work(write):
-    write("claims", "C: {says: so, paper: p}")
+    write("claims", "C: {statement: so, paper: p}")
     message = refusal(write("mine", BASE))
     assert "a claim has parts" in message and message.endswith("--set claims=null does without.")
     assert "No claims at" in refusal(write("mine", {**BASE, "claims": "none.yaml"}))

@@ -50,7 +50,7 @@ def run(tmp_path):
 
 
 def claim(**part):
-    return Claim(says="so", paper="somebody", parts=({"metric": "mcd", **part},))
+    return Claim(statement="so", paper="somebody", parts=({"metric": "mcd", **part},))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def claim(**part):
         ({"contrast": {"e+oracle": 1, "c+oracle": -1, "d+oracle": -1, "a+oracle": 1}}, "inconclusive"),
         ({"contrast": {"e+oracle": 1, "c+oracle": -1, "d+oracle": 1, "a+oracle": -1}}, "supported"),
         ({"contrast": {"c+oracle": 1, "e+oracle": -0.9}}, "refuted"),
-        ({"less": "a+oracle", "than": ["z+oracle"]}, "not run"),
+        ({"less": "a+oracle", "than": ["z+oracle"]}, "not evaluated"),
     ],
 )
 def test_verdicts_on_planted_differences(run, part, verdict):
@@ -98,7 +98,7 @@ def test_the_difference_speaks_for_the_claim_where_it_is_positive(run):
 
 
 def test_a_part_without_its_systems_is_named_and_the_rest_judged(run):
-    both = Claim(says="so", paper="somebody", parts=(
+    both = Claim(statement="so", paper="somebody", parts=(
         {"metric": "mcd", "less": "a+oracle", "than": ["c+oracle"]},
         {"metric": "wer", "less": "a+oracle", "than": ["c+oracle"]},
     ))  # fmt: skip
@@ -106,7 +106,7 @@ def test_a_part_without_its_systems_is_named_and_the_rest_judged(run):
     assert judgement.verdict == "supported" and judgement.missing == ["wer: the run has no wer"]
     text = claims_markdown({"C1": [judgement]})
     assert "| C1 | so | espeak: **supported** |" in text
-    assert "- Not judged: wer: the run has no wer." in text
+    assert "- Not evaluated: wer: the run has no wer." in text
 
 
 def test_runs_on_one_corpus_are_told_apart(run):
@@ -136,10 +136,8 @@ def test_models_that_had_not_converged_refute_nothing(run, tmp_path, end, verdic
     assert judge(claim(more="d+oracle", than=["c+oracle"]), run).verdict == "supported"
     text = claims_markdown({"C1": [judgement]})
     change = (end - 1) / (3 - min(end, 1))  # over the whole fall, from 3 to the least
-    assert (
-        f"- Validation loss over the last quarter of training, of its whole fall: d (acoustic) {change:+.1%}." in text
-    )
-    assert ("No refutation" in text) == (verdict == "inconclusive")
+    assert f"relative to its fall: d (acoustic) {change:+.1%}." in text
+    assert ("The verdict is not 'refuted'" in text) == (verdict == "inconclusive")
 
 
 @pytest.mark.parametrize(
@@ -153,67 +151,67 @@ def test_models_that_had_not_converged_refute_nothing(run, tmp_path, end, verdic
 )
 def test_a_part_that_makes_no_sense_is_refused(tmp_path, part, message):
     path = tmp_path / "claims.yaml"
-    path.write_text(json.dumps({"C": {"says": "s", "paper": "p", "parts": [{"metric": "mcd", **part}]}}), "utf-8")
+    path.write_text(json.dumps({"C": {"statement": "s", "paper": "p", "parts": [{"metric": "mcd", **part}]}}), "utf-8")
     with pytest.raises(ConfigError, match=message):
         read_claims(path)
 
 
-TESTED = Claim(says="s", paper="p", told_by=("tests/test_x.py::test_y",))
-UNRUN = Claim(says="s", paper="p", not_run="it costs too much")
+TESTED = Claim(statement="s", paper="p", tested_by=("tests/test_x.py::test_y",))
+UNRUN = Claim(statement="s", paper="p", not_evaluated="it costs too much")
 
 
 def test_a_claim_that_no_run_judges_says_why(run):
     judged = {"C1": [judge(TESTED, run)], "C2": [judge(UNRUN, run)]}
-    assert [one.verdict for (one,) in judged.values()] == ["not run", "not run"]
+    assert [one.verdict for (one,) in judged.values()] == ["not evaluated", "not evaluated"]
     text = claims_markdown(judged)
-    assert "| C1 | s | told by a test: tests/test_x.py::test_y |" in text
-    assert "| C2 | s | not run: it costs too much |" in text
+    assert "| C1 | s | unit tested: tests/test_x.py::test_y |" in text
+    assert "| C2 | s | not evaluated: it costs too much |" in text
     frame = claims_frame(judged).set_index("claim")
-    assert frame.loc["C1", ["verdict", "sentence"]].tolist() == ["told by a test", "tests/test_x.py::test_y"]
-    assert frame.loc["C2", ["verdict", "sentence"]].tolist() == ["not run", "it costs too much"]
+    assert frame.loc["C1", ["verdict", "sentence"]].tolist() == ["unit tested", "tests/test_x.py::test_y"]
+    assert frame.loc["C2", ["verdict", "sentence"]].tolist() == ["not evaluated", "it costs too much"]
     assert frame[["value", "n", "part_verdict"]].isna().all(axis=None)
 
 
-@pytest.mark.parametrize("more", [{}, {"told_by": ["a"], "not_run": "b"}, {"parts": [], "not_run": ""}])
+@pytest.mark.parametrize("more", [{}, {"tested_by": ["a"], "not_evaluated": "b"}, {"parts": [], "not_evaluated": ""}])
 def test_a_claim_is_judged_in_exactly_one_way(more):
-    with pytest.raises(ValueError, match="a claim has parts"):
-        Claim.model_validate({"says": "s", "paper": "p", **more})
+    with pytest.raises(ValueError, match="a claim takes exactly one"):
+        Claim.model_validate({"statement": "s", "paper": "p", **more})
 
 
 def test_the_table_of_verdicts_has_a_row_for_each_comparison(run):
     claims = {"C1": claim(less="a+oracle", than=["c+oracle", "b+oracle"]), "C2": claim(less="z", than=["a+oracle"])}
     frame = claims_frame({name: [judge(one, run)] for name, one in claims.items()})
     assert ",".join(frame.columns) == (
-        "claim,says,paper,corpus,run,verdict,sentence,value,low,high,p,effect_size,mde,n,seeds,part_verdict"
+        "claim,statement,paper,corpus,run,verdict,sentence,value,low,high,p,effect_size,mde,n,seeds,part_verdict"
     )
     assert frame["claim"].tolist() == ["C1", "C1", "C2"]
-    assert frame["verdict"].tolist() == ["inconclusive", "inconclusive", "not run"]
+    assert frame["verdict"].tolist() == ["inconclusive", "inconclusive", "not evaluated"]
     assert frame["part_verdict"].tolist()[:2] == ["supported", "inconclusive"]
     assert frame["value"][0] == pytest.approx(1, abs=0.1)
     assert (frame["n"][0], frame["seeds"][0]) == (UTTERANCES, SEEDS)
-    assert frame.to_csv(index=False).splitlines()[3] == "C2,so,somebody,,,not run,,,,,,,,,,"
+    assert frame.to_csv(index=False).splitlines()[3] == "C2,so,somebody,,,not evaluated,,,,,,,,,,"
 
 
 def test_a_run_is_told_of_the_claims_it_answers(run, tmp_path):
     values = {
-        "yes": {"says": "s", "paper": "p", "parts": [{"metric": "mcd", "less": "a+oracle", "than": ["c+oracle"]}]},
-        "no": {"says": "s", "paper": "p", "parts": [{"metric": "wer", "less": "a+oracle", "than": ["c+oracle"]}]},
-        "never": {"says": "s", "paper": "p", "not_run": "why"},
+        "yes": {"statement": "s", "paper": "p", "parts": [{"metric": "mcd", "less": "a+oracle", "than": ["c+oracle"]}]},
+        "no": {"statement": "s", "paper": "p", "parts": [{"metric": "wer", "less": "a+oracle", "than": ["c+oracle"]}]},
+        "never": {"statement": "s", "paper": "p", "not_evaluated": "why"},
     }
     (tmp_path / "mine.yaml").write_text(json.dumps(values), encoding="utf-8")
     write_run_claims(tmp_path / "mine.yaml", run, tmp_path / "out" / "claims")
     text = (tmp_path / "out" / "claims.md").read_text(encoding="utf-8")
     assert "| yes | s | espeak: **supported** |" in text and "## no" not in text
-    assert "Not answered by the systems and metrics of this run: no, never." in text
+    assert "The systems and metrics of this run do not address no, never." in text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"claims.md", "claims.tex", "claims.csv"}
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("a: [", "holds no claims"),
-        ("{}", "names no file"),
-        ("C: {says: s, paper: p, not_run: w}", "no claim speaks of"),
+        ("a: [", "is not a claims file"),
+        ("{}", "names no claims file"),
+        ("C: {statement: s, paper: p, not_evaluated: w}", "no claim is about"),
     ],
 )
 def test_claims_that_cannot_be_judged_cost_a_run_nothing(run, tmp_path, content, words):
@@ -224,7 +222,7 @@ def test_claims_that_cannot_be_judged_cost_a_run_nothing(run, tmp_path, content,
     assert words in (tmp_path / "claims.md").read_text(encoding="utf-8")
     assert not (tmp_path / "claims.csv").exists() and not (tmp_path / "claims.tex").exists()
     write_run_claims(None, run, tmp_path / "claims")
-    assert "names no file of claims" in (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert "names no claims file" in (tmp_path / "claims.md").read_text(encoding="utf-8")
 
 
 def test_metrics_that_were_read_are_not_read_again(run, tmp_path):
@@ -275,7 +273,7 @@ def test_rows_of_another_definition_or_none_are_refused(run, tmp_path):
 def test_all_claims_of_the_papers_are_shipped_and_the_tests_they_name_exist():
     claims = read_claims(SHIPPED)
     assert list(claims) == [f"C{number}" for number in range(1, 21)]
-    named = [name for one in claims.values() for name in one.told_by]
+    named = [name for one in claims.values() for name in one.tested_by]
     assert named
     for name in named:
         path, _, test = name.partition("::")
@@ -286,11 +284,11 @@ def test_claims_are_listed(capsys):
     assert main(["list", "claims", "--claims", str(SHIPPED)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 20 and lines[4].startswith("C5 ") and lines[4].endswith("[by mcd]")
-    assert "[told by a test: tests/baselines/test_score_ebm.py::" in lines[11]
+    assert "[unit tested: tests/baselines/test_score_ebm.py::" in lines[11]
 
 
 def test_what_is_no_file_of_claims_or_no_run_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="No claims at"):
+    with pytest.raises(ConfigError, match="There is no claims file at"):
         read_claims(tmp_path / "none.yaml")
     with pytest.raises(TtsbenchError, match="holds no finished run"):
         ScoredRun(tmp_path)
@@ -301,7 +299,7 @@ def test_the_shipped_claims_can_be_read_and_printed(run, tmp_path, capsys):
     folder = next(iter(tmp_path.glob("experiment.json"))).parent
     assert main(["claims", str(folder), "--claims", str(SHIPPED), "--output", str(tmp_path / "claims.md")]) == 0
     out = capsys.readouterr().out
-    assert "| C1 | L2 prosody over-smooths | not run |" in out
+    assert "| C1 | L2 prosody over-smooths | not evaluated |" in out
     assert (tmp_path / "claims.md").read_text(encoding="utf-8") in out
-    assert (tmp_path / "claims.csv").read_text(encoding="utf-8").startswith("claim,says,")
+    assert (tmp_path / "claims.csv").read_text(encoding="utf-8").startswith("claim,statement,")
     assert r"\begin{table*}" in (tmp_path / "claims.tex").read_text(encoding="utf-8")

@@ -150,12 +150,12 @@ def test_differences_that_are_told_apart_are_filled(run):
     frame = differences(run).frame
     shown = {"distortion (dB)", "JS log-F0 (bits)", "W1 F0, one input (semitones)", "global variance ratio"}
     assert set(frame["metric"]) == shown, "no cost, where none was chosen"
-    constant = frame[frame["metric"] == "JS log-F0 (bits)"].set_index("system")["told_apart"]
+    constant = frame[frame["metric"] == "JS log-F0 (bits)"].set_index("system")["significant"]
     assert constant.to_dict() == {"l2+oracle": False, "flow+oracle": True, "diffusion+oracle": False}
     distortion = frame[frame["metric"] == "distortion (dB)"].set_index("system")
     assert list(distortion.index) == ["l2+oracle", "flow+oracle", "diffusion+oracle"]
     assert set(distortion["baseline"]) == {"L1 costs $5 or $6"}
-    assert distortion["told_apart"].to_dict() == {"l2+oracle": False, "flow+oracle": True, "diffusion+oracle": True}
+    assert distortion["significant"].to_dict() == {"l2+oracle": False, "flow+oracle": True, "diffusion+oracle": True}
     assert distortion.loc["flow+oracle", "difference"] == pytest.approx(1, abs=0.1)
 
 
@@ -163,7 +163,7 @@ def test_differences_that_are_told_apart_are_filled(run):
 def test_letters_stay_apart_and_within_the_figure(reach):
     """Beside each other where differences are small and panels four, and a long name at its whole length."""
     rows = [{"metric": f"m{number}", "better": "down", "baseline": "L2", "system": name, "difference": -reach / 2,
-             "low": -reach, "high": 0.1 * reach, "told_apart": True}
+             "low": -reach, "high": 0.1 * reach, "significant": True}
             for number in range(4) for name in ("short", "adversary and speaker encoder")]  # fmt: skip
     figure = draw_differences(pd.DataFrame(rows))
     canvas = FigureCanvasAgg(figure)

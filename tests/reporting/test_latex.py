@@ -12,7 +12,7 @@ from ttsbench.evaluation.metric_rows import Comparison, MetricRows, Sampling, co
 from ttsbench.reporting import latex as tex
 from ttsbench.reporting.claims import Claim, claims_latex
 from ttsbench.reporting.claims.judgement import Finding, Judgement
-from ttsbench.reporting.tables import Table, latex, rivals
+from ttsbench.reporting.tables import Table, compare_with_best, latex
 from ttsbench.types import MetricInfo
 
 NASTY = r"50 % & more_$\input{x}^~#|<b>“é ł ñ ő ı ß” –— a--b 日本 Ω ± 3 → † \ ''"
@@ -54,7 +54,7 @@ def table_of(metrics, systems, titles=None):
     models = [name for name in systems if name != "ground-truth"]
     cells = {(cell.system, cell.metric): cell for cell in summary(metrics, list(systems), SAMPLING)}
     return Table(NASTY, list(systems), ["ground-truth"], metrics, cells, [NASTY], compare(metrics, models, SAMPLING),
-                 rivals(metrics, models, SAMPLING), NASTY, titles or {}, "tab:a_b-1.5")  # fmt: skip
+                 compare_with_best(metrics, models, SAMPLING), NASTY, titles or {}, "tab:a_b-1.5")  # fmt: skip
 
 
 SYSTEMS = {"ground-truth": 0.0, "a_1+oracle": 4.0, "b": 4.01, "c%": -6.0, "d": -5.0}
@@ -65,11 +65,11 @@ def nasty_table(count=9):
     return table_of(metrics, SYSTEMS, {"b": NASTY, "m1": NASTY})
 
 
-def judgement(says=NASTY, verdict_of=(0.5, 1.5)):
+def judgement(statement=NASTY, verdict_of=(0.5, 1.5)):
     low, high = verdict_of
     one = Comparison("a", "b", "mcd", 1.0, low, high, 0.01, 0.4, 0.9, 30, 3, p_holm=0.01)
     unknown = Comparison("a", "b", "mcd", *[float("nan")] * 6, n=0, seeds=0)
-    claim = Claim(says=says, paper=NASTY, parts=({"metric": "mcd", "less": "a", "than": ["b"]},))
+    claim = Claim(statement=statement, paper=NASTY, parts=({"metric": "mcd", "less": "a", "than": ["b"]},))
     findings = [Finding(NASTY, one, 0.0), Finding("js_mel: a below b", unknown, 0.0)]
     return Judgement(claim, "run_1", "my_corpus", findings, [NASTY], {"a_b (acoustic)": -0.3})
 
@@ -97,13 +97,13 @@ def test_tables_compile_and_fit(table, tmp_path):
 
 
 def test_claims_compile_and_fit(tmp_path):
-    told = Judgement(Claim(says="x", paper="y", told_by=("tests/a_b.py::c",)), "r", "c", [], [], {})
+    told = Judgement(Claim(statement="x", paper="y", tested_by=("tests/a_b.py::c",)), "r", "c", [], [], {})
     judged = {f"C_{number}": [judgement(), judgement()] for number in range(20)} | {"C99": [told]}
     text = claims_latex(judged)
     log = compiled(text, tmp_path)
     assert "Overfull" not in log
     assert text.count(r"\begin{table*}") > 3, "evidence is cut into pages"
-    assert "told by a test: tests/a\\_b.py::c" in text
+    assert "unit tested: tests/a\\_b.py::c" in text
 
 
 def test_nothing_judged_is_no_table(tmp_path):

@@ -130,7 +130,7 @@ def test_claims_have_their_verdict_in_words_and_their_evidence(parsed):
     verdicts = [values["class"] for values in parsed.of("span") if values.get("class", "").startswith("verdict")]
     assert verdicts == ["verdict supported", "verdict unjudged"]
     assert "0.123 [0.05, 0.2], n = 60, 2 seeds, MDE 0.01" in parsed.shown
-    assert "not run C2 other P. Not judged: told by a test." in parsed.shown
+    assert "not evaluated C2 other P. Not judged: unit tested." in parsed.shown
 
 
 def test_each_clip_has_its_own_scores_and_its_own_transcript(run, parsed):
@@ -248,7 +248,7 @@ def test_templates_and_styles_are_installed():
     listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"][
         "ttsbench"
     ]
-    for path in (REPOSITORY / "ttsbench" / "page").rglob("*.*"):
+    for path in (REPOSITORY / "ttsbench" / "reporting" / "page").rglob("*.*"):
         name = str(path.relative_to(REPOSITORY / "ttsbench"))
         assert path.suffix in (".py", ".pyc") or any(fnmatch(name, pattern) for pattern in listed), name
 
@@ -261,7 +261,7 @@ def _luminance(colour):
 
 
 def test_every_text_has_the_contrast_of_wcag_aa():
-    css = (REPOSITORY / "ttsbench" / "page" / "static" / "page.css").read_text()
+    css = (REPOSITORY / "ttsbench" / "reporting" / "page" / "static" / "page.css").read_text()
     schemes = [dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in re.findall(r":root \{(.*?)\}", css, re.S)]
     assert len(schemes) == 2
     for scheme in schemes:

@@ -18,7 +18,7 @@ from ratio_rows import (
 
 from ttsbench.evaluation.metric_rows import Comparison, read_rows, summary
 from ttsbench.reporting.latex import escape as tex_escape
-from ttsbench.reporting.tables import Table, all_notes, heading, latex, markdown, rivals
+from ttsbench.reporting.tables import Table, all_notes, compare_with_best, heading, latex, markdown
 from ttsbench.reporting.tables.table import best_models
 from ttsbench.types import Behaviour, MetricInfo
 
@@ -123,7 +123,7 @@ def test_who_is_not_told_apart_from_the_best_is_marked(seeds):
     """Errors of two in ten words (a, b) and of four (c): c alone is told apart, whichever of the others is best."""
     models = ["a", "b", "c"]
     (best,) = best_models(seeds, models)
-    found = rivals([seeds], models, SAMPLING)
+    found = compare_with_best([seeds], models, SAMPLING)
     assert {(one.system, one.baseline) for one in found} == {(name, best) for name in models if name != best}
     level = ({"a", "b"} - {best}).pop()
     cells = {(cell.system, cell.metric): cell for cell in summary([seeds], models, SAMPLING)}

@@ -92,7 +92,7 @@ def make_run(folder):
     evidence = (
         f"C1,{HOSTILE},Paper 2023,espeak,tiny,supported,a below b,0.123456,0.05,0.2,0.004,0.67,0.01,60,2,supported"
     )
-    write_text(folder / "claims.csv", f"{columns}\n{evidence}\nC2,other,P,,,not run,told by a test,,,,,,,,,\n")
+    write_text(folder / "claims.csv", f"{columns}\n{evidence}\nC2,other,P,,,not evaluated,unit tested,,,,,,,,,\n")
     (folder / "figures").mkdir()
     Image.new("RGB", (40, 30)).save(folder / "figures" / "forest.png")
     write_json(folder / "figures" / "captions.json", {"forest": f"Forest {HOSTILE}", "gone": "Not drawn"})

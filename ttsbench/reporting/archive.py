@@ -1,7 +1,7 @@
-"""``ttsbench keep``: of a finished run what one commits and hands on, without sounds, weights and features.
+"""``ttsbench archive``: copy the results of a finished run, without audio, weights and features.
 
-That is every table, claim and figure, ``provenance.json``, the rows of every clip and the experiment, without the
-folders of the machine it ran on. Claims can be judged on what was kept: ``claims/judgement.py``.
+The copy holds every table, claim and figure, ``provenance.json``, the scores of every clip and the experiment. Paths of
+the machine are reduced to names. ``ttsbench claims`` evaluates claims on an archived run: ``claims/judgement.py``.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ FOLDER = "figures"
 
 
 def result_files(folder: Path) -> list[str]:
-    """Those of ``FILES`` that a run has, in the order in which one reads them."""
+    """Return the names of ``FILES`` that a run holds, in reading order."""
     return [name for name in FILES if (folder / name).exists()]
 
 
-def keep_results(run: Path, destination: Path) -> list[str]:
-    """Copy them, in the place of what was kept there before; the names of what was kept.
+def archive_run(run: Path, destination: Path) -> list[str]:
+    """Copy the results of ``run`` to ``destination``, replace an earlier archive there, and return the copied names.
 
-    Raises ``TtsbenchError`` where there is no finished run, or the destination is the run or holds something else.
+    Raises ``TtsbenchError`` if ``run`` is not finished, or ``destination`` is the run itself or holds other files.
     """
     if not (run / PROVENANCE).exists() or not (run / EXPERIMENT).exists():
-        raise TtsbenchError(f"{run} holds no finished run: run its compare to the end.")
+        raise TtsbenchError(f"{run} holds no finished run. Run its compare command to the end.")
     if destination.resolve() == run.resolve():
-        raise TtsbenchError(f"{run} would be kept in the place of itself: give another folder.")
+        raise TtsbenchError(f"{run} cannot be archived into itself. Give another folder.")
     known = {*FILES, FOLDER}
-    strange = sorted({path.name for path in destination.glob("*")} - known) if destination.is_dir() else []
-    if strange or destination.is_file():
+    unknown = sorted({path.name for path in destination.glob("*")} - known) if destination.is_dir() else []
+    if unknown or destination.is_file():
         raise TtsbenchError(
-            f"{destination} holds more than results ({', '.join(strange[:3]) or 'a file'}): give another folder."
+            f"{destination} holds more than results ({', '.join(unknown[:3]) or 'a file'}). Give another folder."
         )
     if destination.exists():
         shutil.rmtree(destination)
@@ -50,33 +50,33 @@ def keep_results(run: Path, destination: Path) -> list[str]:
         shutil.copyfile(run / name, destination / name)
     if (run / FOLDER).exists():
         shutil.copytree(run / FOLDER, destination / FOLDER)
-    write_json(destination / EXPERIMENT, _portable(run / EXPERIMENT))
-    write_json(destination / PROVENANCE, _provenance(run / PROVENANCE))
+    write_json(destination / EXPERIMENT, _portable_experiment(run / EXPERIMENT))
+    write_json(destination / PROVENANCE, _portable_provenance(run / PROVENANCE))
     return sorted(path.name for path in destination.iterdir())
 
 
-def _portable(path: Path) -> dict[str, object]:
-    """An experiment that names no folder of this machine."""
+def _portable_experiment(path: Path) -> dict[str, object]:
+    """Return the experiment without absolute paths."""
     return {**_without_folders(read_json(path)), "claims": None}
 
 
-def _provenance(path: Path) -> dict[str, object]:
-    """Provenance whose command names none either."""
-    found: dict[str, object] = read_json(path)
-    if command := found.get("command"):
-        found["command"] = shlex.join(map(_word, shlex.split(str(command))))
-    return found
+def _portable_provenance(path: Path) -> dict[str, object]:
+    """Return the provenance with a command that holds no absolute paths."""
+    values: dict[str, object] = read_json(path)
+    if command := values.get("command"):
+        values["command"] = shlex.join(map(_portable_word, shlex.split(str(command))))
+    return values
 
 
-def _word(word: str) -> str:
+def _portable_word(word: str) -> str:
     key, equals, value = word.rpartition("=")
     return f"{key}{equals}{_without_folders(value)}"
 
 
 def _without_folders(value: Any) -> Any:
-    """A JSON value in which what lies on this machine is called by its name alone."""
+    """Return a JSON value in which every absolute path is reduced to its last component."""
     if isinstance(value, dict):
-        return {key: _without_folders(one) for key, one in value.items()}
+        return {key: _without_folders(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_folders(one) for one in value]
+        return [_without_folders(item) for item in value]
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value

@@ -38,7 +38,7 @@ from ttsbench.reporting.figures import FinishedRun, write_figures
 from ttsbench.reporting.page import MARKS, table_marks, write_page
 from ttsbench.reporting.provenance import provenance
 from ttsbench.reporting.run_notes import about, remarks
-from ttsbench.reporting.tables import Table, latex, markdown, rivals
+from ttsbench.reporting.tables import Table, compare_with_best, latex, markdown
 from ttsbench.stages.transcribe import TRANSCRIPTS
 
 REFERENCES = (GROUND_TRUTH, COPY_SYNTHESIS)
@@ -81,7 +81,7 @@ def _tables(run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cel
     """The whole table with its differences, and what the experiment chose of it for a paper."""
     whole = _table(run, metrics, systems, cells)
     _write_csv(difference_frame(whole.comparisons, metrics), run.folder / "differences.csv")
-    _write_csv(difference_frame(whole.rivals, metrics), run.folder / "best.csv")
+    _write_csv(difference_frame(whole.best_comparisons, metrics), run.folder / "best.csv")
     trained = trainings(run.folder)
     if len(trained):
         _write_csv(trained, run.folder / "training.csv")
@@ -113,7 +113,7 @@ def _table(
         cells={(cell.system, cell.metric): cell for cell in cells},
         notes=remarks(run.folder, experiment),
         comparisons=compare(metrics, models, sampling),
-        rivals=rivals(metrics, models, sampling),
+        best_comparisons=compare_with_best(metrics, models, sampling),
         about=about(run.folder, experiment),
         titles=experiment.table.titles,
         label=f"tab:{experiment.name}{suffix}",

@@ -1,11 +1,12 @@
-"""Published claims as data, and what runs say of them."""
+"""Published claims as data, and their verdicts on finished runs."""
 
 from ttsbench.reporting.claims.claim import Claim, Part, read_claims
 from ttsbench.reporting.claims.files import judge_all, write_claims, write_run_claims
 from ttsbench.reporting.claims.frame import claims_frame
-from ttsbench.reporting.claims.judgement import Finding, Judgement, ScoredRun, judge
+from ttsbench.reporting.claims.judgement import Finding, Judgement, judge
 from ttsbench.reporting.claims.latex import claims_latex
 from ttsbench.reporting.claims.markdown import claims_markdown
+from ttsbench.reporting.claims.scored_run import ScoredRun
 
 __all__ = [
     "Claim",

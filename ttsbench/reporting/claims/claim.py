@@ -1,4 +1,4 @@
-"""A claim as data: ``experiments/claims.yaml`` holds those of the papers, and anybody may write more."""
+"""Published claims as data. ``experiments/claims.yaml`` holds those of the papers; users can add their own files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ttsbench.errors import ConfigError
 
 
 class Part(Section):
-    """What is said of some systems under one metric, in one of six ways; see ``experiments/claims.yaml``."""
+    """A statement about some systems under one metric, in one of six forms; see ``experiments/claims.yaml``."""
 
     metric: str
     less: str = ""
@@ -27,12 +27,12 @@ class Part(Section):
     margin: float = Field(0.0, ge=0.0)
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Part:
+    def _exactly_one_form(self) -> Part:
         compared = [kind for kind in ("less", "more", "nearer") if getattr(self, kind)]
         kinds = [*compared, *(kind for kind in ("rising", "lowest", "contrast") if getattr(self, kind))]
         if len(kinds) != 1:
             raise ValueError(
-                f"a part says one of less, more, nearer, rising, lowest and contrast, this one says {kinds}"
+                f"a part takes exactly one of less, more, nearer, rising, lowest and contrast; this part has {kinds}"
             )
         if bool(compared) != bool(self.than):
             raise ValueError("'than' belongs to less, more and nearer, and each of them needs it")
@@ -44,45 +44,47 @@ class Part(Section):
 
     @property
     def systems(self) -> set[str]:
-        """Every system that is spoken of."""
+        """Every system that the part names."""
         return {self.less, self.more, self.nearer, *self.than, *self.rising, *self.lowest, *self.contrast} - {""}
 
 
 class Claim(Section):
-    """A sentence of a paper with what has to be seen, or with why no run can show it."""
+    """A statement of a paper with the comparisons that test it.
 
-    says: str
+    A claim has ``parts`` that runs evaluate, or ``tested_by`` with unit tests of this project (for a mathematical
+    claim), or ``not_evaluated`` with the reason why nothing here tests it.
+    """
+
+    statement: str
     paper: str
     parts: tuple[Part, ...] = ()
-    told_by: tuple[str, ...] = ()  # tests of this project that tell, where a claim is one of mathematics
-    not_run: str = ""  # why nothing here tells
+    tested_by: tuple[str, ...] = ()
+    not_evaluated: str = ""
 
     @model_validator(mode="after")
-    def _judged_one_way(self) -> Claim:
-        if sum(map(bool, (self.parts, self.told_by, self.not_run))) != 1:
-            raise ValueError(
-                "a claim has parts, or else tests that tell (told_by), or a reason why none does (not_run)"
-            )
+    def _exactly_one_source(self) -> Claim:
+        if sum(map(bool, (self.parts, self.tested_by, self.not_evaluated))) != 1:
+            raise ValueError("a claim takes exactly one of parts, tested_by (unit tests) and not_evaluated (a reason)")
         return self
 
     @property
     def without_run(self) -> str:
-        """What is to be said of a claim that no run judges; empty for one that runs do."""
-        if self.told_by:
-            return f"told by a test: {', '.join(self.told_by)}"
-        return f"not run: {self.not_run}" if self.not_run else ""
+        """The verdict of a claim that no run can evaluate; empty for a claim with parts."""
+        if self.tested_by:
+            return f"unit tested: {', '.join(self.tested_by)}"
+        return f"not evaluated: {self.not_evaluated}" if self.not_evaluated else ""
 
 
 def read_claims(path: Path) -> dict[str, Claim]:
-    """The claims of a file, by name; raises ``ConfigError``."""
+    """Return the claims of a YAML file by name; raises ``ConfigError`` if it is missing or malformed."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {str(name): Claim.model_validate(value) for name, value in values.items()}
     except FileNotFoundError:
-        raise ConfigError(f"No claims at {path}; give --claims FILE.") from None
+        raise ConfigError(f"There is no claims file at {path}. Give --claims FILE.") from None
     except (AttributeError, OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} holds no claims: {' '.join(str(error).split())}.") from error
+        raise ConfigError(f"{path} is not a claims file: {' '.join(str(error).split())}.") from error
     except ValidationError as error:
-        found = error.errors()[0]
-        where = ".".join(str(part) for part in found["loc"])
-        raise ConfigError(f"{path}: {where}: {found['msg'].removeprefix('Value error, ')}.") from error
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}.") from error

@@ -1,4 +1,4 @@
-"""What is written of claims: Markdown to read, LaTeX for a paper, CSV to go on with."""
+"""Evaluate the claims of a file, and write the verdicts as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from ttsbench.engine.store import write_text
 from ttsbench.errors import TtsbenchError
 from ttsbench.reporting.claims.claim import read_claims
 from ttsbench.reporting.claims.frame import claims_frame
-from ttsbench.reporting.claims.judgement import Judgement, ScoredRun, judge
+from ttsbench.reporting.claims.judgement import Judgement, judge
 from ttsbench.reporting.claims.latex import claims_latex
 from ttsbench.reporting.claims.markdown import claims_markdown
+from ttsbench.reporting.claims.scored_run import ScoredRun
+from ttsbench.reporting.csv import write_csv
 from ttsbench.reporting.tables.markdown import escape
 
 SUFFIXES = (".md", ".tex", ".csv")
-NO_FILE = "the experiment names no file of claims, and there is no claims.yaml beside it"
+NO_FILE = "the experiment names no claims file, and there is no claims.yaml beside it"
 
 
 def judge_all(claims: Path, runs: Sequence[ScoredRun]) -> dict[str, list[Judgement]]:
-    """Every claim of a file in the light of every run; raises ``ConfigError``."""
+    """Evaluate every claim of a file on every run; raises ``ConfigError``."""
     return {name: [judge(claim, run) for run in runs] for name, claim in read_claims(claims).items()}
 
 
 def write_claims(judged: Mapping[str, Sequence[Judgement]], path: Path, left_out: Sequence[str] = ()) -> None:
-    """``path`` with .md, .tex and .csv, each whole or not at all."""
+    """Write ``path`` with the suffixes .md, .tex and .csv, each whole or not at all."""
     write_text(path.with_suffix(".md"), claims_markdown(judged, left_out))
     write_text(path.with_suffix(".tex"), claims_latex(judged))
-    write_text(
-        path.with_suffix(".csv"), claims_frame(judged).to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    )
+    write_csv(claims_frame(judged), path.with_suffix(".csv"), "%.6g")
 
 
 def write_run_claims(claims: Path | None, run: ScoredRun, path: Path) -> None:
-    """The claims that one run's systems and metrics answer, or why there are none: claims cost a run nothing else."""
+    """Write the verdicts that one run allows, or the reason why there are none; a bad claims file fails no run."""
     for suffix in SUFFIXES:
         path.with_suffix(suffix).unlink(missing_ok=True)
     try:
         judged = judge_all(claims, [run]) if claims else {}
     except TtsbenchError as error:
-        write_text(path.with_suffix(".md"), f"# Claims\n\nNo claim was judged: {escape(str(error))}\n")
+        write_text(path.with_suffix(".md"), f"# Claims\n\nNo claim was evaluated: {escape(str(error))}\n")
         return
-    answered = {name: found for name, found in judged.items() if found[0].findings}
-    if answered:
-        write_claims(answered, path, [name for name in judged if name not in answered])
+    evaluated = {name: judgements for name, judgements in judged.items() if judgements[0].findings}
+    if evaluated:
+        write_claims(evaluated, path, [name for name in judged if name not in evaluated])
     else:
-        why = "no claim speaks of the systems and metrics of this run" if judged else NO_FILE
-        write_text(path.with_suffix(".md"), f"# Claims\n\nNo claim was judged: {why}.\n")
+        reason = "no claim is about the systems and metrics of this run" if judged else NO_FILE
+        write_text(path.with_suffix(".md"), f"# Claims\n\nNo claim was evaluated: {reason}.\n")

@@ -1,4 +1,4 @@
-"""Verdicts as a table: ``claims.csv``, one row per comparison that a claim was held to."""
+"""Verdicts as a data frame, ``claims.csv``: one row per comparison of a claim."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from ttsbench.reporting.claims.judgement import Judgement
 
 COLUMNS = (
-    "claim", "says", "paper", "corpus", "run", "verdict", "sentence", "value", "low", "high", "p", "effect_size",
+    "claim", "statement", "paper", "corpus", "run", "verdict", "sentence", "value", "low", "high", "p", "effect_size",
     "mde", "n", "seeds", "part_verdict",
 )  # fmt: skip
 COUNTS = ("n", "seeds")
@@ -18,21 +18,21 @@ NUMBERS = ("value", "low", "high", "p", "effect_size", "mde")
 
 
 def claims_frame(judged: Mapping[str, Sequence[Judgement]]) -> pd.DataFrame:
-    """All comparisons, claim by claim; a positive ``value`` speaks for the claim, ``p`` is after Holm's correction.
+    """Return all comparisons, claim by claim; a positive ``value`` supports the claim, ``p`` is Holm-corrected.
 
-    A claim that no run judged has one row, without numbers; ``sentence`` then says why, where that is known.
+    A claim that no run evaluated has one row without numbers, with the reason in ``sentence`` if it is known.
     """
     lines = []
     for name, judgements in judged.items():
-        told = [row for one in judgements for row in _rows(one)] or [_empty(judgements[0])]
-        lines += [{"claim": name, **row} for row in told]
+        rows = [row for judgement in judgements for row in _rows(judgement)] or [_empty_row(judgements[0])]
+        lines += [{"claim": name, **row} for row in rows]
     frame = pd.DataFrame(lines, columns=list(COLUMNS))
     return frame.astype(dict.fromkeys(NUMBERS, "float64") | dict.fromkeys(COUNTS, "Int64"))
 
 
 def _rows(judgement: Judgement) -> list[dict[str, object]]:
     about = {
-        "says": judgement.claim.says,
+        "statement": judgement.claim.statement,
         "paper": judgement.claim.paper,
         "corpus": judgement.corpus,
         "run": judgement.run,
@@ -42,23 +42,23 @@ def _rows(judgement: Judgement) -> list[dict[str, object]]:
         {
             **about,
             "sentence": finding.sentence,
-            "value": one.value,
-            "low": one.low,
-            "high": one.high,
-            "p": one.p_holm,
-            "effect_size": one.effect_size,
-            "mde": one.mde,
-            "n": one.n,
-            "seeds": one.seeds,
+            "value": comparison.value,
+            "low": comparison.low,
+            "high": comparison.high,
+            "p": comparison.p_holm,
+            "effect_size": comparison.effect_size,
+            "mde": comparison.mde,
+            "n": comparison.n,
+            "seeds": comparison.seeds,
             "part_verdict": finding.verdict,
         }
         for finding in judgement.findings
-        for one in (finding.comparison,)
+        for comparison in (finding.comparison,)
     ]
 
 
-def _empty(judgement: Judgement) -> dict[str, object]:
+def _empty_row(judgement: Judgement) -> dict[str, object]:
     claim = judgement.claim
-    verdict, _, why = (claim.without_run or judgement.verdict).partition(": ")
+    verdict, _, reason = (claim.without_run or judgement.verdict).partition(": ")
     numbers = dict.fromkeys(NUMBERS, math.nan)
-    return {"says": claim.says, "paper": claim.paper, "verdict": verdict, "sentence": why, **numbers}
+    return {"statement": claim.statement, "paper": claim.paper, "verdict": verdict, "sentence": reason, **numbers}

@@ -1,4 +1,4 @@
-"""Verdicts for a paper: one table of them all, then the comparisons that they rest on."""
+"""Verdicts for a paper: a table of all claims, then tables of the comparisons behind them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ttsbench.reporting import latex as tex
 from ttsbench.reporting.claims.judgement import Judgement
-from ttsbench.reporting.claims.markdown import LEGEND, found, notes, number
+from ttsbench.reporting.claims.markdown import LEGEND, evaluated, notes, number
 
-LINES = 42  # of a table that a page holds
+LINES = 42  # of a table on one page
 LABEL = "tab:claims"
 TEXT = r">{\raggedright\arraybackslash}p"
-Group = tuple[str, str, Judgement]  # a claim, where it was judged, and what was found there
+Group = tuple[str, str, Judgement]  # name of the claim, label of the run, verdict
 PREAMBLE = f"{tex.PREAMBLE} and \\usepackage{{array}}"
 
 
 def claims_latex(judged: Mapping[str, Sequence[Judgement]]) -> str:
-    """Floats of a page's width: ``tab:claims``, then ``tab:claims-2`` and so on; nothing where nothing was judged."""
+    """Return floats of page width, labelled ``tab:claims``, ``tab:claims-2`` and so on; none without verdicts."""
     lines = [f"% {PREAMBLE}"]
     if judged:
         lines += ["", *_verdicts(judged)]
-    for number_, block in enumerate(_blocks(list(_groups(judged))), start=2):
-        lines += ["", *_evidence(block, f"{LABEL}-{number_}")]
+    for index, block in enumerate(_blocks(list(_groups(judged))), start=2):
+        lines += ["", *_evidence(block, f"{LABEL}-{index}")]
     return "\n".join(lines) + "\n"
 
 
@@ -29,58 +29,61 @@ def _verdicts(judged: Mapping[str, Sequence[Judgement]]) -> list[str]:
     rows = []
     for name, judgements in judged.items():
         claim = judgements[0].claim
-        said = "; ".join(rf"{tex.escape(where)}: \textbf{{{one.verdict}}}" for where, one in found(judgements))
-        cells = [tex.escape(name), tex.escape(claim.says), tex.escape(claim.paper)]
-        rows.append(rf"{' & '.join([*cells, said or tex.escape(claim.without_run or 'not run')])} \\")
+        verdicts = "; ".join(
+            rf"{tex.escape(where)}: \textbf{{{item.verdict}}}" for where, item in evaluated(judgements)
+        )
+        cells = [tex.escape(name), tex.escape(claim.statement), tex.escape(claim.paper)]
+        rows.append(rf"{' & '.join([*cells, verdicts or tex.escape(claim.without_run or 'not evaluated')])} \\")
     tabular = [
         rf"\begin{{tabular}}{{l{TEXT}{{.36\textwidth}}{TEXT}{{.26\textwidth}}{TEXT}{{.24\textwidth}}}}", r"\toprule",
         r" & Claim & Paper & Verdict \\", r"\midrule", *rows, r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
-    caption = "Published claims held to what was measured. A verdict holds for the corpus, the models and the seeds."
+    caption = "Published claims and their verdicts. A verdict holds for the given corpus, models and training seeds."
     return tex.table(tabular, caption, LABEL, [], tex.TEXT_POINTS)
 
 
 def _groups(judged: Mapping[str, Sequence[Judgement]]) -> Iterator[Group]:
-    return ((name, where, one) for name, judgements in judged.items() for where, one in found(judgements))
+    return ((name, where, item) for name, judgements in judged.items() for where, item in evaluated(judgements))
 
 
 def _blocks(groups: Sequence[Group]) -> Iterator[list[Group]]:
-    """Claims in runs that a page holds."""
+    """Split the groups into blocks that fit one page."""
     block: list[Group] = []
     count = 0
-    for name, where, one in groups:
-        lines = 2 + len(one.findings)
+    for name, where, judgement in groups:
+        lines = 2 + len(judgement.findings)
         if block and count + lines > LINES:
             yield block
             block, count = [], 0
-        block.append((name, where, one))
+        block.append((name, where, judgement))
         count += lines
     if block:
         yield block
 
 
 def _evidence(block: Sequence[Group], label: str) -> list[str]:
-    rows, told = [], []
-    for name, where, one in block:
-        first = one.findings[0].comparison
+    rows, remarks = [], []
+    for name, where, judgement in block:
+        first = judgement.findings[0].comparison
         about = f"{tex.escape(where)}, $n={first.n}$, {first.seeds} seeds"
         rows += [r"\midrule", rf"\multicolumn{{5}}{{l}}{{\textbf{{{tex.escape(name)}}}, {about}}} & "
-                 rf"\textbf{{{one.verdict}}} \\"]  # fmt: skip
-        rows += [_row(one, index) for index in range(len(one.findings))]
-        told += [rf"\textbf{{{tex.escape(name)}}}, {tex.escape(where)}: {tex.escape(' '.join(notes(one)))}"]
+                 rf"\textbf{{{judgement.verdict}}} \\"]  # fmt: skip
+        rows += [_row(judgement, index) for index in range(len(judgement.findings))]
+        remarks += [rf"\textbf{{{tex.escape(name)}}}, {tex.escape(where)}: {tex.escape(' '.join(notes(judgement)))}"]
     tabular = [
         rf"\begin{{tabular}}{{{TEXT}{{.42\textwidth}}crrrl}}", r"\toprule",
-        r"What would be seen & difference & $p$ & $d$ & MDE & \\", *rows, r"\bottomrule", r"\end{tabular}",
+        r"Comparison & difference & $p$ & $d$ & MDE & \\", *rows, r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
-    return tex.table(tabular, f"What the verdicts rest on. {tex.escape(LEGEND)}", label, told, tex.TEXT_POINTS)
+    return tex.table(tabular, f"Evidence for the verdicts. {tex.escape(LEGEND)}", label, remarks, tex.TEXT_POINTS)
 
 
 def _row(judgement: Judgement, index: int) -> str:
     finding = judgement.findings[index]
-    one = finding.comparison
+    comparison = finding.comparison
+    bounds = tex.number(f"[{comparison.low:.3g}, {comparison.high:.3g}]")
     cells = [
-        rf"\quad {tex.escape(finding.sentence)}",
-        tex.number(f"{one.value:.3g}") + rf" {{\scriptsize {tex.number(f'[{one.low:.3g}, {one.high:.3g}]')}}}",
-        number(one.p_holm, ".3f"), tex.number(number(one.effect_size)), number(one.mde), finding.verdict,
+        rf"\quad {tex.escape(finding.sentence)}", tex.number(f"{comparison.value:.3g}") + rf" {{\scriptsize {bounds}}}",
+        number(comparison.p_holm, ".3f"), tex.number(number(comparison.effect_size)), number(comparison.mde),
+        finding.verdict,
     ]  # fmt: skip
     return rf"{' & '.join(cells)} \\"

@@ -1,4 +1,4 @@
-"""Verdicts as a page of text: first all of them, then what each rests on."""
+"""Verdicts as Markdown: a table of all claims, then the comparisons behind each verdict."""
 
 from __future__ import annotations
 
@@ -9,44 +9,61 @@ from ttsbench.reporting.claims.judgement import Judgement
 from ttsbench.reporting.tables.markdown import escape
 
 LEGEND = (
-    "A positive difference speaks for the claim. Brackets: bootstrap interval over training seeds and utterances; "
-    "p: paired permutation test, Holm's correction over the comparisons of the claim; d: effect size in standard "
-    "deviations of an utterance's difference; MDE: the least difference that would have been found four times of five."
+    "A positive difference supports the claim. Brackets: bootstrap interval over training seeds and utterances; "
+    "p: paired permutation test with Holm's correction over the comparisons of the claim; d: effect size in standard "
+    "deviations of an utterance's difference; MDE: the smallest difference that the test detects with 80 % power."
 )
 
 
 def claims_markdown(judged: Mapping[str, Sequence[Judgement]], left_out: Sequence[str] = ()) -> str:
-    """A table of verdicts, and the evidence claim by claim; ``left_out`` are claims that the run says nothing of."""
-    lines = ["# Claims", "", "| claim | says | verdict |", "|---|---|---|"]
+    """Return the table of verdicts and the evidence of each; ``left_out`` names claims the run does not address."""
+    lines = ["# Claims", "", "| claim | statement | verdict |", "|---|---|---|"]
     for name, judgements in judged.items():
-        said = "; ".join(f"{escape(where)}: **{one.verdict}**" for where, one in found(judgements))
-        lines.append(f"| {escape(name)} | {escape(judgements[0].claim.says)} | {said or without_run(judgements[0])} |")
+        verdicts = "; ".join(f"{escape(where)}: **{judgement.verdict}**" for where, judgement in evaluated(judgements))
+        statement = escape(judgements[0].claim.statement)
+        lines.append(f"| {escape(name)} | {statement} | {verdicts or without_run(judgements[0])} |")
     for name, judgements in judged.items():
         claim = judgements[0].claim
-        lines += ["", f"## {escape(name)}. {escape(claim.says)}", "", escape(claim.paper) + "."]
+        lines += ["", f"## {escape(name)}. {escape(claim.statement)}", "", escape(claim.paper) + "."]
         lines += ["", escape(claim.without_run[:1].upper() + claim.without_run[1:]) + "."] if claim.without_run else []
-        for _, one in found(judgements):
-            lines += ["", *_evidence(one)]
+        for _, judgement in evaluated(judgements):
+            lines += ["", *_evidence(judgement)]
     lines += ["", LEGEND]
-    lines += ["", f"Not answered by the systems and metrics of this run: {', '.join(left_out)}."] if left_out else []
+    lines += ["", f"The systems and metrics of this run do not address {', '.join(left_out)}."] if left_out else []
     return "\n".join(lines) + "\n"
 
 
-def found(judgements: Sequence[Judgement]) -> list[tuple[str, Judgement]]:
-    """What the runs found that could judge a claim, each by its corpus, and by its run where several had that one."""
-    judged = [one for one in judgements if one.findings]
-    corpora = [one.corpus for one in judged]
-    return [(one.corpus if corpora.count(one.corpus) == 1 else f"{one.corpus} ({one.run})", one) for one in judged]
+def evaluated(judgements: Sequence[Judgement]) -> list[tuple[str, Judgement]]:
+    """Return (label, judgement) of the runs that evaluated a claim.
+
+    The label is the corpus, followed by the run if several runs share the corpus.
+    """
+    judged = [judgement for judgement in judgements if judgement.findings]
+    corpora = [judgement.corpus for judgement in judged]
+    return [
+        (item.corpus if corpora.count(item.corpus) == 1 else f"{item.corpus} ({item.run})", item) for item in judged
+    ]
 
 
 def without_run(judgement: Judgement) -> str:
-    """The verdict of a claim that no run judged."""
-    return escape(judgement.claim.without_run) or "not run"
+    """Return the escaped verdict of a claim that no run evaluated."""
+    return escape(judgement.claim.without_run) or "not evaluated"
 
 
 def number(value: float, form: str = ".2g") -> str:
-    """A number; nothing where it is not known."""
+    """Format a number; NaN becomes an empty string."""
     return "" if math.isnan(value) else f"{value:{form}}"
+
+
+def notes(judgement: Judgement) -> list[str]:
+    """Return sentences on parts that were not evaluated, on convergence, and on its effect on the verdict."""
+    lines = [f"Not evaluated: {text}." for text in judgement.missing]
+    if judgement.converged:
+        models = ", ".join(f"{name} {change:+.1%}" for name, change in judgement.converged.items())
+        lines.append(f"Change of the validation loss in the last quarter of training, relative to its fall: {models}.")
+    if judgement.unconverged and any(finding.verdict == "refuted" for finding in judgement.findings):
+        lines.append("The verdict is not 'refuted', because some of these models had not converged.")
+    return lines
 
 
 def _evidence(judgement: Judgement) -> list[str]:
@@ -54,23 +71,13 @@ def _evidence(judgement: Judgement) -> list[str]:
     lines = [
         f"{escape(judgement.corpus)} (run {escape(judgement.run)}; n = {first.n} utterances, {first.seeds} training "
         f"seeds): **{judgement.verdict}**", "",
-        "| what would be seen | difference | p | d | MDE | |", "|---|---:|---:|---:|---:|---|",
+        "| comparison | difference | p | d | MDE | |", "|---|---:|---:|---:|---:|---|",
     ]  # fmt: skip
     for finding in judgement.findings:
-        one = finding.comparison
+        comparison = finding.comparison
         lines.append(
-            f"| {escape(finding.sentence)} | {one.value:.3g} [{one.low:.3g}, {one.high:.3g}] "
-            f"| {number(one.p_holm, '.3f')} | {number(one.effect_size)} | {number(one.mde)} | {finding.verdict} |"
+            f"| {escape(finding.sentence)} | {comparison.value:.3g} [{comparison.low:.3g}, {comparison.high:.3g}] "
+            f"| {number(comparison.p_holm, '.3f')} | {number(comparison.effect_size)} | {number(comparison.mde)} "
+            f"| {finding.verdict} |"
         )
     return [*lines, "", *(f"- {escape(note)}" for note in notes(judgement))]
-
-
-def notes(judgement: Judgement) -> list[str]:
-    """What was not judged, how far training had converged, and what that means for the verdict."""
-    lines = [f"Not judged: {text}." for text in judgement.missing]
-    if judgement.converged:
-        models = ", ".join(f"{name} {change:+.1%}" for name, change in judgement.converged.items())
-        lines.append(f"Validation loss over the last quarter of training, of its whole fall: {models}.")
-    if judgement.unconverged and any(finding.verdict == "refuted" for finding in judgement.findings):
-        lines.append("No refutation, for not all of these models had converged.")
-    return lines

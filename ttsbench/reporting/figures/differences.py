@@ -28,7 +28,7 @@ def differences(run: FinishedRun) -> Drawing | None:
 
 
 def differences_frame(run: FinishedRun) -> pd.DataFrame:
-    """Columns metric, better, baseline, system, difference, low, high and told_apart, in the units that are shown."""
+    """Columns metric, better, baseline, system, difference, low, high and significant, in the units that are shown."""
     found = run.differences[run.differences["system"].isin(run.shown)]
     parts = []
     for metric in run.experiment.table.metrics or [name for name in run.metrics if not run.asks_cost(name)]:
@@ -41,8 +41,8 @@ def differences_frame(run: FinishedRun) -> pd.DataFrame:
         names = {column: rows[column].map(run.title) for column in ("baseline", "system")}
         told = (rows["p_holm"] < SIGNIFICANT) | (numbers["low"] == numbers["high"])  # what never varies needs no test
         told &= ~((numbers["low"] <= 0) & (numbers["high"] >= 0))
-        parts.append(numbers.assign(metric=head.plain, better=better, **names, told_apart=told))
-    columns = ["metric", "better", "baseline", "system", "difference", "low", "high", "told_apart"]
+        parts.append(numbers.assign(metric=head.plain, better=better, **names, significant=told))
+    columns = ["metric", "better", "baseline", "system", "difference", "low", "high", "significant"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
@@ -64,7 +64,7 @@ def draw_differences(frame: pd.DataFrame) -> Figure:
 def _panel(axes: Axes, rows: pd.DataFrame, systems: list[str]) -> None:
     places = [systems.index(name) for name in rows["system"]]
     axes.hlines(places, rows["low"], rows["high"], color=colour(0), linewidth=1.2)
-    fills = [colour(0) if told else "white" for told in rows["told_apart"]]
+    fills = [colour(0) if told else "white" for told in rows["significant"]]
     axes.scatter(rows["difference"], places, s=14, facecolors=fills, edgecolors=colour(0), zorder=3)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_yticks(range(len(systems)), systems)

@@ -19,7 +19,7 @@ class JudgedClaim:
     """
 
     name: str
-    says: str
+    statement: str
     paper: str
     corpus: str
     run: str
@@ -45,7 +45,7 @@ def judged_claims(folder: Path) -> list[JudgedClaim]:
         evidence = [{str(key): _short(text) for key, text in row.items()} for _, row in rows.iterrows()]
         found.append(
             JudgedClaim(
-                str(name), first["says"], first["paper"], first["corpus"], str(run), first["verdict"],
+                str(name), first["statement"], first["paper"], first["corpus"], str(run), first["verdict"],
                 [row for row in evidence if row["value"]], "" if first["value"] else first["sentence"],
             )
         )  # fmt: skip

@@ -5,7 +5,7 @@ from ttsbench.reporting.tables.latex import latex
 from ttsbench.reporting.tables.markdown import markdown
 from ttsbench.reporting.tables.notes import DIFFERS, LEVEL, all_notes
 from ttsbench.reporting.tables.numbers import decimals, interval, shown
-from ttsbench.reporting.tables.table import SIGNIFICANT, Table, rivals, told_apart
+from ttsbench.reporting.tables.table import SIGNIFICANT, Table, compare_with_best, significant
 
 __all__ = [
     "DIFFERS",
@@ -14,12 +14,12 @@ __all__ = [
     "Heading",
     "Table",
     "all_notes",
+    "compare_with_best",
     "decimals",
     "heading",
     "interval",
     "latex",
     "markdown",
-    "rivals",
     "shown",
-    "told_apart",
+    "significant",
 ]

@@ -45,7 +45,7 @@ def rule_notes(table: Table) -> list[str]:
     """When two models are told apart, and what that is worth."""
     if not table.level_with_best and not table.marked:
         return []
-    several = max(one.seeds for one in (*table.comparisons, *table.rivals)) > 1
+    several = max(one.seeds for one in (*table.comparisons, *table.best_comparisons)) > 1
     return [
         f"Two models are told apart where p < {SIGNIFICANT:g} in a paired permutation test over utterances, after "
         "Holm's correction over the comparisons under one metric, and 0 is outside the interval of the difference. "

@@ -20,7 +20,7 @@ COLUMNS = 8  # most metrics side by side
 SIGNIFICANT = 0.05  # after Holm's correction
 
 
-def told_apart(one: Comparison) -> bool:
+def significant(one: Comparison) -> bool:
     """Whether a comparison tells its two systems apart."""
     return one.p_holm < SIGNIFICANT and not one.low <= 0 <= one.high
 
@@ -38,7 +38,7 @@ def best_models(rows: MetricRows, models: Sequence[str]) -> set[str]:
     return best if len(best) < len(values) else set()
 
 
-def rivals(metrics: Sequence[MetricRows], models: Sequence[str], sampling: Sampling) -> list[Comparison]:
+def compare_with_best(metrics: Sequence[MetricRows], models: Sequence[str], sampling: Sampling) -> list[Comparison]:
     """Every other model against the best one of each metric that has a best, with ``p_holm``."""
     found = []
     for rows in metrics:
@@ -64,7 +64,7 @@ class Table:
     cells: Mapping[tuple[str, str], Cell]
     notes: Sequence[str]
     comparisons: Sequence[Comparison] = ()
-    rivals: Sequence[Comparison] = ()
+    best_comparisons: Sequence[Comparison] = ()
     about: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
     label: str = "tab:ttsbench"
@@ -77,12 +77,14 @@ class Table:
     @property
     def marked(self) -> set[tuple[str, str]]:
         """(system, metric) of the values that differ from the baseline's."""
-        return {(one.system, one.metric) for one in self.comparisons if told_apart(one)}
+        return {(one.system, one.metric) for one in self.comparisons if significant(one)}
 
     @property
     def level_with_best(self) -> set[tuple[str, str]]:
         """(system, metric) of the values that are tested against the best and not told apart from it."""
-        return {(one.system, one.metric) for one in self.rivals if not math.isnan(one.p) and not told_apart(one)}
+        return {
+            (one.system, one.metric) for one in self.best_comparisons if not math.isnan(one.p) and not significant(one)
+        }
 
     def best(self, rows: MetricRows) -> set[str]:
         """The best models of a metric."""

@@ -1,4 +1,4 @@
-"""What is kept of a run: everything one commits, and nothing of the machine."""
+"""Archives hold every result of a run, and no path of the machine."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from ttsbench import TtsbenchError
 from ttsbench.cli import main
-from ttsbench.reporting.archive import keep_results
+from ttsbench.reporting.archive import archive_run
 
 
 @pytest.fixture
@@ -25,44 +25,44 @@ def run(tmp_path):
     return folder
 
 
-def test_results_are_kept_and_sounds_weights_and_folders_are_not(run, tmp_path, capsys):
-    kept = tmp_path / "results" / "mine"
-    assert main(["keep", str(run), str(kept)]) == 0
+def test_archive_holds_results_without_audio_weights_and_paths(run, tmp_path, capsys):
+    archived = tmp_path / "results" / "mine"
+    assert main(["archive", str(run), str(archived)]) == 0
     assert "experiment.json, figures, provenance.json, rows.parquet, summary.csv." in capsys.readouterr().out
-    assert (kept / "figures" / "ranks.pdf").read_text(encoding="utf-8") == "figures/ranks.pdf"
-    experiment = json.loads((kept / "experiment.json").read_text(encoding="utf-8"))
+    assert (archived / "figures" / "ranks.pdf").read_text(encoding="utf-8") == "figures/ranks.pdf"
+    experiment = json.loads((archived / "experiment.json").read_text(encoding="utf-8"))
     assert experiment == {
         "name": "mine", "corpus": {"name": "folder", "path": "mine"}, "claims": None, "seeds": [0],
         "codec": {"name": "encodec", "options": {"model": "encodec"}},
     }  # fmt: skip
-    provenance = json.loads((kept / "provenance.json").read_text(encoding="utf-8"))
+    provenance = json.loads((archived / "provenance.json").read_text(encoding="utf-8"))
     command = "ttsbench compare experiments/a.yaml --set corpus.path=mine --output c"
     assert provenance == {"command": command, "seeds": [0]}
 
 
-def test_what_an_earlier_run_had_and_this_one_has_not_goes(run, tmp_path):
-    kept = tmp_path / "kept"
+def test_archive_replaces_an_earlier_archive(run, tmp_path):
+    archived = tmp_path / "archived"
     (run / "claims.csv").write_text("old", encoding="utf-8")
-    assert "claims.csv" in keep_results(run, kept)
+    assert "claims.csv" in archive_run(run, archived)
     (run / "claims.csv").unlink()
-    assert "claims.csv" not in keep_results(run, kept)
-    assert not (kept / "claims.csv").exists()
+    assert "claims.csv" not in archive_run(run, archived)
+    assert not (archived / "claims.csv").exists()
 
 
-def test_a_folder_of_something_else_and_an_unfinished_run_are_refused(run, tmp_path):
+def test_archive_refuses_foreign_folders_and_unfinished_runs(run, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.tex").write_text("mine", encoding="utf-8")
-    with pytest.raises(TtsbenchError, match=r"\(thesis.tex\): give another folder"):
-        keep_results(run, other)
-    with pytest.raises(TtsbenchError, match=r"\(a file\): give another folder"):
-        keep_results(run, other / "thesis.tex")
-    kept = tmp_path / "kept"
-    names = keep_results(run, kept)
-    with pytest.raises(TtsbenchError, match="in the place of itself"):
-        keep_results(kept, kept)
-    assert sorted(path.name for path in kept.iterdir()) == names
+    with pytest.raises(TtsbenchError, match=r"\(thesis.tex\). Give another folder"):
+        archive_run(run, other)
+    with pytest.raises(TtsbenchError, match=r"\(a file\). Give another folder"):
+        archive_run(run, other / "thesis.tex")
+    archived = tmp_path / "archived"
+    names = archive_run(run, archived)
+    with pytest.raises(TtsbenchError, match="into itself"):
+        archive_run(archived, archived)
+    assert sorted(path.name for path in archived.iterdir()) == names
     assert (other / "thesis.tex").read_text(encoding="utf-8") == "mine"
     (run / "provenance.json").unlink()
     with pytest.raises(TtsbenchError, match="holds no finished run"):
-        keep_results(run, kept)
+        archive_run(run, archived)

@@ -1,0 +1,87 @@
+"""A finished or archived run as claims read it: comparisons between its systems, and how far its models converged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ttsbench import registry
+from ttsbench.config.loading import validate
+from ttsbench.config.schema import Experiment, pair
+from ttsbench.engine.store import read_json
+from ttsbench.errors import TtsbenchError
+from ttsbench.evaluation.clip_table import FILE, read_clip_rows
+from ttsbench.evaluation.metric_rows import Comparison, MetricRows, Sampling, read_rows
+from ttsbench.evaluation.training_summary import trainings
+
+
+class ScoredRun:
+    """The scores of a finished run, read from its folder or from its archive (``ttsbench archive``)."""
+
+    def __init__(self, folder: Path, metrics: Mapping[str, MetricRows] | None = None) -> None:
+        """``metrics`` are rows that were read before; without them the rows are read from the folder.
+
+        Raises ``TtsbenchError`` if the folder holds no finished run.
+        """
+        if not (folder / "summary.csv").exists():
+            raise TtsbenchError(f"{folder} holds no finished run: it has no summary.csv. Run its compare to the end.")
+        self._folder = folder
+        self.experiment: Experiment = validate(read_json(folder / "experiment.json"), str(folder))
+        self.name, self.corpus = self.experiment.name, self.experiment.corpus.name
+        settings = self.experiment.statistics
+        self._sampling = Sampling(settings.resamples, settings.level, settings.seed)
+        self.metrics = metrics or {name: self._rows(name) for name in self.experiment.metrics}
+        first = next(iter(self.metrics.values()))
+        self.systems = first.systems
+
+    def _rows(self, name: str) -> MetricRows:
+        metric = registry.load("metrics", name)(**self.experiment.metrics[name])
+        scores = self._folder / "scores"
+        if not scores.exists():
+            return read_clip_rows(self._folder / FILE, metric)
+        return read_rows(scores / f"{name}.csv", metric, metric.info.signature)
+
+    def difference(self, metric: str, system: str, baseline: str, to: float | None = None) -> Comparison:
+        """Return ``system`` minus ``baseline`` in the metric, or in its distance from ``to``."""
+        rows = self.metrics[metric]
+        if to is not None:
+            rows = rows.seen_as(_Distance(rows.metric, to))
+        return rows.difference(system, baseline, self._sampling)
+
+    def contrast(self, metric: str, weights: Mapping[str, float]) -> Comparison:
+        """Return a weighted sum of the values of systems."""
+        return self.metrics[metric].contrast(weights, self._sampling)
+
+    def converged(self, systems: set[str]) -> dict[str, float]:
+        """Return the relative change of the validation loss in the last quarter of training, by model."""
+        pairs = [pair(system) for system in systems]
+        labels = {
+            "acoustic": self._with_shared_training({acoustic for acoustic, _ in pairs}),
+            "prosody": self._with_shared_training({prosody for _, prosody in pairs}),
+        }
+        changes = {}
+        for (model, role), rows in trainings(self._folder).groupby(["model", "role"], sort=False):
+            if model in labels[str(role)]:
+                changes[f"{model} ({role})"] = float(rows["valid_change"].mean())
+        return changes
+
+    def _with_shared_training(self, labels: set[str]) -> set[str]:
+        """Return the labels and those that share a training with one: the folder is named after the first label."""
+        known = self.experiment.adapters
+        wanted = [known[label].training for label in labels if label in known]
+        return labels | {label for label, config in known.items() if config.training in wanted}
+
+
+class _Distance:
+    """A metric as its distance from a target value."""
+
+    def __init__(self, metric: Any, to: float) -> None:
+        self.info, self._metric, self._to = metric.info, metric, to
+
+    def reduce(self, rows: NDArray[np.float64]) -> float:
+        """Return the absolute distance of the reduced value from the target."""
+        return abs(float(self._metric.reduce(rows)) - self._to)
