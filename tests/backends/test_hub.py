@@ -14,7 +14,7 @@ from ttsbench.backends import hub
 from ttsbench.backends.hub import HubModel, NeedsModel, fingerprint, load, missing
 from ttsbench.backends.transcribers.hubert_ctc import HubertCtc
 from ttsbench.backends.transcribers.whisper import Whisper
-from ttsbench.rng import drawn_from
+from ttsbench.checks.global_rng import used_generators
 
 NAME = "tiny-people/tiny-wavlm"
 
@@ -158,15 +158,15 @@ def _run():
 def test_loading_and_running_leave_the_global_generators_alone(wavlm):
     source = HubModel(str(wavlm), "mcd")
     hub._load.cache_clear()
-    assert drawn_from(lambda: load(source, "AutoModelForAudioXVector", "AutoFeatureExtractor")) == []
+    assert used_generators(lambda: load(source, "AutoModelForAudioXVector", "AutoFeatureExtractor")) == []
     model, _ = load(source, "AutoModelForAudioXVector", "AutoFeatureExtractor")
 
     def run():
         with hub.inference():
             assert not model(torch.zeros(1, 8000) + torch.rand(1)).embeddings.requires_grad
 
-    assert drawn_from(run) == []
-    assert drawn_from(lambda: torch.rand(1)) == ["torch"]
+    assert used_generators(run) == []
+    assert used_generators(lambda: torch.rand(1)) == ["torch"]
 
 
 def test_offline_is_over_afterwards():

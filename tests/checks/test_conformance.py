@@ -65,8 +65,8 @@ from ttsbench.audio.usable import require_usable
 from ttsbench.backends.hub import missing
 from ttsbench.checks.check import check
 from ttsbench.checks.conformance.speech import clip_of, unusable, voice
+from ttsbench.checks.global_rng import used_generators
 from ttsbench.cli import main
-from ttsbench.rng import drawn_from
 
 
 def failures(name):
@@ -207,9 +207,9 @@ def test_command_prints_findings_and_fails_with_them(plant, capsys):
 
 
 def test_checks_leave_the_global_generators_as_they_were():
-    assert drawn_from(lambda: [check("l1"), check("nfe")]) == []
+    assert used_generators(lambda: [check("l1"), check("nfe")]) == []
     for name, draw in (("torch", lambda: torch.rand(1)), ("numpy", np.random.rand), ("random", random.random)):
-        assert drawn_from(draw) == [name]
+        assert used_generators(draw) == [name]
 
 
 def test_unusable_clips_are_unusable_and_the_voice_is_not():

@@ -18,7 +18,7 @@ from metrics.perceptual import BACKBONES, Dnsmos, DnsmosBackground, DnsmosP808, 
 from metrics.speechbertscore import SpeechBertF1, SpeechBertPrecision, SpeechBertRecall, precision_recall
 from ttsbench import Clip, ConfigError, MeasurementError
 from ttsbench.checks.conformance import metric as conformance
-from ttsbench.rng import drawn_from
+from ttsbench.checks.global_rng import used_generators
 
 RATE = 16000
 FOUR = {"ovrl_mos": Dnsmos, "sig_mos": DnsmosSignal, "bak_mos": DnsmosBackground, "p808_mos": DnsmosP808}
@@ -131,7 +131,7 @@ def package(monkeypatch, tmp_path):
 def test_utmosv2_can_be_repeated_and_leaves_the_generators_alone(package, capsys):
     metric, clip = Utmosv2(), clip_of(speechlike(1.5))
     values = []
-    assert drawn_from(lambda: values.append(metric.measure(clip, clip)[0])) == []
+    assert used_generators(lambda: values.append(metric.measure(clip, clip)[0])) == []
     np.random.rand(7)  # noqa: NPY002 (whatever else draws from it)
     values.append(metric.measure(clip_of(clip.samples), clip)[0])
     assert values[0] == values[1]

@@ -11,8 +11,9 @@ from safetensors.torch import load, save
 from ttsbench.checks.conformance.finding import listed
 from ttsbench.checks.conformance.tiny import STEPS, Losses, Tiny, close, lengthened, scribbled
 from ttsbench.checks.conformance.training import Trace, train
+from ttsbench.checks.global_rng import REMEDY, global_rng_error
 from ttsbench.models.speech_model import freeze
-from ttsbench.rng import REMEDY, global_fault, global_seed
+from ttsbench.rng import global_seed
 from ttsbench.types import Batch
 
 
@@ -78,7 +79,7 @@ def _repeatable(tiny: Tiny) -> str:
 def _globals(tiny: Tiny) -> str:
     model = tiny.model()
     batch = tiny.batch(model)
-    return global_fault(lambda: [tiny.losses(model, batch, step) for step in range(STEPS)])
+    return global_rng_error(lambda: [tiny.losses(model, batch, step) for step in range(STEPS)])
 
 
 def _resting(trace: Trace) -> str:

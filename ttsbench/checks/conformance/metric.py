@@ -14,9 +14,9 @@ from ttsbench import registry
 from ttsbench.backends.hub import missing
 from ttsbench.checks.conformance.finding import Finding, first_fault, judge, listed
 from ttsbench.checks.conformance.speech import clip_of, pairs, unusable
+from ttsbench.checks.global_rng import global_rng_error
 from ttsbench.errors import MeasurementError
 from ttsbench.interfaces import Metric, WeightedMetric
-from ttsbench.rng import global_fault
 from ttsbench.types import Clip, MetricInfo
 
 TAKEN = ("system", "seed", "sample", "utterance", "error", "warning")  # columns of every table of rows
@@ -46,7 +46,7 @@ def check_metric(name: str) -> Iterator[Finding]:
     checks: dict[str, Callable[[], str]] = {
         "measure gives one finite number per column": lambda: _values(metric, measured()),
         "measure gives the same for the same clip": partial(_repeatable, metric),
-        "measure leaves the global generators alone": lambda: global_fault(lambda: _measure(metric, *pairs()[0])),
+        "measure leaves the global generators alone": lambda: global_rng_error(lambda: _measure(metric, *pairs()[0])),
         "measure leaves the clips as they were": partial(_untouched, metric),
         "measure refuses an unusable clip with MeasurementError": partial(_refuses, metric),
         "reduce gives a finite number for several rows": lambda: _several(metric, rows()),
@@ -165,7 +165,7 @@ def _resampled(metric: Any, rows: Rows) -> str:
 
 def _pure(metric: Any, rows: Rows) -> str:
     given = rows.copy()
-    fault = global_fault(lambda: metric.reduce(given))
+    fault = global_rng_error(lambda: metric.reduce(given))
     return fault or ("" if np.array_equal(given, rows) else "it writes into the rows; copy them first")
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from ttsbench.checks.conformance.tiny import PHONES, SEEDS, Tiny, close, lengthened, scribbled, tensors_of
+from ttsbench.checks.global_rng import REMEDY, global_rng_error
 from ttsbench.models.speech_model import CallCounter
-from ttsbench.rng import REMEDY, global_fault, global_seed
+from ttsbench.rng import global_seed
 from ttsbench.types import Batch, Condition, Noise, Spoken
 
 OTHER_SEEDS = (201, 202, 203)
@@ -123,7 +124,7 @@ def _seeds(tiny: Tiny) -> str:
 
 def _globals(tiny: Tiny) -> str:
     model, batch = tiny.sampler()
-    return global_fault(lambda: tiny.sample(model, batch, tiny.nfe[-1]))
+    return global_rng_error(lambda: tiny.sample(model, batch, tiny.nfe[-1]))
 
 
 def _condition(tiny: Tiny) -> str:
