@@ -1,12 +1,12 @@
-# Every target sets up what it needs from a machine that has python3 (3.11 or 3.12), git, make and a compiler.
+# Every target installs what it needs. Requirements: Python 3.11 or 3.12, git, make and a C compiler.
 PYTHON ?= python3
 BIN := .venv/bin
-# Workers have one thread each; the tests follow, so that two of them never fight over the cores.
+# Workers use one thread each, and so do the tests: two processes then never compete for the same cores.
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: install compare test test-slow smoke check bench clean
 
-# Packages are compiled once, here: where Python is told to keep no bytecode, every process would do it again for seconds.
+# Bytecode is compiled during installation: with PYTHONDONTWRITEBYTECODE set, every process would compile it again.
 install: .venv/installed
 
 .venv/installed: requirements.lock pyproject.toml
@@ -34,6 +34,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/typos
 
 bench: install
 	$(BIN)/python benchmarks/training_throughput.py

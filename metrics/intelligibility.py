@@ -27,7 +27,11 @@ BEHAVIOUR = Behaviour(worsens=frozenset({"noise", "low_pass"}))
 
 
 def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Levenshtein distance of two sequences, all costs 1."""
+    """Levenshtein distance of two sequences, all costs 1.
+
+    >>> edits("the small blue boat".split(), "a small boat".split())
+    2
+    """
     previous = list(range(len(hypothesis) + 1))
     for i, expected in enumerate(reference, start=1):
         row = [i]

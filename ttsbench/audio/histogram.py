@@ -41,7 +41,11 @@ class Bins:
 
 
 def jensen_shannon(p: Values, q: Values) -> Values:
-    """Divergence in bits (...,) of counts or probabilities (..., K); NaN where one of them is all zeros."""
+    """Divergence in bits (...,) of counts or probabilities (..., K); NaN where one of them is all zeros.
+
+    >>> jensen_shannon(np.array([[1.0, 1.0], [2.0, 0.0]]), np.array([[3.0, 3.0], [0.0, 5.0]]))
+    array([0., 1.])
+    """
     with np.errstate(invalid="ignore"):
         shares_p, shares_q = p / p.sum(axis=-1, keepdims=True), q / q.sum(axis=-1, keepdims=True)
     middle = (shares_p + shares_q) / 2

@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Adjusted p values (m,) of a family (m,), in its order. NaN stays NaN and counts for nothing."""
+    """Adjusted p values (m,) of a family (m,), in its order. NaN stays NaN and counts for nothing.
+
+    >>> holm(np.array([0.01, 0.04, np.nan, 0.03]))
+    array([0.03, 0.06,  nan, 0.06])
+    """
     adjusted = np.full(len(p), np.nan)
     known = np.flatnonzero(~np.isnan(p))
     order = known[np.argsort(p[known], kind="stable")]
