@@ -28,6 +28,7 @@ call of it: the network is evaluated ``nfe`` times.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Literal
 
@@ -157,6 +158,16 @@ class Diffusion:
         """Expected data (B, T, C) given x_t (B, T, C) and t (B,) in [0, 1): one function evaluation."""
         data: Tensor = self.denoiser(x, cond, t)
         return data
+
+    def student(self) -> Diffusion:
+        """Return a trainable copy with its own network."""
+        copied = copy.deepcopy(self)
+        copied.denoiser.requires_grad_(True).train()
+        return copied
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the prior mean."""
+        return list(self.denoiser.prior.parameters())
 
     # Training and sampling
 

@@ -39,7 +39,6 @@ that the student is no longer pulled anywhere.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -48,8 +47,21 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Spoken, TtsbenchError, masked_mean
+from ttsbench import (
+    AdapterInfo,
+    Batch,
+    Condition,
+    ConfigError,
+    ModelContext,
+    Noise,
+    Prompted,
+    SampledSequence,
+    Teacher,
+    TtsbenchError,
+    masked_mean,
+)
 from ttsbench.nn.discriminator import Discriminator, blocks_of, tapped
+from ttsbench.nn.upsampling import GaussianUpsampler, UpsamplingBackbone
 
 EARLIEST, LATEST = 0.02, 0.98  # t at which teacher and fake are asked, and noise at which the discriminator is
 EXPLODED = 20.0  # times its usual level: the fake's loss
@@ -98,15 +110,14 @@ class Dmd:
                 f"dmd needs steps >= 1, fake_updates >= 1 and adversarial >= 0, got {steps}, {fake_updates} and "
                 f"{adversarial}."
             )
-        self.continues, self.channels = teacher, context.channels
-        source: Any = context.sources[teacher]
-        self.teacher: Any = source.adapter
-        info: AdapterInfo = self.teacher.info
-        reads_alike = info.free_running == self.info.free_running
-        if not (reads_alike and hasattr(self.teacher, "predict_data")):
+        self.fine_tunes, self.channels = teacher, context.channels
+        source = context.sources[teacher].adapter
+        if not isinstance(source, Teacher) or source.info.free_running != self.info.free_running:
             raise ConfigError(f"{self.info.name} cannot distil '{teacher}'; choose one of {', '.join(self.teachers)}.")
-        self.student, self.fake = _copy(self.teacher), _copy(self.teacher)
-        _freeze_common(self.fake)
+        self.teacher: Teacher = source
+        self.student, self.fake = source.student(), source.student()
+        for parameter in self.fake.shared_parameters():
+            parameter.requires_grad_(False)
         self.steps, self.simulation, self.fake_updates = steps, simulation, fake_updates
         self.adversarial = adversarial
         self.discriminator = Discriminator(blocks_of(self._fake_network), context.cond_dim) if adversarial else None
@@ -114,7 +125,7 @@ class Dmd:
         self.judges = {name: (weight, judges[name]) for name, weight in _judges(ctc, speaker).items()}
         self.judged_after = judged_after
         self.health = Health()
-        self._watched: dict[str, float] = {}
+        self._monitored: dict[str, float] = {}
 
     @staticmethod
     def starts_from(teacher: str = "diffusion", ctc: float = 0.0, speaker: float = 0.0, **_: object) -> tuple[str, ...]:
@@ -128,13 +139,11 @@ class Dmd:
 
     @property
     def _student_network(self) -> nn.Module:
-        network: nn.Module = self.student.networks()["generator"]
-        return network
+        return self.student.networks()["generator"]
 
     @property
     def _fake_network(self) -> nn.Module:
-        network: nn.Module = self.fake.networks()["generator"]
-        return network
+        return self.fake.networks()["generator"]
 
     # Training
 
@@ -144,13 +153,13 @@ class Dmd:
         moves = step % self.fake_updates == self.fake_updates - 1 or not training  # all are wanted in validation
         with torch.set_grad_enabled(moves and torch.is_grad_enabled()):
             made = self._made(batch, rng)
-        given = batch.cond.sources[self.continues]
+        given = batch.cond.sources[self.fine_tunes]
         losses = {"fake": self.fake.losses(Batch(made.detach(), given), step, rng)["generator"]}
         if moves:
             pulled = self._matching(made, given, rng)
             drift = 0.5 * masked_mean((batch.target - self.student.mean(batch.cond)).square(), batch.mask)
             losses["generator"] = pulled + drift
-            self._watched = {"matching": float(pulled.detach())}
+            self._monitored = {"matching": float(pulled.detach())}
             if self.discriminator is not None:
                 fooled, told = self._adversarial(made, batch.target, given, rng)
                 losses["generator"] = losses["generator"] + self.adversarial * fooled
@@ -158,12 +167,12 @@ class Dmd:
             if step >= self.judged_after or not training:
                 losses["generator"] = losses["generator"] + self._judged(made, batch)
         if training:
-            self.health.look(losses["fake"], self._watched.get("accuracy") if moves else None)
+            self.health.look(losses["fake"], self._monitored.get("accuracy") if moves else None)
         return losses
 
-    def watched(self) -> Mapping[str, float]:
+    def monitored(self) -> Mapping[str, float]:
         """Size of the pull, and how often the discriminator is right."""
-        return self._watched
+        return self._monitored
 
     def _made(self, batch: Batch, rng: Noise) -> Tensor:
         """What the student makes at one of its levels, the same for the whole batch, (B, T, C)."""
@@ -202,7 +211,7 @@ class Dmd:
         on_real = self.discriminator([one.detach() for one in of_real], given)
         told = masked_mean((1 - on_real).square() + on_made.square(), given.mask)
         right = masked_mean(0.5 * ((on_real > 0.5).float() + (on_made < 0.5).float()), given.mask)
-        self._watched["accuracy"] = float(right)
+        self._monitored["accuracy"] = float(right)
         return fooled, told
 
     def _judged(self, made: Tensor, batch: Batch) -> Tensor:
@@ -211,9 +220,9 @@ class Dmd:
         parts = self._heard(made, batch.cond)
         for name, (weight, judge) in self.judges.items():
             loss = judge.judge(made, batch.target, batch.cond).mean()
-            self._watched[name] = float(loss.detach())
+            self._monitored[name] = float(loss.detach())
             for part, tensors in parts.items():
-                self._watched[f"{name}_to_{part}"] = weight * _slope(loss, tensors)
+                self._monitored[f"{name}_to_{part}"] = weight * _slope(loss, tensors)
             total = total + weight * loss
         return total
 
@@ -295,8 +304,13 @@ class DmdText(Dmd):
         rounded: bool = False,
     ) -> None:
         super().__init__(context, teacher, steps, simulation, adversarial, fake_updates, ctc, speaker, judged_after)
-        self.prompted: bool = self.teacher.prompted
-        self.student.reading.rounded = rounded
+        self.prompted = isinstance(self.teacher, Prompted) and self.teacher.prompted
+        self.student_upsampler.rounded = rounded
+
+    @property
+    def student_upsampler(self) -> GaussianUpsampler:
+        """The student's map from phones to frames."""
+        return _upsampler(self.student)
 
     @staticmethod
     def starts_from(
@@ -307,11 +321,11 @@ class DmdText(Dmd):
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
         """Those of the distillation, each network on what it reads; the student's length beside."""
-        sources = {self.continues: self.teacher.reading.read(batch.cond.sources[self.continues])}
-        read = replace(self.student.reading.read(batch.cond), sources=sources)
+        sources = {self.fine_tunes: _upsampler(self.teacher).expand(batch.cond.sources[self.fine_tunes])}
+        read = replace(self.student_upsampler.expand(batch.cond), sources=sources)
         losses = dict(super().losses(Batch(batch.target, read), step, rng))
         if "generator" in losses:
-            losses["generator"] = losses["generator"] + self.student.reading.length_loss(batch.cond)
+            losses["generator"] = losses["generator"] + self.student_upsampler.length_loss(batch.cond)
         return losses
 
     def _heard(self, made: Tensor, cond: Condition) -> dict[str, Sequence[Tensor]]:
@@ -320,10 +334,12 @@ class DmdText(Dmd):
 
     def sample(  # type: ignore[override]
         self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0
-    ) -> Spoken:
+    ) -> SampledSequence:
         """Draw what is as long as predicted, with ``nfe`` calls; who would never end is cut, and has not stopped."""
-        lengths, within = self.student.reading.lengths(cond)
-        return Spoken(super().sample(self.student.reading.read(cond, lengths), nfe, rng, temperature), lengths, within)
+        lengths, within = self.student_upsampler.lengths(cond)
+        return SampledSequence(
+            super().sample(self.student_upsampler.expand(cond, lengths), nfe, rng, temperature), lengths, within
+        )
 
 
 class Health(nn.Module):
@@ -375,18 +391,7 @@ def _slope(loss: Tensor, tensors: Sequence[Tensor]) -> float:
     return math.sqrt(sum(float(slope.square().sum()) for slope in slopes if slope is not None))
 
 
-def _copy(adapter: Any) -> Any:
-    """An adapter with networks of its own, to be trained."""
-    made = copy.deepcopy(adapter)
-    if hasattr(made, "unguided"):
-        made.unguided()
-    for network in made.networks().values():
-        network.requires_grad_(True).train()
-    return made
-
-
-def _freeze_common(adapter: Any) -> None:
-    """Teacher and fake are asked about the same noisy data of the same text: prior mean and reading stay the same."""
-    for name, parameter in adapter.networks()["generator"].named_parameters():
-        if name.startswith(("prior.", "reading.")):
-            parameter.requires_grad_(False)
+def _upsampler(adapter: Teacher) -> GaussianUpsampler:
+    network = adapter.networks()["generator"]
+    assert isinstance(network, UpsamplingBackbone)  # every free-running teacher has one
+    return network.upsampler

@@ -56,7 +56,7 @@ from ttsbench.nn.invertible import (
     squeeze,
     unsqueeze,
 )
-from ttsbench.nn.matching import matching_width
+from ttsbench.nn.parameter_matching import match_width
 
 Kind = Literal["affine", "spline"]
 Track = Literal["backbone", "wavenet"]
@@ -200,7 +200,7 @@ class Flow:
         centre = partial(context.backbone, 0, context.channels, share=CENTRE) if centred else None
         glow = partial(Glow, context.channels, context.cond_dim, steps, coupling, network, centre=centre)
         peer = partial(context.backbone, context.channels, context.channels)
-        self.network = glow(matching_width(glow, peer, WIDTHS) if network == "backbone" else WaveNet.WIDTH)
+        self.network = glow(match_width(glow, peer, WIDTHS) if network == "backbone" else WaveNet.WIDTH)
         self.channels, self.prosody = context.channels, context.role == "prosody"
         self.dither = DITHER[context.role] if dither is None else dither
 

@@ -44,9 +44,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Spoken, masked_mean
-from ttsbench.nn.reading import Reading, ReadingNetwork
+from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, SampledSequence, masked_mean
 from ttsbench.nn.unet import Track, make_network
+from ttsbench.nn.upsampling import GaussianUpsampler, UpsamplingBackbone
 
 GUIDANCE = 2.0
 CHOICES = {"prediction": ("data", "velocity"), "solver": ("euler", "midpoint")}
@@ -124,6 +124,16 @@ class FlowMatching:
             return output
         return self.kept * x + (1 - self.kept * t.view(-1, 1, 1)) * output
 
+    def student(self) -> FlowMatching:
+        """Return a trainable copy with its own network."""
+        copied = copy.deepcopy(self)
+        copied.network.requires_grad_(True).train()
+        return copied
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """None: the mean is zero."""
+        return []
+
     def velocity(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
         """The velocity (B, T, C) at x (B, T, C) and t (B,), 0 <= t < 1: one function evaluation."""
         output = self._output(x, cond, t)
@@ -196,9 +206,12 @@ class GuidedFlowMatching(FlowMatching):
         self.condition_dropout, self.guidance = condition_dropout, GUIDANCE
         self.network: Any = Guided(self.network, context.cond_dim)
 
-    def unguided(self) -> None:
-        """From now on as if there were no guidance: what is distilled from it has it built in."""
-        self.guidance, self.condition_dropout = 1.0, 0.0
+    def student(self) -> GuidedFlowMatching:
+        """Return a trainable copy without guidance: the guided teacher's effect is distilled into its weights."""
+        copied = super().student()
+        assert isinstance(copied, GuidedFlowMatching)  # a copy of self
+        copied.guidance, copied.condition_dropout = 1.0, 0.0
+        return copied
 
     def _output(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
         return self._guided(x, cond, t, torch.zeros_like(t, dtype=torch.bool), self.guidance)
@@ -225,7 +238,7 @@ class GuidedFlowMatching(FlowMatching):
 
 
 class TextFlowMatching(FlowMatching):
-    """Flow matching from phones alone, of a length that it predicts (``ttsbench/nn/reading.py``)."""
+    """Flow matching from phones alone, of a length that it predicts (``ttsbench/nn/upsampling.py``)."""
 
     info = AdapterInfo(
         name="text_flow_matching",
@@ -242,26 +255,30 @@ class TextFlowMatching(FlowMatching):
         if context.role != "acoustic":
             raise ConfigError(f"{self.info.name} is an acoustic model: it speaks from text, and needs no prosody.")
         super().__init__(context)
-        self.reading = Reading(context.cond_dim, context.channels, self.prompted)
-        self.network: nn.Module = ReadingNetwork(self.network, self.reading)
+        self.upsampler = GaussianUpsampler(context.cond_dim, context.channels, self.prompted)
+        self.network: nn.Module = UpsamplingBackbone(self.network, self.upsampler)
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the text upsampler."""
+        return list(self.upsampler.parameters())
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """That of flow matching on what was read, and that of the length."""
-        told = Batch(batch.target, self.reading.read(batch.cond))
-        matched = super().losses(told, step, rng)["generator"]
-        return {"generator": matched + self.reading.length_loss(batch.cond)}
+        """Sum of the flow-matching loss on the upsampled text and the length loss."""
+        upsampled = Batch(batch.target, self.upsampler.expand(batch.cond))
+        matched = super().losses(upsampled, step, rng)["generator"]
+        return {"generator": matched + self.upsampler.length_loss(batch.cond)}
 
     def sample(  # type: ignore[override]
         self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0
-    ) -> Spoken:
-        """Draw what is as long as predicted; who would never end is cut, and has not stopped."""
-        lengths, within = self.reading.lengths(cond)
-        values = super().sample(self.reading.read(cond, lengths), nfe, rng, temperature)
-        return Spoken(values, lengths, within)
+    ) -> SampledSequence:
+        """Draw sequences of the predicted length; those that hit the length limit are truncated."""
+        lengths, within = self.upsampler.lengths(cond)
+        values = super().sample(self.upsampler.expand(cond, lengths), nfe, rng, temperature)
+        return SampledSequence(values, lengths, within)
 
 
 class PromptedTextFlowMatching(TextFlowMatching):
-    """The same, told by another recording who is to speak."""
+    """Text flow matching whose speaker identity comes from another recording."""
 
     info = replace(
         TextFlowMatching.info, name="prompted_text_flow_matching", title="Flow matching from text and a prompt"

@@ -78,7 +78,7 @@ class MelCtc:
 
     def judge(self, y: Tensor, reference: Tensor, cond: Condition) -> Tensor:
         """CTC loss per phone, (B,)."""
-        phones, counts = spoken(cond)
+        phones, counts = phones_in_frames(cond)
         log_probabilities = self.network(y, cond.mask).transpose(0, 1)
         losses = functional.ctc_loss(
             log_probabilities, phones, cond.lengths, counts, reduction="none", zero_infinity=True
@@ -125,7 +125,7 @@ class MelSpeaker:
         return 1 - (one * other).sum(dim=1)
 
 
-def spoken(cond: Condition) -> tuple[Tensor, Tensor]:
+def phones_in_frames(cond: Condition) -> tuple[Tensor, Tensor]:
     """The phones that the frames belong to, in order: (B, N) filled up with 0, and their numbers (B,)."""
     assert cond.alignment is not None  # acoustic models have one
     rows = []

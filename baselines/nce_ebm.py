@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
-from ttsbench.nn.energy.corruption import Corruption, checked, draw, models_in
+from ttsbench.nn.energy.corruption import Corruption, adapters_in, draw, parse_recipes
 from ttsbench.nn.energy.langevin import langevin_steps, walk
 from ttsbench.nn.energy.network import Energy, EnergyTrack
 
@@ -66,17 +66,17 @@ class NceEbm:
     ) -> None:
         if loss not in ("binary", "ranking"):
             raise ConfigError(f"nce_ebm has no loss '{loss}'; choose one of binary, ranking.")
-        self.refines, self.negatives, self.loss = initial, checked(negatives, "nce_ebm: negatives"), loss
+        self.refines, self.negatives, self.loss = initial, parse_recipes(negatives, "nce_ebm: negatives"), loss
         self.corruption = Corruption(context.sources, distortion, noise_scale)
         self.energy = Energy(context, network)
         self.energy_penalty = energy_penalty
         self._initial = context.sources[initial]
-        self._watched: dict[str, float] = {}
+        self._monitored: dict[str, float] = {}
 
     @staticmethod
     def starts_from(initial: str = "l2", negatives: Sequence[str] = NEGATIVES, **_: object) -> tuple[str, ...]:
         """The model whose draw is refined, and those that the negatives are drawn from."""
-        return tuple(dict.fromkeys([initial, *models_in(checked(negatives, "nce_ebm: negatives"))]))
+        return tuple(dict.fromkeys([initial, *adapters_in(parse_recipes(negatives, "nce_ebm: negatives"))]))
 
     def networks(self) -> Mapping[str, nn.Module]:
         """The energy, one group."""
@@ -87,7 +87,7 @@ class NceEbm:
         made = [batch.target, *self.corruption.all(self.negatives, batch, rng)]
         energies = torch.stack([self.energy(y, batch.cond) for y in made])  # (1 + K, B)
         real, wrong = energies[0], energies[1:]
-        self._watched = {
+        self._monitored = {
             "accuracy": float((real < wrong).float().mean()),
             "energy_real": float(real.detach().mean()),
             "energy_wrong": float(wrong.detach().mean()),
@@ -95,9 +95,9 @@ class NceEbm:
         contrast = binary_nce(real, wrong) if self.loss == "binary" else ranking_nce(real, wrong)
         return {"generator": contrast.mean() + self.energy_penalty * energies.square().mean()}
 
-    def watched(self) -> Mapping[str, float]:
+    def monitored(self) -> Mapping[str, float]:
         """Accuracy of the classifier that the energy is, and mean energies."""
-        return self._watched
+        return self._monitored
 
     def sample(
         self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, step: float = 0.01, noise: float = 0.03

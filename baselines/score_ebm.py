@@ -36,7 +36,7 @@ from torch import Tensor, nn
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, masked_mean
 from ttsbench.nn.blocks import ConvBlock
-from ttsbench.nn.energy.corruption import Corruption, checked, draw, models_in
+from ttsbench.nn.energy.corruption import Corruption, adapters_in, draw, parse_recipes
 from ttsbench.nn.energy.langevin import Step, langevin_steps, walk
 from ttsbench.nn.energy.network import Energy, EnergyTrack
 from ttsbench.nn.unet import Track, make_network
@@ -69,7 +69,7 @@ class ScoreNetwork(nn.Module):
         self.energy = Energy(context, energy, loud=None) if energy else None
         for block in self.modules():
             if isinstance(block, ConvBlock):
-                block.thrice = True  # energy, score, score matching
+                block.third_derivative = True  # energy, score, score matching
         self.network = (
             None if energy else make_network(context, network, context.channels, context.channels, time=False)
         )
@@ -120,7 +120,7 @@ class ScoreEbm:
                 f"{name} needs sigma > 0, projections >= 1 and delta_weight >= 0, got {sigma}, {projections} and "
                 f"{delta_weight}."
             )
-        self.refines, self.hypotheses = initial, checked(hypotheses, f"{name}: hypotheses")
+        self.refines, self.hypotheses = initial, parse_recipes(hypotheses, f"{name}: hypotheses")
         self.corruption = Corruption(context.sources, noise_scale=sigma)
         self.score = ScoreNetwork(context, sigma, prediction, network, energy if through == "energy" else None)
         self.sigma, self.delta_weight = sigma, delta_weight
@@ -131,8 +131,8 @@ class ScoreEbm:
     @classmethod
     def starts_from(cls, initial: str = "l2", hypotheses: Sequence[str] = HYPOTHESES, **_: object) -> tuple[str, ...]:
         """The model whose draw is refined, and those that the hypotheses are drawn from."""
-        recipes = checked(hypotheses, "hypotheses") if "delta" in cls.objectives else ()
-        return tuple(dict.fromkeys([initial, *models_in(recipes)]))
+        recipes = parse_recipes(hypotheses, "hypotheses") if "delta" in cls.objectives else ()
+        return tuple(dict.fromkeys([initial, *adapters_in(recipes)]))
 
     def networks(self) -> Mapping[str, nn.Module]:
         """The score, one group."""
@@ -145,7 +145,7 @@ class ScoreEbm:
             terms.append(self.sigma**2 * self.score_matching(batch, rng))
         if "delta" in self.objectives:
             weight = self.delta_weight if len(self.objectives) > 1 else 1.0
-            terms.append(weight * self.delta(batch, self.corruption.one_each(self.hypotheses, batch, rng)))
+            terms.append(weight * self.delta(batch, self.corruption.sample_recipes(self.hypotheses, batch, rng)))
         return {"generator": torch.stack(terms).sum()}
 
     def score_matching(self, batch: Batch, rng: Noise) -> Tensor:

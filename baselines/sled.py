@@ -10,7 +10,7 @@ constant (Szekely and Rizzo 2013, https://doi.org/10.1016/j.jspi.2013.03.018). I
 least where draws have the distribution of y. At beta 2 it sees the mean alone; without repulsion the draws collapse.
 
 The network is LLaMA's (``ttsbench/nn/transformer.py``) over patches of ``patch`` steps of the target, each with its
-condition; g is the paper's (``ttsbench/nn/drawing.py``).
+condition; g is the paper's (``ttsbench/nn/energy_distance.py``).
 
 Chosen here: the condition is read by the first half of the shared backbone, which sees what is to come as well and can
 start from what an L2 model has learnt; its output is the mean around which g draws, h = mu + g(z, e). In the place of
@@ -31,8 +31,8 @@ from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
 from ttsbench.nn.backbone import Backbone
-from ttsbench.nn.drawing import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
-from ttsbench.nn.matching import matching_width
+from ttsbench.nn.energy_distance import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
+from ttsbench.nn.parameter_matching import match_width
 from ttsbench.nn.transformer import Cache, Transformer
 
 HEAD_DIM = 32  # of an attention head
@@ -129,7 +129,7 @@ class Sled:
         reader = partial(context.backbone, 0, context.channels, share=READER)
         network = partial(SledNetwork, reader, self.patch, self.channels, dim or context.cond_dim, layers, blocks)
         peer = partial(context.backbone, 0, context.channels)
-        self.network = network(matching_width(network, peer, HEAD_WIDTHS))
+        self.network = network(match_width(network, peer, HEAD_WIDTHS))
         if not condition_dropout:
             self.network.unconditional.requires_grad_(False)
 

@@ -5,7 +5,7 @@ https://arxiv.org/abs/2505.13181. One causal Transformer reads the text and then
 place a head draws the next patch and another says whether speech is over:
 
     [text_1 .. text_P, start, patch_1 .. patch_K]  ->  patch_1 .. patch_K, stop
-    L = energy distance of two draws (``ttsbench/nn/drawing.py``) + cross-entropy of the stop at K + 1 places
+    L = energy distance of two draws (``ttsbench/nn/energy_distance.py``) + cross-entropy of the stop at K + 1 places
     p_0 = 0,   p_k = p_{k-1} + advance_k                        phones that were read before patch k + 1
 
 Text is left out of an utterance with probability ``text_dropout`` in training; at sampling the patch is guided, while
@@ -38,9 +38,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Prompt, Spoken
-from ttsbench.nn.drawing import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
-from ttsbench.nn.matching import matching_width
+from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Prompt, SampledSequence
+from ttsbench.nn.energy_distance import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
+from ttsbench.nn.parameter_matching import match_width
 from ttsbench.nn.transformer import Cache, Transformer
 
 HEAD_DIM = 32  # of an attention head
@@ -230,7 +230,7 @@ class SledText:
             TextNetwork, patch, context.channels, context.cond_dim, dim or context.cond_dim, layers, blocks
         )
         peer = partial(context.backbone, 0, context.channels)
-        self.network = network(matching_width(network, peer, HEAD_WIDTHS))
+        self.network = network(match_width(network, peer, HEAD_WIDTHS))
         if not text_dropout:
             self.network.no_text.requires_grad_(False)
 
@@ -270,16 +270,20 @@ class SledText:
         losses = functional.binary_cross_entropy_with_logits(logits, over.float(), reduction="none", pos_weight=weight)
         return (losses * asked).sum() / asked.sum()
 
-    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, guidance: float = 1.0) -> Spoken:
+    def sample(
+        self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, guidance: float = 1.0
+    ) -> SampledSequence:
         """Speak until every utterance has stopped or is too long; a call per patch. ``nfe`` is 1.
 
         ``guidance``: 1 is none, more follows the text more closely.
         """
         chunks = list(self.stream(cond, rng, temperature, guidance))
         values = torch.cat([chunk.values for chunk in chunks], dim=1)
-        return Spoken(values, torch.stack([chunk.lengths for chunk in chunks]).sum(dim=0), chunks[-1].stopped)
+        return SampledSequence(values, torch.stack([chunk.lengths for chunk in chunks]).sum(dim=0), chunks[-1].stopped)
 
-    def stream(self, cond: Condition, rng: Noise, temperature: float = 1.0, guidance: float = 1.0) -> Iterator[Spoken]:
+    def stream(
+        self, cond: Condition, rng: Noise, temperature: float = 1.0, guidance: float = 1.0
+    ) -> Iterator[SampledSequence]:
         """The same, chunk by chunk as it is spoken; the last one, which may be empty, knows who has stopped."""
         require_dropout("text_dropout", self.text_dropout, guidance)
         phones = cond.phone_mask.sum(dim=1)
@@ -314,12 +318,12 @@ class SledText:
             k = allowed.shape[1]
         yield self._chunk(drawn, counts - k + len(drawn), counts < limits)
 
-    def _chunk(self, drawn: Sequence[Tensor], counts: Tensor, stopped: Tensor) -> Spoken:
+    def _chunk(self, drawn: Sequence[Tensor], counts: Tensor, stopped: Tensor) -> SampledSequence:
         """Patches (B, C'), of which the first ``counts`` (B,) are real, no fewer than none and no more than all."""
         batch = len(counts)
         values = torch.stack(list(drawn), dim=1) if drawn else counts.new_zeros(batch, 0, dtype=torch.float)
         frames = values.reshape(batch, len(drawn) * self.patch, self.channels)
-        return Spoken(frames, self.patch * counts.clamp(0, len(drawn)), stopped)
+        return SampledSequence(frames, self.patch * counts.clamp(0, len(drawn)), stopped)
 
     def _turns(self, cond: Condition) -> Turns:
         phones, frames = self.interleave or (cond.phones.shape[1], CHUNK_FRAMES)

@@ -15,7 +15,7 @@ from torch import Tensor
 from baselines.sled import Sled
 from ttsbench.config.schema import ModelSize
 from ttsbench.models.speech_model import backbone_factory
-from ttsbench.nn.drawing import NOISE
+from ttsbench.nn.energy_distance import NOISE
 from ttsbench.nn.transformer import Cache
 from ttsbench.types import ModelContext
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ttsbench.types import AdapterInfo, Batch, Clip, Condition, MetricInfo, Noise, Samples, Spoken, Utterance
+from ttsbench.types import AdapterInfo, Batch, Clip, Condition, MetricInfo, Noise, SampledSequence, Samples, Utterance
 
 
 @runtime_checkable
@@ -31,94 +31,131 @@ class Adapter(Protocol):
     info: ClassVar[AdapterInfo]
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """Optimizer group -> network. ``generator`` is what sampling calls, and what is saved."""
+        """Optimizer group -> network. Sampling uses only ``generator``, which is saved."""
         ...
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """Optimizer group -> scalar loss, averaged over valid elements. A group left out rests at this step."""
+        """Optimizer group -> scalar loss, averaged over valid elements. A group without a loss is not updated."""
         ...
 
-    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor | Spoken:
+    def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor | SampledSequence:
         """Draw a target (B, T, C) with ``nfe`` calls of the generator; padding is ignored by the caller.
 
-        Parameters after these are the adapter's own, each with a default: an experiment sets them under ``sampling``.
-        Raises ``ClipError`` where what is sampled has diverged: the clip then counts as failed, for that reason. Where
-        ``info.free_running`` it is acoustic only, learns from whole utterances, reads nothing of ``cond`` but phones,
-        their states and the speaker when it samples, and returns ``Spoken``.
+        Further parameters are the adapter's own sampling options and need defaults; an experiment sets them under
+        ``sampling``. Raises ``ClipError`` when sampling diverges; the clip then counts as failed.
+
+        A free-running adapter (``info.free_running``) is an acoustic model, trains on whole utterances, reads only
+        phones, their states and the speaker from ``cond``, and returns a ``SampledSequence``.
         """
         ...
 
 
 class Judge(Protocol):
-    """A model trained on recordings alone, by which an adapter may learn: a recogniser, a speaker encoder.
+    """A recogniser or speaker encoder trained on recordings, whose loss an adapter can minimise.
 
-    Registered under ``ttsbench.judges`` and built as an adapter is. Adapters name it as one they start from, and find
-    it frozen in ``context.sources``; it is no row of a table, and nothing is evaluated by it.
+    It is registered under ``ttsbench.judges`` and built like an adapter. Adapters list it in ``starts_from`` and find
+    it frozen in ``context.sources``. It is never a row of a table and never used for evaluation.
     """
 
     info: ClassVar[AdapterInfo]
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """Optimizer group -> network; ``generator`` is what is saved."""
+        """Optimizer group -> network; ``generator`` is saved."""
         ...
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """What it learns by, from recorded targets."""
+        """Optimizer group -> scalar training loss on recorded targets."""
         ...
 
     def judge(self, y: Tensor, reference: Tensor, cond: Condition) -> Tensor:
-        """What is wrong with y (B, T, C), differentiable, (B,); ``reference`` (B, T, C) is the recorded target."""
+        """Differentiable loss of y (B, T, C) against the recorded ``reference`` (B, T, C), one value per utterance."""
         ...
 
 
 @runtime_checkable
-class Refining(Protocol):
-    """An adapter whose sampling begins with a draw of a model it starts from: that one's cost counts as its own."""
+class Teacher(Adapter, Protocol):
+    """A denoising adapter that ``dmd`` can distil: it maps noisy data at any noise level to the expected data.
+
+    Noisy data are x_t = mean + alpha (y - mean) + sigma z with (alpha, sigma) = ``levels(t)``, t = 0 noise, t = 1 data.
+    """
+
+    def mean(self, cond: Condition) -> Tensor:
+        """Mean (B, T, C) around which data are diffused; zero for flow matching."""
+        ...
+
+    def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Scales alpha of the data and sigma of the noise at t (B,), each (B, 1, 1)."""
+        ...
+
+    def time_at(self, share: Tensor) -> Tensor:
+        """Times t (B,) at which the noise scale sigma equals ``share`` (B,) in [0, 1]."""
+        ...
+
+    def diffuse(self, data: Tensor, mean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """Noisy data x_t (B, T, C) from data, mean and noise (B, T, C) at t (B,)."""
+        ...
+
+    def predict_data(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
+        """Expected data (B, T, C) given x_t (B, T, C) and t (B,): one function evaluation."""
+        ...
+
+    def student(self) -> Teacher:
+        """Return a trainable copy with its own networks and without guidance."""
+        ...
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """Parameters that teacher and fake score must share (prior mean, text upsampling); they stay frozen."""
+        ...
+
+
+@runtime_checkable
+class RefiningAdapter(Protocol):
+    """An adapter that refines a draw of another model, whose cost counts as its own."""
 
     @property
     def refines(self) -> str:
-        """The adapter that is sampled first."""
+        """Name of the adapter that is sampled first."""
         ...
 
 
 @runtime_checkable
-class Continuing(Protocol):
-    """An adapter that goes on from a model it starts from: the encoder begins as that one's, whatever else does."""
+class FineTunedAdapter(Protocol):
+    """An adapter that continues the training of a source model: its conditioner starts from that model's."""
 
     @property
-    def continues(self) -> str:
-        """The adapter whose model it is."""
+    def fine_tunes(self) -> str:
+        """Name of the source adapter."""
         ...
 
 
 @runtime_checkable
-class Watched(Protocol):
-    """An adapter that tells more of its training than its losses: a classifier's accuracy, the norm of a score."""
+class MonitoredAdapter(Protocol):
+    """An adapter that reports more of its training than losses, such as a classifier's accuracy."""
 
-    def watched(self) -> Mapping[str, float]:
-        """Numbers of the latest call of ``losses``; they stand in ``curve.csv`` as ``watched_<name>``."""
+    def monitored(self) -> Mapping[str, float]:
+        """Numbers of the latest call of ``losses``; ``curve.csv`` has them as ``monitored_<name>``."""
         ...
 
 
 @runtime_checkable
 class Prompted(Protocol):
-    """A free-running adapter that may be told who speaks by another recording, ``cond.prompt``, and by that alone."""
+    """A free-running adapter that can take the speaker's identity from another recording, ``cond.prompt``, alone."""
 
     @property
     def prompted(self) -> bool:
-        """Whether it is, with the options it has."""
+        """Whether this instance uses a prompt."""
         ...
 
 
 @runtime_checkable
 class Streaming(Protocol):
-    """A free-running adapter that can be heard before it has finished."""
+    """A free-running adapter that yields its output in chunks while it is still sampling."""
 
-    def stream(self, cond: Condition, rng: Noise, temperature: float = 1.0) -> Iterator[Spoken]:
-        """What ``sample`` draws from the same noise, chunk by chunk: values, real steps among them, who has stopped.
+    def stream(self, cond: Condition, rng: Noise, temperature: float = 1.0) -> Iterator[SampledSequence]:
+        """Yield what ``sample`` draws from the same noise, chunk by chunk.
 
-        What ``sample`` takes beyond temperature it takes too. Only the last chunk, which may be empty, need know who
-        has stopped.
+        It takes the sampling options of ``sample``. Only the last chunk, which may be empty, must have the final
+        ``stopped``.
         """
         ...
 

@@ -126,18 +126,18 @@ class AdapterInfo:
     nfe: tuple[int, ...] = (1,)  # function evaluations it can sample with; the first is the default
     stochastic: bool = False  # whether two samples of one input may differ
     starts_from: tuple[str, ...] = ()  # adapters that must be trained first (a teacher, an initial hypothesis)
-    free_running: bool = False  # reads phones and decides itself how long what it speaks is: see ``Spoken``
+    free_running: bool = False  # reads phones and decides itself how long what it speaks is: see ``SampledSequence``
     step_cost: float = 1.0  # forward and backward passes of the backbone in one training step, relative to `l1`
     learning_rates: Mapping[str, float] = field(default_factory=dict)  # of groups, times the budget's; 1 where left out
     version: int = 1
 
 
-class Spoken(NamedTuple):
-    """What a free-running model drew. Who has not stopped by itself was cut, and counts as failed."""
+class SampledSequence(NamedTuple):
+    """Draw of a free-running model. Utterances that hit the length limit are truncated and count as failures."""
 
     values: Tensor  # (B, T, C), T of its own
     lengths: Tensor  # (B,) int64, real steps of each
-    stopped: Tensor  # (B,) bool
+    stopped: Tensor  # (B,) bool, False for truncated utterances
 
 
 Degradation = Literal["noise", "low_pass", "flat_f0", "stretch", "smoothing"]

@@ -23,5 +23,5 @@ def test_parameters_at_sampling_time_are_within_five_percent(role, dim):
 
     own = [name for name in OWN if role == "acoustic" or not registry.load("adapters", name).info.free_running]
     # Of the model itself: what refines a hypothesis runs the model that made it as well, and the table counts both.
-    counts = {name: sum(one.numel() for one in built(name).kept().parameters()) for name in own}
+    counts = {name: sum(one.numel() for one in built(name).saved_modules().parameters()) for name in own}
     assert max(counts.values()) <= 1.05 * min(counts.values()), counts

@@ -16,7 +16,7 @@ from toytargets import bimodal, empty, fit, noise, randn, restored, with_backbon
 from baselines.diffusion import Diffusion, beta, levels
 from baselines.regression import L2
 from ttsbench import Batch, ConfigError
-from ttsbench.models.speech_model import CallCounter
+from ttsbench.models.metering import CallCounter
 
 MEAN, STD, PRIOR = 1.5, 0.5, 1.0
 MANY, TIME = 256, 40

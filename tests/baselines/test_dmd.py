@@ -11,7 +11,7 @@ from baselines.diffusion import Diffusion
 from baselines.dmd import CHANCE, FOR_LONG, MEMORY, Dmd, Health
 from baselines.flow_matching import FlowMatching, GuidedFlowMatching
 from ttsbench import Batch, ConfigError, ModelContext, TtsbenchError
-from ttsbench.models.speech_model import CallCounter
+from ttsbench.models.metering import CallCounter
 from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.blocks import ConvBlock
 from ttsbench.nn.discriminator import Discriminator
@@ -202,7 +202,7 @@ def test_how_strongly_a_judge_pulls_at_each_part_is_told(teacher, rounded):
     batch.cond.sequence.requires_grad_()
     made = adapter._made(batch, noise(4))
     adapter._judged(made, batch)
-    told = adapter.watched()
+    told = adapter.monitored()
     if rounded:
         assert [told[f"sum_to_{part}"] for part in ("speech", "student", "condition")] == [0, 0, 0]
         return

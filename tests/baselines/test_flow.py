@@ -17,7 +17,8 @@ from baselines.regression import L2
 from ttsbench import Batch, ConfigError
 from ttsbench.config.schema import ModelSize
 from ttsbench.engine.executor import _task_progress
-from ttsbench.models.speech_model import CallCounter, SpeechModel
+from ttsbench.models.metering import CallCounter
+from ttsbench.models.speech_model import SpeechModel
 from ttsbench.nn.invertible import (
     ActNorm,
     squeeze,
@@ -248,7 +249,7 @@ def test_actnorm_begins_on_the_first_batch_and_the_average_with_it(fabric, run):
     step(trainer, 1)
     assert all(bool(layer.initialised) for layer in network.modules() if isinstance(layer, ActNorm))
     assert network.chain.layers[0].log_scale.abs().max() > 0.01
-    assert same(trainer._average.module.state_dict(), trainer._model.kept().state_dict())
+    assert same(trainer._average.module.state_dict(), trainer._model.saved_modules().state_dict())
 
 
 def test_a_resumed_training_reaches_the_same_bits(fabric, run):
@@ -294,7 +295,7 @@ def test_mels_are_centred_on_what_starts_where_regression_ended():
         for parameter in regression.network.parameters():
             parameter += 0.1 * randn(*parameter.shape, seed=3)
     centre = adapter.network.centre
-    centre.start_from(regression.network)
+    centre.initialise_from(regression.network)
     assert len(centre.blocks) == len(regression.network.blocks) / 2
     for name, value in centre.state_dict().items():
         assert torch.equal(value, regression.network.state_dict()[name]), name

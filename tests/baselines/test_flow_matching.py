@@ -17,7 +17,7 @@ from toytargets import DIM, bimodal, condition, empty, fit, noise, randn, restor
 from baselines.flow_matching import FlowMatching, GuidedFlowMatching
 from baselines.regression import L2
 from ttsbench import Batch, ConfigError
-from ttsbench.models.speech_model import CallCounter
+from ttsbench.models.metering import CallCounter
 from ttsbench.nn.unet import UNet, group_norm
 
 MEAN, STD = 1.5, 0.5

@@ -6,7 +6,7 @@ import pytest
 import torch
 from toytargets import DIM, condition, noise, randn
 
-from baselines.judges import MelCtc, MelSpeaker, spoken
+from baselines.judges import MelCtc, MelSpeaker, phones_in_frames
 from ttsbench import Batch, ConfigError, ModelContext
 from ttsbench.checks.conformance.tiny import Tiny
 
@@ -51,7 +51,7 @@ def test_phones_of_a_crop_are_those_of_its_frames():
         phones=torch.tensor([[7, 8, 8, 9], [5, 6, 0, 0]]),
         alignment=torch.tensor([[1, 1, 2, 2, 3, 3], [0, 0, 0, 1, 0, 0]]),
     )
-    phones, counts = spoken(cond)
+    phones, counts = phones_in_frames(cond)
     assert phones.tolist() == [[8, 8, 9], [5, 6, 0]]
     assert counts.tolist() == [3, 2]
 
@@ -109,11 +109,11 @@ def test_a_student_is_pulled_by_the_judges_it_names():
     assert set(model.sources) == {"diffusion", "mel_ctc", "mel_speaker"}
     batch = tiny.batch(model)
     before = float(tiny.losses(model, batch, 4)["generator"].detach())
-    watched = dict(model.adapter.watched())
+    monitored = dict(model.adapter.monitored())
     parts = ("speech", "student", "condition")
-    assert all(watched[f"{judge}_to_{part}"] > 0 for judge in ("mel_ctc", "mel_speaker") for part in parts)
+    assert all(monitored[f"{judge}_to_{part}"] > 0 for judge in ("mel_ctc", "mel_speaker") for part in parts)
     model.adapter.judged_after = 5
     after = float(tiny.losses(model, batch, 4)["generator"].detach())
-    assert before - after == pytest.approx(watched["mel_ctc"] + 0.5 * watched["mel_speaker"], rel=1e-3)
+    assert before - after == pytest.approx(monitored["mel_ctc"] + 0.5 * monitored["mel_speaker"], rel=1e-3)
     gradients = [one for source in model.sources.values() for one in source.parameters() if one.grad is not None]
     assert not gradients

@@ -94,9 +94,9 @@ def test_it_learns_to_tell_and_langevin_goes_where_speech_is():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    watched = adapter.watched()
-    assert watched["accuracy"] > 0.9
-    assert watched["energy_real"] < watched["energy_wrong"]
+    monitored = adapter.monitored()
+    assert monitored["accuracy"] > 0.9
+    assert monitored["energy_real"] < monitored["energy_wrong"]
     held_out = speech(seed=1)
     with torch.no_grad():
         drawn = [adapter.sample(held_out.cond, nfe, noise(32), step=0.05, noise=0.0) for nfe in (1, 10)]
@@ -111,7 +111,7 @@ def test_models_it_needs_follow_from_its_recipes():
 
 def test_the_hypothesis_counts_as_a_cost_of_sampling():
     model, _ = Tiny("nce_ebm", "acoustic").sampler()
-    own = sum(one.numel() for one in model.kept().parameters())
+    own = sum(one.numel() for one in model.saved_modules().parameters())
     assert model.parameter_count() == own + model.sources["l2"].parameter_count()
     assert len(model.generators()) == 2
 

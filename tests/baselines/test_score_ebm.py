@@ -196,7 +196,7 @@ def test_both_losses_add_up():
     total = both.losses(batch, 0, rng)["generator"]
     rng = noise(32)
     first = ssm.sigma**2 * ssm.score_matching(batch, rng)
-    second = delta.delta(batch, delta.corruption.one_each(delta.hypotheses, batch, rng))
+    second = delta.delta(batch, delta.corruption.sample_recipes(delta.hypotheses, batch, rng))
     assert float(total.detach()) == pytest.approx(float((first + 0.7 * second).detach()), rel=1e-6)
 
 

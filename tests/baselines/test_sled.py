@@ -8,8 +8,8 @@ from toytargets import bimodal, condition, fit, noise, randn, restored, with_bac
 
 from baselines.sled import Sled
 from ttsbench import Batch, ConfigError
-from ttsbench.models.speech_model import CallCounter
-from ttsbench.nn.drawing import TINY, EnergyDistance, NoiseHead, patches
+from ttsbench.models.metering import CallCounter
+from ttsbench.nn.energy_distance import TINY, EnergyDistance, NoiseHead, patches
 from ttsbench.nn.transformer import Cache
 
 MANY = 200_000

@@ -8,9 +8,9 @@ from toytargets import DIM, condition, noise, randn
 
 from baselines.sled_text import LONGEST, Reading, SledText, Turns, phones_read
 from ttsbench import Batch, ConfigError, ModelContext, Prompt
-from ttsbench.models.speech_model import CallCounter
+from ttsbench.models.metering import CallCounter
 from ttsbench.nn.backbone import Backbone
-from ttsbench.nn.drawing import NOISE
+from ttsbench.nn.energy_distance import NOISE
 
 KINDS, CHANNELS = 4, 3
 

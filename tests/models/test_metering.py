@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from ttsbench.models.metering import metered
+from ttsbench.models.metering import count_operations
 
 
 def test_operations_of_a_product_and_a_convolution():
-    with metered() as meter:
+    with count_operations() as meter:
         torch.ones(30, 40) @ torch.ones(40, 50)
         nn.functional.conv1d(torch.ones(2, 3, 20), torch.ones(5, 3, 7))
     assert meter.flops == 2 * 30 * 40 * 50 + 2 * 2 * 5 * 14 * 3 * 7
@@ -16,7 +16,7 @@ def test_operations_of_a_product_and_a_convolution():
 
 def test_the_peak_is_what_was_alive_at_once():
     given = torch.ones(1000)  # made before: not counted
-    with metered() as meter:
+    with count_operations() as meter:
         one = given + 1  # 4 kB
         two = one * 2  # 8 kB
         del one
@@ -30,7 +30,7 @@ def test_the_peak_is_what_was_alive_at_once():
 
 def test_gradients_are_metered_too():
     weight = torch.ones(20, 20, requires_grad=True)
-    with metered() as meter:
+    with count_operations() as meter:
         (torch.ones(5, 20) @ weight).sum().backward()
     assert meter.flops == pytest.approx(2 * 2 * 5 * 20 * 20)  # forward, and the weight's gradient
 
@@ -39,7 +39,7 @@ def test_an_energy_may_be_differentiated_by_what_is_sampled():
     layer = nn.Linear(8, 4, bias=False)
     for parameter in layer.parameters():
         parameter.requires_grad_(False)
-    with metered() as meter, torch.enable_grad():
+    with count_operations() as meter, torch.enable_grad():
         sampled = torch.ones(3, 8).requires_grad_()
         torch.autograd.grad(layer(sampled).sum(), sampled)
     assert meter.flops == 2 * 2 * 3 * 8 * 4  # forward, and the sample's gradient
@@ -55,7 +55,7 @@ def test_it_counts_what_torch_counts():
         network(x).sum().backward()
         nn.functional.scaled_dot_product_attention(query, query, query)
         torch.baddbmm(torch.ones(2, 3, 3), torch.ones(2, 3, 4), torch.ones(2, 4, 3))
-    with metered() as meter:
+    with count_operations() as meter:
         network(x).sum().backward()
         nn.functional.scaled_dot_product_attention(query, query, query)
         torch.baddbmm(torch.ones(2, 3, 3), torch.ones(2, 3, 4), torch.ones(2, 4, 3))

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from ttsbench import ClipError, Noise, Spoken
+from ttsbench import ClipError, Noise, SampledSequence
 from ttsbench.data.corpus import Normalisation
 from ttsbench.models.streaming import audio_stream, first_chunk_s
 
@@ -18,7 +18,7 @@ class Talker:
     def stream(self, cond, rng, temperature=1.0, level=1.0):
         for real in (4, 4, 1):
             values = level * rng.normal(torch.ones(1, 4, dtype=torch.bool), 5)
-            yield Spoken(values, torch.tensor([real]), torch.tensor([real == 1]))
+            yield SampledSequence(values, torch.tensor([real]), torch.tensor([real == 1]))
 
 
 class Echo:

@@ -8,7 +8,7 @@ from toytargets import DIM, condition, empty, noise, randn
 
 from ttsbench import Batch, ClipError, ConfigError, ModelContext
 from ttsbench.nn.backbone import Backbone
-from ttsbench.nn.energy.corruption import Corruption, checked, models_in
+from ttsbench.nn.energy.corruption import Corruption, adapters_in, parse_recipes
 from ttsbench.nn.energy.langevin import Step, langevin_steps, walk
 from ttsbench.nn.energy.network import Energy
 
@@ -130,7 +130,7 @@ def test_parts_follow_one_another():
     assert float(noisy.mean()) == pytest.approx(5, abs=0.01)
     assert float(noisy.std()) == pytest.approx(0.1, rel=0.03)
     assert set(masked.unique().tolist()) == {0.0, 5.0}
-    assert models_in(["mask", "l2+noise", "diffusion", "l2"]) == ("l2", "diffusion")
+    assert adapters_in(["mask", "l2+noise", "diffusion", "l2"]) == ("l2", "diffusion")
 
 
 def test_padding_stays_empty():
@@ -141,7 +141,7 @@ def test_padding_stays_empty():
 
 def test_each_utterance_takes_one_recipe():
     given = batch()
-    made = Corruption({}, noise_scale=0.0).one_each(["noise", "noise+mask"], given, noise(MANY))
+    made = Corruption({}, noise_scale=0.0).sample_recipes(["noise", "noise+mask"], given, noise(MANY))
     touched = (made == 0).flatten(1).any(dim=1)
     assert 0.3 < float(touched.float().mean()) < 0.7
 
@@ -149,7 +149,7 @@ def test_each_utterance_takes_one_recipe():
 def test_recipes_that_say_nothing_are_refused():
     for wrong in ("mask", [], ["mask+"], [""]):
         with pytest.raises(ConfigError, match=r"negatives is a list of recipes such as \[mask, l2, l2\+noise\]"):
-            checked(wrong, "negatives")
+            parse_recipes(wrong, "negatives")
     with pytest.raises(ConfigError, match="distortion is a share of cells, got 1"):
         Corruption({}, distortion=1)
 

@@ -153,12 +153,12 @@ def test_what_starts_from_a_backbone_computes_what_that_did(seed):
     other, cond, mask = backbone(in_channels=0), randn(2, 9, DIM, seed=seed), mask_of(9, 6)
     torch.manual_seed(seed)
     started = Backbone(3, 4, DIM, DIM, 2, 5, time=True).eval()
-    started.start_from(other)
+    started.initialise_from(other)
     found = started(100 * randn(2, 9, 3), cond, mask, torch.tensor([0.1, 0.9]))
     torch.testing.assert_close(found, other(None, cond, mask))
     narrow = Backbone(3, 4, DIM, 8, 2, 5, time=False)
     before = {name: value.clone() for name, value in narrow.state_dict().items()}
-    narrow.start_from(other)
+    narrow.initialise_from(other)
     assert all(torch.equal(value, before[name]) for name, value in narrow.state_dict().items())
 
 
@@ -167,7 +167,7 @@ def test_a_start_takes_over_what_fits_and_no_more():
     other = backbone(in_channels=0)
     energy = Backbone(3, 1, DIM, DIM, 2, 5, time=False)
     output = energy.output.weight.clone()
-    energy.start_from(other)
+    energy.initialise_from(other)
     assert torch.equal(energy.blocks[1].up.weight, other.blocks[1].up.weight)
     assert torch.equal(energy.output.weight, output)
 
@@ -176,7 +176,7 @@ def test_what_is_to_tell_inputs_apart_does_not_start_deaf():
     """An input of zero weight has no gradient but where what is told apart differs in the mean."""
     other, energy = backbone(in_channels=0), Backbone(3, 1, DIM, DIM, 2, 5, time=False)
     before, energy.starts_deaf = energy.input.weight.clone(), False
-    energy.start_from(other)
+    energy.initialise_from(other)
     assert torch.equal(energy.input.weight, before)
     assert torch.equal(energy.condition.weight, other.condition.weight)
 
@@ -186,7 +186,7 @@ def test_a_block_may_be_differentiated_three_times_where_it_is_large():
     mask = mask_of(5)
     torch.nn.init.constant_(block.up.bias, 40.0)
     usual = block(x, mask)
-    block.thrice, x = True, x.requires_grad_()
+    block.third_derivative, x = True, x.requires_grad_()
     found = block(x, mask)
     torch.testing.assert_close(found, usual)
     for _ in range(3):
@@ -200,7 +200,7 @@ def test_the_first_part_of_a_backbone_starts_from_that_part():
     part, whole = (Backbone(0, 4, DIM, DIM, 1, 5, time=False, whole=depth) for depth in (2, None))
     before = whole.blocks[0].up.weight.clone()
     for backbone_ in (part, whole):
-        backbone_.start_from(other)
+        backbone_.initialise_from(other)
     assert torch.equal(part.blocks[0].up.weight, other.blocks[0].up.weight)
     assert torch.equal(part.output.weight, other.output.weight)
     assert torch.equal(whole.blocks[0].up.weight, before)  # another depth, and no part of this one

@@ -324,7 +324,7 @@ def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_
     told = "- Start from other models, whose training is not in their own budget: wild (l2), nce_ebm (l2)."
     assert told in (run / "table.md").read_text(encoding="utf-8")
     curve = rows(run / "train" / "wild-acoustic-seed0" / "curve.csv")  # one training serves both
-    assert 0 <= float(curve[-1]["watched_accuracy"]) <= 1
+    assert 0 <= float(curve[-1]["monitored_accuracy"]) <= 1
 
 
 # Killed at any moment

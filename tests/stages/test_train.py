@@ -157,13 +157,13 @@ def test_the_average_is_exponential_and_forgets_its_start(fabric, run):
     history = []
     for _ in range(4):
         step(trainer, 1)
-        history.append({name: value.double() for name, value in trainer._model.kept().state_dict().items()})
+        history.append({name: value.double() for name, value in trainer._model.saved_modules().state_dict().items()})
     expected = history[0]  # the average starts at the first weights it sees
     for used, weights in zip((2 / 11, 3 / 12, decay), history[1:], strict=True):
         expected = {name: used * expected[name] + (1 - used) * weights[name] for name in expected}
     for name, value in trainer._average.module.state_dict().items():
         torch.testing.assert_close(value.double(), expected[name], rtol=1e-5, atol=1e-7)
-    assert not same(trainer._average.module.state_dict(), trainer._model.kept().state_dict())
+    assert not same(trainer._average.module.state_dict(), trainer._model.saved_modules().state_dict())
 
 
 def test_learning_rate():

@@ -1,8 +1,8 @@
-"""What sampling takes, counted rather than timed: floating point operations, and bytes of tensors alive at once.
+"""Cost of sampling in counts: network calls, floating-point operations and peak memory.
 
-Both are read off the operators that PyTorch dispatches, so they do not depend on the machine, its load or its
-allocator. Operations are those torch's counter has formulas for (products, convolutions, attention; a multiplication
-and an addition count as two), elementwise ones are not in it. Scratch memory inside an operator is not seen.
+Operations and memory are read off the operators that PyTorch dispatches, so they do not depend on the machine, its load
+or its allocator. Only operators for which torch has a formula are counted (matrix products, convolutions, attention; a
+multiplication and an addition count as two); elementwise operators and scratch memory inside an operator are not.
 """
 
 from __future__ import annotations
@@ -14,34 +14,52 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 
+class CallCounter:
+    """Count forward passes of networks inside a ``with`` block: the measured number of function evaluations."""
+
+    def __init__(self, *networks: nn.Module) -> None:
+        self.calls = 0
+        self._handles = [network.register_forward_hook(self._count) for network in networks]
+
+    def _count(self, *_: Any) -> None:
+        self.calls += 1
+
+    def __enter__(self) -> CallCounter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+
 @dataclass
-class Metered:
-    """Filled in when the block ends."""
+class OperationCount:
+    """Operations and peak memory of a block; both are set when the block ends."""
 
     flops: float = 0.0
     peak_bytes: float = 0.0
 
 
 @contextmanager
-def metered() -> Iterator[Metered]:
-    """Meter everything that is computed in the block."""
-    result, meter = Metered(), _Meter()
+def count_operations() -> Iterator[OperationCount]:
+    """Count floating-point operations and peak tensor memory inside the block."""
+    result, meter = OperationCount(), _OperationMeter()
     with meter:
         yield result
     result.flops, result.peak_bytes = float(meter.flops), float(meter.peak)
 
 
-class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up operations, and the storages that operators make, until each is freed.
+class _OperationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Add up operations, and the bytes of each new storage until it is freed.
 
-    The formulas are torch's, its counter is not: that one also follows modules, and fails where an adapter
-    differentiates what it samples.
+    The formulas are torch's but its counter is not used: ``FlopCounterMode`` also tracks modules and fails when an
+    adapter differentiates the energy of its sample.
     """
 
     def __init__(self) -> None:
@@ -56,9 +74,9 @@ class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         formula = flop_registry.get(getattr(func, "overloadpacket", None))
         if formula is not None:
             self.flops += formula(*args, **(kwargs or {}), out_val=result)
-        given = {id(leaf.untyped_storage()) for leaf in tree_leaves((args, kwargs)) if _has_storage(leaf)}
+        inputs = {id(leaf.untyped_storage()) for leaf in tree_leaves((args, kwargs)) if _has_storage(leaf)}
         for leaf in tree_leaves(result):
-            if _has_storage(leaf) and id(leaf.untyped_storage()) not in given:
+            if _has_storage(leaf) and id(leaf.untyped_storage()) not in inputs:
                 self._add(leaf.untyped_storage())
         return result
 

@@ -15,10 +15,10 @@ from ttsbench import registry
 from ttsbench.config.schema import ModelSize
 from ttsbench.data.batching import RawBatch
 from ttsbench.engine.store import content_hash, read_json, write_bytes, write_json
-from ttsbench.interfaces import Adapter, Continuing, Prompted, Refining
+from ttsbench.interfaces import Adapter, FineTunedAdapter, Prompted, RefiningAdapter
 from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.conditioner import Conditioner
-from ttsbench.types import Condition, ModelContext, Noise, Role, Spoken
+from ttsbench.types import Condition, ModelContext, Noise, Role, SampledSequence
 
 
 class SpeechModel(nn.Module):
@@ -48,21 +48,21 @@ class SpeechModel(nn.Module):
         self.groups = nn.ModuleDict(dict(self.adapter.networks()))
         if "generator" not in self.groups:
             raise ValueError(f"The adapter '{adapter}' has no 'generator' among its networks: {list(self.groups)}.")
-        if isinstance(self.adapter, Continuing):
-            self.conditioner.load_state_dict(self._source(self.adapter.continues).conditioner.state_dict())
+        if isinstance(self.adapter, FineTunedAdapter):
+            self.conditioner.load_state_dict(self._source(self.adapter.fine_tunes).conditioner.state_dict())
 
-    def start_from(self, other: SpeechModel) -> None:
+    def initialise_from(self, other: SpeechModel) -> None:
         """Start where another model ended: its conditioner, and its backbone in every backbone of the same shape.
 
         What goes on from a model of its own has started already.
         """
-        if isinstance(self.adapter, Continuing):
+        if isinstance(self.adapter, FineTunedAdapter):
             return
         self.conditioner.load_state_dict(other.conditioner.state_dict())
         learnt = [module for module in other.groups["generator"].modules() if isinstance(module, Backbone)]
         for module in self.groups.modules():
             if isinstance(module, Backbone) and len(learnt) == 1:
-                module.start_from(learnt[0])
+                module.initialise_from(learnt[0])
 
     def forward(self, batch: RawBatch) -> Condition:
         """The condition of a batch, and what the models that the adapter starts from make of it."""
@@ -81,13 +81,13 @@ class SpeechModel(nn.Module):
         groups["generator"] = [*self.conditioner.parameters(), *groups["generator"]]
         return groups
 
-    def kept(self) -> nn.ModuleDict:
+    def saved_modules(self) -> nn.ModuleDict:
         """What sampling needs, and so what is saved and counted."""
         return nn.ModuleDict({"conditioner": self.conditioner, "generator": self.groups["generator"]})
 
     def sampling_parameters(self) -> list[nn.Parameter]:
         """Everything that runs at sampling time, a refined model included."""
-        own = list(self.kept().parameters())
+        own = list(self.saved_modules().parameters())
         return own + [one for source in self._refined() for one in source.sampling_parameters()]
 
     def parameter_count(self) -> int:
@@ -104,27 +104,29 @@ class SpeechModel(nn.Module):
         return [self.groups["generator"], *(one for source in self._refined() for one in source.generators())]
 
     def _refined(self) -> list[SpeechModel]:
-        return [self._source(self.adapter.refines)] if isinstance(self.adapter, Refining) else []
+        return [self._source(self.adapter.refines)] if isinstance(self.adapter, RefiningAdapter) else []
 
     def _source(self, name: str) -> SpeechModel:
         source = self.sources[name]
         assert isinstance(source, SpeechModel)  # a ModuleDict does not say what it holds
         return source
 
-    def speak(self, cond: Condition, nfe: int, rng: Noise, temperature: float, **sampling: Any) -> Spoken:
+    def sample_sequence(
+        self, cond: Condition, nfe: int, rng: Noise, temperature: float, **sampling: Any
+    ) -> SampledSequence:
         """The adapter's draw, as long as the condition or as it has decided itself, set to 0 at padding.
 
         ``sampling`` is what this adapter's ``sample`` takes beyond what every adapter's does.
         """
         drawn = self.adapter.sample(cond, nfe, rng, temperature, **sampling)
         if isinstance(drawn, Tensor):
-            drawn = Spoken(drawn, cond.lengths, torch.ones_like(cond.lengths, dtype=torch.bool))
+            drawn = SampledSequence(drawn, cond.lengths, torch.ones_like(cond.lengths, dtype=torch.bool))
         real = torch.arange(drawn.values.shape[1], device=drawn.values.device) < drawn.lengths.unsqueeze(1)
         return drawn._replace(values=drawn.values * real.unsqueeze(-1))
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float, **sampling: Any) -> Tensor:
-        """The values (B, T, C) of ``speak``."""
-        return self.speak(cond, nfe, rng, temperature, **sampling).values
+        """The values (B, T, C) of ``sample_sequence``."""
+        return self.sample_sequence(cond, nfe, rng, temperature, **sampling).values
 
 
 class _Conditions(Mapping[str, Condition]):
@@ -158,24 +160,6 @@ def backbone_factory(size: ModelSize) -> Callable[..., nn.Module]:
     return make
 
 
-class CallCounter:
-    """Counts forward passes of networks: the measured number of function evaluations."""
-
-    def __init__(self, *networks: nn.Module) -> None:
-        self.calls = 0
-        self._handles = [network.register_forward_hook(self._count) for network in networks]
-
-    def _count(self, *_: Any) -> None:
-        self.calls += 1
-
-    def __enter__(self) -> CallCounter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-
 def save_model(folder: Path, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
     """``weights.safetensors`` and ``model.json``, from which ``load_model`` builds the model again."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -195,7 +179,7 @@ def load_model(folder: Path, root: Path) -> SpeechModel:
         description["shape"],
         sources,
     )
-    model.kept().load_state_dict(load_file(folder / "weights.safetensors"))
+    model.saved_modules().load_state_dict(load_file(folder / "weights.safetensors"))
     return freeze(model)
 
 

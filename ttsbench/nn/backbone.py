@@ -33,7 +33,7 @@ class Backbone(nn.Module):
         self.dim, self.whole = dim, whole or layers
         self.starts_deaf = True
 
-    def start_from(self, other: Backbone) -> None:
+    def initialise_from(self, other: Backbone) -> None:
         """Take over what another backbone of the same width and depth has learnt; others are left as they are.
 
         The first part of such a backbone takes over that part, and what its output is made by.

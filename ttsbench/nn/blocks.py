@@ -27,7 +27,7 @@ class ConvBlock(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.up = nn.Linear(channels, expansion * channels)
         self.down = nn.Linear(expansion * channels, channels)
-        self.thrice = False  # whether it is differentiated three times
+        self.third_derivative = False  # whether it is differentiated three times
         self.modulation = nn.Linear(vector, 2 * channels) if vector else None
         if self.modulation is not None:
             nn.init.zeros_(self.modulation.weight)
@@ -43,7 +43,9 @@ class ConvBlock(nn.Module):
             scale, shift = self.modulation(vector).unsqueeze(1).chunk(2, dim=-1)
             hidden = hidden * (1 + scale) + shift
         hidden = self.up(hidden)
-        update: Tensor = self.down(_gelu(hidden) if self.thrice else functional.gelu(hidden, approximate="tanh"))
+        update: Tensor = self.down(
+            _gelu(hidden) if self.third_derivative else functional.gelu(hidden, approximate="tanh")
+        )
         return x + update
 
 

@@ -32,14 +32,14 @@ from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import Record, is_made, wav_path, write_failure, write_record
 from ttsbench.interfaces import Streaming, StreamingVocoder
-from ttsbench.models.metering import metered
+from ttsbench.models.metering import CallCounter, count_operations
 from ttsbench.models.prosody_prediction import denormalised
 from ttsbench.models.representation import make_vocoder
-from ttsbench.models.speech_model import CallCounter, SpeechModel, load_model, utterance_seed
+from ttsbench.models.speech_model import SpeechModel, load_model, utterance_seed
 from ttsbench.models.streaming import audio_stream, first_chunk_s
 from ttsbench.nn.conditioner import Conditioner
 from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
-from ttsbench.types import Condition, Cost, Noise, Phone, Role, Spoken
+from ttsbench.types import Condition, Cost, Noise, Phone, Role, SampledSequence
 
 CHUNK = 8  # clips per task
 METER_EVERY = 8  # utterances: operations are counted on one in so many
@@ -87,7 +87,7 @@ class Measured:
 def _meter(run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int], vocoder: Any) -> Measured:
     """Operations and memory of sampling one clip alone, and what its stream takes to begin."""
     parameters = _parameter_bytes(run, job)  # here, so that loading the models is not metered
-    with metered() as meter:
+    with count_operations() as meter:
         _mels(run, job, corpus, [pair])
     return Measured(meter.flops, meter.peak_bytes + parameters, _first_chunk_s(run, job, corpus, pair, vocoder))
 
@@ -214,7 +214,7 @@ def _draw(
     group: Group,
     prosodies: Sequence[Prosody] | None,
     job: Job,
-) -> tuple[Spoken, int]:
+) -> tuple[SampledSequence, int]:
     """One draw of a model for each clip of the group, and the calls of its generators."""
     role = model.role
     given: Sequence[Prosody | None] = prosodies or [None] * len(group)
@@ -240,8 +240,8 @@ def _items(
     return [prompt(*pair) for pair in pairs]
 
 
-def _spoken(model: SpeechModel, cond: Condition, rng: Noise, sampling: Mapping[str, Any]) -> Spoken:
-    return model.speak(cond, sampling["nfe"], rng, sampling["temperature"], **sampling.get("options", {}))
+def _spoken(model: SpeechModel, cond: Condition, rng: Noise, sampling: Mapping[str, Any]) -> SampledSequence:
+    return model.sample_sequence(cond, sampling["nfe"], rng, sampling["temperature"], **sampling.get("options", {}))
 
 
 def try_sampling(model: SpeechModel, sampling: Mapping[str, Any]) -> None:

@@ -34,7 +34,7 @@ from ttsbench.data.prompts import Prompting
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import write_bytes, write_json, write_text
 from ttsbench.errors import TtsbenchError
-from ttsbench.interfaces import Watched
+from ttsbench.interfaces import MonitoredAdapter
 from ttsbench.models.prosody_prediction import predicted_log_f0
 from ttsbench.models.speech_model import SpeechModel, load_model, save_model, utterance_seed
 from ttsbench.stages.model_cache import keep
@@ -91,7 +91,7 @@ def build_model(run: Run, job: Job, corpus: PreparedCorpus) -> tuple[SpeechModel
         torch.manual_seed(spec["seed"])
         model = SpeechModel(spec["adapter"], spec["options"], spec["role"], run.experiment.model, shape, sources)
     if spec.get("start"):
-        model.start_from(load_model(run.folder / spec["start"], run.folder))
+        model.initialise_from(load_model(run.folder / spec["start"], run.folder))
     description = {**spec, "size": run.experiment.model.model_dump(), "shape": shape}
     return model, description
 
@@ -132,7 +132,7 @@ class Trainer:
         valid = [(item(corpus, one, self._role), one) for one in corpus.split("valid")]
         self._valid = collate([prompt(*pair) if prompt else pair[0] for pair in valid], self._role)
         self._model: SpeechModel = fabric.to_device(model)
-        self._average = AveragedModel(self._model.kept(), avg_fn=partial(moving_average, config.ema))
+        self._average = AveragedModel(self._model.saved_modules(), avg_fn=partial(moving_average, config.ema))
         self._groups = self._model.group_parameters()
         self._optimizers = {
             name: torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
@@ -179,7 +179,7 @@ class Trainer:
                 group["lr"] = rate * self._rates.get(name, 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        self._average.update_parameters(self._model.kept())
+        self._average.update_parameters(self._model.saved_modules())
         if (self._step + 1) % config.log_every == 0 or self._step + 1 in (1, config.steps):
             self._log(rate, {name: self._summed(loss.detach() * share) for name, loss in losses.items()}, norms)
 
@@ -228,21 +228,21 @@ class Trainer:
         row = {"step": self._step + 1, "learning_rate": rate * self._rates.get("generator", 1.0)}
         row |= {f"loss_{name}": float(loss.detach()) for name, loss in losses.items()}
         row |= {f"gradient_norm_{name}": norm for name, norm in norms.items()}
-        row |= self._watched("")
+        row |= self._monitored("")
         if (self._step + 1) % self._config.validate_every == 0 or self._step + 1 == self._config.steps:
             self._model.eval()
             # Not under no_grad: an energy model differentiates its energy to know its loss.
             held_out = self._losses(self._valid, utterance_seed("valid", self._seed))
             self._model.train()
             row |= {f"valid_{name}": float(loss.detach()) for name, loss in held_out.items()}
-            row |= self._watched("valid_")
+            row |= self._monitored("valid_")
         self._curve.append(row)
 
-    def _watched(self, prefix: str) -> dict[str, float]:
+    def _monitored(self, prefix: str) -> dict[str, float]:
         """What the adapter tells of the losses it last computed, on this device's share."""
         adapter = self._model.adapter
-        watched = adapter.watched() if isinstance(adapter, Watched) else {}
-        return {f"{prefix}watched_{name}": float(value) for name, value in watched.items()}
+        monitored = adapter.monitored() if isinstance(adapter, MonitoredAdapter) else {}
+        return {f"{prefix}monitored_{name}": float(value) for name, value in monitored.items()}
 
     @property
     def _name(self) -> str:

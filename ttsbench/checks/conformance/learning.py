@@ -90,8 +90,8 @@ def _resting(trace: Trace) -> str:
 def _saved(tiny: Tiny, trace: Trace) -> str:
     """The trained weights go through a file into a model that was initialised otherwise."""
     trained, fresh = freeze(trace.model), tiny.model(seed=1)
-    state = {name: values.contiguous() for name, values in trained.kept().state_dict().items()}
-    fresh.kept().load_state_dict(load(save(state)))
+    state = {name: values.contiguous() for name, values in trained.saved_modules().state_dict().items()}
+    fresh.saved_modules().load_state_dict(load(save(state)))
     draws = []
     for model in (trained, freeze(fresh)):
         with torch.no_grad():

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ttsbench.checks.conformance.tiny import PHONES, SEEDS, Tiny, close, lengthened, scribbled, tensors_of
 from ttsbench.checks.global_rng import REMEDY, global_rng_error
-from ttsbench.models.speech_model import CallCounter
+from ttsbench.models.metering import CallCounter
 from ttsbench.rng import global_seed
-from ttsbench.types import Batch, Condition, Noise, Spoken
+from ttsbench.types import Batch, Condition, Noise, SampledSequence
 
 OTHER_SEEDS = (201, 202, 203)
 TEMPERATURES = (0.0, 0.5)
@@ -43,9 +43,9 @@ def _shapes(tiny: Tiny) -> str:
     for nfe in tiny.nfe:
         with torch.no_grad():
             spoken = model.adapter.sample(batch.cond, nfe, Noise(list(SEEDS)))
-        if isinstance(spoken, Spoken) != tiny.info.free_running:
+        if isinstance(spoken, SampledSequence) != tiny.info.free_running:
             return f"it returns {type(spoken).__name__}, and info.free_running is {tiny.info.free_running}"
-        if isinstance(spoken, Spoken):
+        if isinstance(spoken, SampledSequence):
             drawn, expected = spoken.values, (expected[0], spoken.values.shape[1], expected[2])
             real = torch.arange(expected[1]) < spoken.lengths.unsqueeze(1)
         else:

@@ -32,7 +32,7 @@ PARTS = ("mask", "mask_frames", "specaugment", "noise")
 DRAW_NFE = 4  # evaluations a trained model is drawn with in training, where it lets one choose: it need not be perfect
 
 
-def models_in(recipes: Iterable[str]) -> tuple[str, ...]:
+def adapters_in(recipes: Iterable[str]) -> tuple[str, ...]:
     """The adapters whose draws the recipes ask for, each once."""
     parts = [part for recipe in recipes for part in recipe.split("+")]
     return tuple(dict.fromkeys(part for part in parts if part not in PARTS))
@@ -55,13 +55,13 @@ class Corruption:
     def all(self, recipes: Sequence[str], batch: Batch, rng: Noise) -> list[Tensor]:
         """Each recipe followed on each utterance: tensors (B, T, C), 0 at padding. A model is drawn once."""
         drawn: dict[str, Tensor] = {}
-        for name in models_in(recipes):
+        for name in adapters_in(recipes):
             grid = self.sources[name].adapter.info.nfe
             nfe = DRAW_NFE if DRAW_NFE in grid else grid[0]
             drawn[name] = draw(self.sources[name], batch.cond.sources[name], rng, nfe)
         return [self._follow(recipe, batch, drawn, rng) for recipe in recipes]
 
-    def one_each(self, recipes: Sequence[str], batch: Batch, rng: Noise) -> Tensor:
+    def sample_recipes(self, recipes: Sequence[str], batch: Batch, rng: Noise) -> Tensor:
         """One recipe per utterance, each as likely as the others: (B, T, C)."""
         made = torch.stack(self.all(recipes, batch, rng))
         chosen = (rng.time(made.device) * len(recipes)).long()
@@ -105,7 +105,7 @@ def draw(source: Any, cond: Condition, rng: Noise, nfe: int | None = None) -> Te
     return drawn
 
 
-def checked(recipes: Sequence[str], what: str) -> tuple[str, ...]:
+def parse_recipes(recipes: Sequence[str], what: str) -> tuple[str, ...]:
     """The recipes of an option, each of which has to do something to the target."""
     if isinstance(recipes, str) or not recipes or any(not part for recipe in recipes for part in recipe.split("+")):
         raise ConfigError(f"{what} is a list of recipes such as [mask, l2, l2+noise], got {recipes!r}.")

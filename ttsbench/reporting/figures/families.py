@@ -8,7 +8,7 @@ from typing import Any
 
 from ttsbench import registry
 from ttsbench.config.schema import ORACLE, AdapterConfig, Experiment
-from ttsbench.interfaces import Refining
+from ttsbench.interfaces import RefiningAdapter
 from ttsbench.models.speech_model import SpeechModel
 from ttsbench.pipeline.plan import sampling_of, systems
 
@@ -75,4 +75,4 @@ def refined(experiment: Experiment, label: str) -> str:
 
     config = experiment.adapters[label]
     adapter = built(config.adapter, config.options).adapter
-    return adapter.refines if isinstance(adapter, Refining) else ""
+    return adapter.refines if isinstance(adapter, RefiningAdapter) else ""

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 
-def matching_width(network: Callable[[int], nn.Module], peer: Callable[[], nn.Module], widths: range) -> int:
+def match_width(network: Callable[[int], nn.Module], peer: Callable[[], nn.Module], widths: range) -> int:
     """The width at which ``network(width)`` has most nearly as many parameters as ``peer()``, which it rises with.
 
     Both are counted without being made, so that no random number is drawn.

@@ -1,11 +1,11 @@
-"""Reading without an aligner: what it gives, where gradients go, and that it finds out how long phones are."""
+"""Gaussian upsampling without an aligner: its output, its gradients, and the durations it learns."""
 
 import pytest
 import torch
 
 from ttsbench import ConfigError
 from ttsbench.checks.conformance.tiny import SEEDS, Tiny
-from ttsbench.nn.reading import Reading
+from ttsbench.nn.upsampling import GaussianUpsampler
 from ttsbench.types import Condition, Noise
 
 DIM, KINDS = 8, 3
@@ -34,19 +34,19 @@ def texts(batch, phones=7, seed=0):
 @pytest.fixture
 def reading():
     torch.manual_seed(0)
-    return Reading(DIM, 4, prompted=False)
+    return GaussianUpsampler(DIM, 4, prompted=False)
 
 
 @pytest.mark.parametrize("rounded", [False, True])
 def test_phones_share_out_the_frames_that_there_are(reading, rounded):
     reading.rounded = rounded
     cond, _ = texts(3)
-    read = reading.read(cond)
+    read = reading.expand(cond)
     assert read.sequence.shape == (3, cond.mask.shape[1], DIM)
     torch.testing.assert_close(read.durations.sum(dim=1), cond.mask.sum(dim=1).float())
     assert not read.sequence[~cond.mask].any()
     assert not read.durations[~cond.phone_mask].any()
-    longer = reading.read(cond, torch.tensor([5, 80, 7]))
+    longer = reading.expand(cond, torch.tensor([5, 80, 7]))
     assert longer.mask.sum(dim=1).tolist() == [5, 80, 7]
     if rounded:
         assert torch.equal(read.durations, read.durations.round())
@@ -57,7 +57,7 @@ def test_rounding_lets_no_gradient_through(reading):
     for rounded, reaches in ((False, True), (True, False)):
         reading.rounded = rounded
         reading.zero_grad()
-        reading.read(cond).sequence.square().sum().backward()
+        reading.expand(cond).sequence.square().sum().backward()
         slope = reading.takes.weight.grad
         assert (slope is not None and bool(slope.any())) == reaches
 
@@ -71,7 +71,7 @@ def test_whole_frames_repeat_the_states(reading):
         reading.takes.weight[0, :KINDS] = FRAMES.log()
         reading.takes.bias.zero_()
     _, target = texts(3)
-    torch.testing.assert_close(reading.read(cond).sequence, target)
+    torch.testing.assert_close(reading.expand(cond).sequence, target)
 
 
 def test_how_long_phones_are_is_learnt_from_the_speech_alone(reading):
@@ -83,7 +83,7 @@ def test_how_long_phones_are_is_learnt_from_the_speech_alone(reading):
     optimizer = torch.optim.Adam([*reading.takes.parameters(), *reading.width.parameters()], 0.03)
     for step in range(300):
         cond, target = texts(8, seed=step)
-        loss = (reading.read(cond).sequence - target).square().mean() + 0.1 * reading.length_loss(cond)
+        loss = (reading.expand(cond).sequence - target).square().mean() + 0.1 * reading.length_loss(cond)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -128,7 +128,7 @@ def test_judges_reach_the_durations_of_a_student_unless_they_are_rounded(rounded
     batch = tiny.batch(model)
     losses = tiny.losses(model, batch, 0)
     assert torch.isfinite(losses["generator"])
-    told = model.adapter.watched()
+    told = model.adapter.monitored()
     assert told["mel_ctc_to_speech"] > 0
     assert (told["mel_ctc_to_durations"] > 0) != rounded
 
@@ -144,7 +144,7 @@ def test_teacher_and_fake_are_asked_about_the_same_reading():
         tiny.losses(model, tiny.batch(model), step)["fake"].backward()
         optimizer.step()
     cond = tiny.batch(model).cond.sources["text_flow_matching"]
-    one, other = (reader.reading.read(cond).sequence for reader in (adapter.teacher, adapter.fake))
+    one, other = (reader.upsampler.expand(cond).sequence for reader in (adapter.teacher, adapter.fake))
     torch.testing.assert_close(one, other)
     assert not same(adapter.teacher.network.backbone, adapter.fake.network.backbone)
 

@@ -1,4 +1,4 @@
-"""Reading text without an aligner: a position for every phone, with a gradient.
+"""GaussianUpsampler text without an aligner: a position for every phone, with a gradient.
 
 A phone j of state h_j takes w_j > 0 frames of its own, and of T frames
 
@@ -27,7 +27,7 @@ LEAST = 0.25  # a phone's width, in its frames
 LONGEST = 3.0  # times the frames per phone that training has seen: more is no length
 
 
-class Reading(nn.Module):
+class GaussianUpsampler(nn.Module):
     """States of phones (B, P, D) to a condition for each of T frames.
 
     ``rounded`` has whole frames by rounding instead, through which no gradient passes.
@@ -62,7 +62,7 @@ class Reading(nn.Module):
         wanted = self.frames(cond).sum(dim=1)
         return (wanted.clamp_min(1e-6).log() - cond.lengths.log()).square().mean()
 
-    def read(self, cond: Condition, lengths: Tensor | None = None) -> Condition:
+    def expand(self, cond: Condition, lengths: Tensor | None = None) -> Condition:
         """The condition with what was read for each frame, and with ``durations`` that have a gradient, (B, P).
 
         There are as many frames as ``cond.mask`` has, or ``lengths`` (B,) of them.
@@ -116,12 +116,12 @@ class Voice(nn.Module):
         return voice
 
 
-class ReadingNetwork(nn.Module):
+class UpsamplingBackbone(nn.Module):
     """The shared backbone, with what reads the text for it."""
 
-    def __init__(self, backbone: nn.Module, reading: Reading) -> None:
+    def __init__(self, backbone: nn.Module, upsampler: GaussianUpsampler) -> None:
         super().__init__()
-        self.backbone, self.reading = backbone, reading
+        self.backbone, self.upsampler = backbone, upsampler
 
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor, t: Tensor) -> Tensor:
         """X (B, T, C), a condition that was read (B, T, D), mask (B, T), t (B,) -> (B, T, C)."""
