@@ -1,4 +1,4 @@
-"""The command line: ``ttsbench compare | score | report | listen | list | check | selftest | doctor``."""
+"""The command line: ``ttsbench compare | score | report | listen | list | check | new | selftest | doctor``."""
 
 from __future__ import annotations
 
@@ -107,6 +107,12 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("name", metavar="NAME")
     check.set_defaults(command=_check)
 
+    new = commands.add_parser("new", help="write an installable package with an objective, a metric and their tests")
+    new.add_argument("kind", choices=["adapter"])
+    new.add_argument("name", metavar="NAME", help="name of the adapter, such as my_objective")
+    new.add_argument("--output", type=Path, metavar="DIR", help="folder of the package; NAME by default")
+    new.set_defaults(command=_new)
+
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, and what to do about it")
     doctor.set_defaults(command=_doctor)
     return parser
@@ -206,6 +212,16 @@ def _check(options: argparse.Namespace) -> int:
     failed = sum(not finding.ok for finding in findings)
     _print(f"{options.name}: {len(findings) - failed} of {len(findings)} checks passed.")
     return 1 if failed else 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    from ttsbench.checks.scaffold import write_adapter_package
+
+    folder = options.output or Path(options.name)
+    written = write_adapter_package(options.name, folder)
+    _print("\n".join(map(str, written)))
+    _print(f"Next: pip install --editable {folder} && ttsbench check {options.name}")
+    return 0
 
 
 def _selftest(options: argparse.Namespace) -> int:

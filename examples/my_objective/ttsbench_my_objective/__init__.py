@@ -1,0 +1,1 @@
+"""My objective: an objective and a metric for ttsbench."""
