@@ -1,4 +1,4 @@
-"""LaTeX: whatever the text, it compiles, and says what the text said."""
+"""LaTeX output compiles for any text and keeps all of it."""
 
 import re
 import shutil
@@ -106,11 +106,11 @@ def test_claims_compile_and_fit(tmp_path):
     assert "unit tested: tests/a\\_b.py::c" in text
 
 
-def test_nothing_judged_is_no_table(tmp_path):
+def test_no_verdicts_give_no_table(tmp_path):
     assert r"\begin" not in claims_latex({})
 
 
-def test_text_becomes_ascii_and_nothing_of_it_is_lost():
+def test_escaping_keeps_all_text_as_ascii():
     assert tex.escape("a_b & 50 %") == r"a\_b \& 50 \%"
     assert tex.escape("é ç ő ï ł") == "\\'{e} \\c{c} \\H{o} \\\"{\\i} \\l{}"
     assert tex.escape("日 → Ω") == r"U+65E5 \ensuremath{\rightarrow} \ensuremath{\Omega}"
@@ -120,7 +120,7 @@ def test_text_becomes_ascii_and_nothing_of_it_is_lost():
     assert tex.breaking("a|b>c_d") == r"\texttt{a|\allowbreak{}b>c\_d}"
 
 
-def test_a_table_says_what_it_is_of_and_what_its_marks_mean():
+def test_captions_explain_the_table_and_its_marks():
     metrics = [rows_of(Mean("mcd", "x"), SYSTEMS, ["b"]), rows_of(Mean("wer", "x", "ratio"), SYSTEMS)]
     text = latex(table_of(metrics, SYSTEMS))
     assert r"\shortstack{MCD\\(dB) \ensuremath{\downarrow}}" in text
@@ -132,14 +132,14 @@ def test_a_table_says_what_it_is_of_and_what_its_marks_mean():
     dagger, level, fewer = (rf"\ensuremath{{\{name}}}" for name in ("dagger", "ddagger", "ast"))
     assert r"\textbf{$-$5.9" in rows[r"c\%"] and dagger in rows[r"c\%"]
     assert fewer in rows["b"].split(" & ")[1] and fewer not in rows["b"].split(" & ")[2]
-    assert level not in rows["b"] and dagger not in rows["b"], "neither the best nor the first model's equal"
-    assert rf"{fewer} not all clips could be measured: MCD of b 11 of 12." in text
-    assert rf"{dagger} differs from a\_1+oracle." in text
+    assert level not in rows["b"] and dagger not in rows["b"], "b is neither tied nor different"
+    assert rf"{fewer} not all clips were measured: MCD of b 11 of 12." in text
+    assert rf"{dagger} significant difference from a\_1+oracle." in text
     assert "Signatures: MCD \\texttt{mcd|" in text
     assert r"\textbf{$-$59" in rows[r"c\%"], "error rates stand in per cent"
 
 
-def test_few_columns_make_a_table_of_one_column_of_the_page():
+def test_few_metrics_fit_one_column():
     assert r"\begin{table*}" in latex(nasty_table(4))
     short = table_of([rows_of(Mean("mcd", "x"), {"ground-truth": 0.0, "a": 1.0})], {"ground-truth": 0.0, "a": 1.0})
     assert r"\begin{table}" in latex(short)

@@ -1,4 +1,4 @@
-"""Tables as they are read: nobody is ranked on unequal sets, and what a number rests on is said."""
+"""Tables rank systems on shared utterances only, and their notes explain every number."""
 
 import dataclasses
 import math
@@ -30,12 +30,12 @@ def test_the_best_is_best_on_the_intersection(rate):
     assert table.best(rate) == {"a+oracle"}
 
 
-def test_the_best_of_a_metric_that_wants_more(tmp_path):
+def test_the_best_of_a_metric_where_higher_is_better(tmp_path):
     found = read_rows(write(tmp_path / "x.csv", ROWS), Ratio(higher=True), "s")
     assert table_of([found]).best(found) == {"b_1+oracle"}
 
 
-def test_nobody_is_best_without_direction_or_rival_or_common_ground(tmp_path, rate):
+def test_there_is_no_best_model_without_direction_competitor_or_shared_utterances(tmp_path, rate):
     neutral = read_rows(write(tmp_path / "x.csv", ROWS), Ratio(higher=None), "s")
     assert table_of([neutral]).best(neutral) == set()
     assert table_of([rate], SYSTEMS[:3]).best(rate) == set()
@@ -65,12 +65,12 @@ def test_markdown(rate):
     assert not cells["b_1+oracle"].startswith("**")
     assert "(2 of 3)" in cells["b_1+oracle"]
     assert "- A note." in lines
-    assert "- b_1+oracle: 1 failed under Rate of rate, the first because: the clip is silent" in lines
+    assert "- b_1+oracle: 1 clip not measured under Rate of rate; first reason: the clip is silent" in lines
     assert "- Rate of rate (`rate`): `rate|v1|recogniser`" in lines
 
 
 def test_latex(rate, tmp_path):
-    """What it says of a value stands in tests/test_latex.py."""
+    """tests/reporting/test_latex.py checks the marks of single values."""
     other = read_rows(write(tmp_path / "x.csv", ROWS), Ratio("f_1 & co", higher=True, unit=""), "f|v1")
     lines = latex(table_of([rate, other], title="50 % of everything")).splitlines()
     assert r"\begin{tabular}{lcc}" in lines
@@ -87,30 +87,30 @@ def test_latex(rate, tmp_path):
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
 
 
-def test_unequal_sets_are_said_once_for_all_metrics_they_concern(rate, tmp_path):
-    """Whether a row says that it failed or is not there at all."""
+def test_missing_utterances_are_noted_once_for_all_metrics_with_the_same_gap(rate, tmp_path):
+    """A failed row and an absent row count alike."""
     absent = read_rows(write(tmp_path / "absent.csv", ROWS[:-1]), Ratio("absent"), "s")
     both = [*ROWS[:-6], ("a+oracle", "u1", "", "", "x"), *ROWS[-5:]]
     other = read_rows(write(tmp_path / "other.csv", both), Ratio("other"), "s")
-    notes = [note for note in all_notes(table_of([rate, absent, other])) if "left out" in note]
+    notes = [note for note in all_notes(table_of([rate, absent, other])) if "are ranked" in note]
     assert notes == [
-        "Rate of rate, Rate of absent: 1 of 3 utterances are left out (1 of b_1+oracle) where models are ranked; "
-        "the difference of two is on what both have.",
-        "Rate of other: 2 of 3 utterances are left out (1 of a+oracle; 1 of b_1+oracle) where models are ranked; "
-        "the difference of two is on what both have.",
+        "Rate of rate, Rate of absent: models are ranked on 2 of 3 utterances: some lack clips (b_1+oracle: 1). "
+        "The difference of two models uses all utterances that both have.",
+        "Rate of other: models are ranked on 1 of 3 utterances: some lack clips (a+oracle: 1; b_1+oracle: 1). "
+        "The difference of two models uses all utterances that both have.",
     ]
-    assert not any("left out" in note for note in all_notes(table_of([rate], SYSTEMS[:3])))
+    assert not any("are ranked" in note for note in all_notes(table_of([rate], SYSTEMS[:3])))
 
 
-def test_what_differs_from_the_first_model_is_marked(rate):
-    found = [Comparison("b_1+oracle", "a+oracle", "rate", -0.1, -0.2, -0.01, 0.01, -1, 0.1, 3, 1, p_holm=0.02)]
+def test_significant_differences_from_the_first_model_are_marked(rate):
+    found = [Comparison("b_1+oracle", "a+oracle", "rate", -0.1, -0.2, -0.01, 0.01, -1, 0.1, 6, 1, p_holm=0.02)]
     table = table_of([rate], comparisons=found)
     text = markdown(table)
     assert re.search(r"\| b_1\+oracle +\| 0\.17†", text)
     assert text.count("†") == 2, "in the table and in the note"
-    assert "- † differs from a+oracle." in text
-    assert "- Two models are told apart where p < 0.05 in a paired permutation test over utterances" in text
-    assert "With one training seed" in text
+    assert "- † significant difference from a+oracle." in text
+    assert "- A difference is significant if p < 0.05 in a paired permutation test over utterances" in text
+    assert "one training seed" in text
     assert r"0.17\rlap{\textsuperscript{\ensuremath{\dagger}" in latex(table)
     several = [dataclasses.replace(found[0], seeds=3)]
     assert "With few training seeds" in markdown(table_of([rate], comparisons=several))
@@ -119,8 +119,8 @@ def test_what_differs_from_the_first_model_is_marked(rate):
     assert not any("†" in markdown(table_of([rate], comparisons=[one])) for one in unsure)
 
 
-def test_who_is_not_told_apart_from_the_best_is_marked(seeds):
-    """Errors of two in ten words (a, b) and of four (c): c alone is told apart, whichever of the others is best."""
+def test_ties_with_the_best_are_marked(seeds):
+    """a and b have the same error rate, c a higher one: only c differs significantly from the best."""
     models = ["a", "b", "c"]
     (best,) = best_models(seeds, models)
     found = compare_with_best([seeds], models, SAMPLING)
@@ -128,20 +128,20 @@ def test_who_is_not_told_apart_from_the_best_is_marked(seeds):
     level = ({"a", "b"} - {best}).pop()
     cells = {(cell.system, cell.metric): cell for cell in summary([seeds], models, SAMPLING)}
     table = Table("t", models, [], [seeds], cells, [], (), found)
-    assert table.level_with_best == {(level, "rate")}
+    assert table.tied_with_best == {(level, "rate")}
     text = markdown(table)
     assert len(re.findall(rf"\| {level} +\| [\d.]+‡ \[", text)) == 1
-    assert text.count("‡") == 2 and "- ‡ not told apart from the best." in text
+    assert text.count("‡") == 2 and "- ‡ no significant difference from the best model." in text
 
 
-def test_titles_are_what_readers_see(rate):
+def test_titles_replace_names(rate):
     cells = {(cell.system, cell.metric): cell for cell in summary([rate], SYSTEMS, SAMPLING)}
     titles = {"b_1+oracle": "B*", "rate": "Errors|"}
     table = Table("t", SYSTEMS, REFERENCES, [rate], cells, [], titles=titles)
     text = markdown(table)
     assert r"| system         | Errors\| (%) ↓" in text
     assert re.search(r"\| B\\\* +\| 0\.17", text)
-    assert r"- B\*: 1 failed under Errors\|, the first because: the clip is silent" in text
+    assert r"- B\*: 1 clip not measured under Errors\|; first reason: the clip is silent" in text
     assert r"- Errors\| (Rate of rate, `rate`): `rate|v1|recogniser`" in text
 
 
@@ -165,7 +165,7 @@ def test_headings(name, unit, higher, identity, text):
     assert heading(info, "Another").title == "Another"
 
 
-def test_a_heading_says_what_its_numbers_are_multiplied_by(tmp_path):
+def test_error_rates_are_shown_in_per_cent(tmp_path):
     class Share(Ratio):
         def __init__(self):
             self.info = MetricInfo("wer", "x", "ratio", False, ("errors", "length"), "s", "p")
@@ -177,9 +177,9 @@ def test_a_heading_says_what_its_numbers_are_multiplied_by(tmp_path):
 
 def test_floors_of_models_are_in_the_notes(rate, floored):
     notes = all_notes(table_of([rate, floored]))
-    assert "Rate of js: two samples of one distribution this size would show 0.2 to 1.1." in notes
+    assert "Rate of js: two samples of this size from one distribution give 0.2 to 1.1." in notes
     assert not any("rate: two samples" in note for note in notes)
-    assert "Rate of js: two samples of one distribution this size would show 0.25." in all_notes(
+    assert "Rate of js: two samples of this size from one distribution give 0.25." in all_notes(
         table_of([floored], ["ground-truth", "b_1+oracle"])
     )
 
@@ -201,3 +201,35 @@ def test_many_metrics_make_several_blocks(tmp_path, count, sizes):
     assert text.count(r"\end{tabular}") == text.count(r"\caption{") == len(heads)
     for system in SYSTEMS:
         assert text.count(f"\n{tex_escape(system)} & ") == len(heads)
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ([5], "No difference can be significant: on 5 utterances the smallest possible corrected p is 0.0625."),
+        ([1], "No difference can be significant: on 1 utterance the smallest possible corrected p is 1."),
+        ([5, 5], "No difference can be significant: on 5 utterances the smallest possible corrected p is 0.125."),
+        ([6], ""),
+        ([6, 6], "No difference can be significant: on 6 utterances the smallest possible corrected p is 0.0625."),
+        (
+            [6, 12],
+            "Some differences cannot be: on 6 utterances the smallest possible corrected p is 0.0625.",
+        ),
+        ([12, 12], ""),
+    ],
+)
+def test_a_table_of_few_utterances_says_that_nothing_can_be_significant(rate, counts, text):
+    comparisons = [
+        Comparison(name, "a+oracle", "rate", -0.1, -0.2, -0.01, 0.0625, -1, 0.1, n, 1, p_holm=0.0625)
+        for name, n in zip(("b_1+oracle", "c"), counts, strict=False)
+    ]
+    notes = [note for note in all_notes(table_of([rate], comparisons=comparisons)) if "smallest possible" in note]
+    assert notes == ([text] if text else [])
+
+
+def test_no_model_ties_with_the_best_on_five_utterances(rate):
+    found = Comparison("b_1+oracle", "a+oracle", "rate", -0.1, -0.2, 0.1, 0.0625, -1, 0.1, 5, 1, p_holm=0.0625)
+    cells = {(cell.system, cell.metric): cell for cell in summary([rate], SYSTEMS, SAMPLING)}
+    for n, tied in ((5, set()), (6, {("b_1+oracle", "rate")})):
+        table = Table("t", SYSTEMS, REFERENCES, [rate], cells, [], (), [dataclasses.replace(found, n=n)])
+        assert table.tied_with_best == tied

@@ -88,7 +88,7 @@ def make_run(folder):
         f"no {HOSTILE}" if MCD[system] is None else (MCD[system] + seed,)))  # fmt: skip
     write_rows(folder / "scores" / "wer.csv", ["errors", "words"], lambda system, seed, id_: (1.0, 4.0))
     write_clips(folder)
-    columns = "claim,says,paper,corpus,run,verdict,sentence,value,low,high,p,effect_size,mde,n,seeds,part_verdict"
+    columns = "claim,statement,paper,corpus,run,verdict,sentence,value,low,high,p,effect_size,mde,n,seeds,part_verdict"
     evidence = (
         f"C1,{HOSTILE},Paper 2023,espeak,tiny,supported,a below b,0.123456,0.05,0.2,0.004,0.67,0.01,60,2,supported"
     )

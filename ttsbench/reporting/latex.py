@@ -1,6 +1,6 @@
-"""LaTeX that compiles whatever the text is, with any engine and font encoding: it holds ASCII alone.
+"""Escape any text for LaTeX and build floats; the output is ASCII and compiles with any engine and font encoding.
 
-Needs ``booktabs``. Widths are those of two columns of 3.3 in on a page of 7 in, at 10 pt.
+Needs ``booktabs``. Widths are for a two-column page of 7 in with columns of 3.3 in, at 10 pt.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TEXT_POINTS = 505.0
 GAP_POINTS = 6.0  # between two columns of a tabular, at the \tabcolsep below
 CHARACTER_POINTS = 3.9  # of \footnotesize, on average
 SMALL_POINTS = 3.45  # of \scriptsize
-NAME_POINTS = 125.0  # of a row's name, beyond which it goes on in another line
+NAME_POINTS = 125.0  # maximum width of a row's name; longer names are wrapped
 HEAD_CHARACTERS = 14
 PREAMBLE = "needs \\usepackage{booktabs}"
 
@@ -37,10 +37,10 @@ ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b
 
 
 def escape(text: str) -> str:
-    """Any text as LaTeX in ASCII. What no common font has stands as its code, such as U+65E5: nothing is lost."""
+    """Return any text as ASCII LaTeX; characters without a common glyph become their code point, such as U+65E5."""
     words = " ".join(text.split())
     return "".join(
-        _character(character) + ("{}" if character == after == "-" else "")  # two hyphens of a name are no dash
+        _character(character) + ("{}" if character == after == "-" else "")  # two hyphens must not become a dash
         for character, after in zip(words, f"{words[1:]} ", strict=False)
     )
 
@@ -61,31 +61,31 @@ def _character(character: str) -> str:
 
 
 def number(text: str) -> str:
-    """A number or an interval, with a minus that is no hyphen."""
+    """Return a number or an interval with a true minus sign."""
     return text.replace("-", "$-$")
 
 
 def breaking(text: str) -> str:
-    """Escaped text in typewriter type that may break after every bar: a signature."""
+    """Return a signature in typewriter type that may break after every bar."""
     escaped = escape(text)
-    for character, told in (("<", SPECIAL["<"]), (">", SPECIAL[">"]), (r"|\allowbreak{}", SPECIAL["|"])):
-        escaped = escaped.replace(told, character)  # typewriter type has these in every encoding
+    for character, escape_code in (("<", SPECIAL["<"]), (">", SPECIAL[">"]), (r"|\allowbreak{}", SPECIAL["|"])):
+        escaped = escaped.replace(escape_code, character)  # typewriter type has these in every encoding
     return rf"\texttt{{{escaped}}}"
 
 
 def head(title: str, unit: str, arrow: str) -> str:
-    """A heading of a column, in lines of a few words; the unit has a line of its own."""
+    """Return the heading of a column in short lines, with the unit on its own line."""
     lines = [escape(line) for line in wrapped(title)] + ([f"({escape(unit)})"] if unit else [])
     return rf"\shortstack{{{(chr(92) * 2).join(lines)} {escape(arrow)}}}"
 
 
 def wrapped(title: str) -> list[str]:
-    """A heading's lines, of which none is much longer than a number with its interval."""
+    """Split a heading into lines about as wide as a number with its interval."""
     return textwrap.wrap(title, HEAD_CHARACTERS, break_long_words=False) or [""]
 
 
 def table(tabular: Sequence[str], caption: str, label: str, notes: Sequence[str], points: float) -> list[str]:
-    """A float of one column, or of two where ``points`` is more than one holds; ``notes`` stand below, all escaped."""
+    """Return a float, over two columns if ``points`` exceeds the width of one; ``notes`` (escaped) go below it."""
     kind = "table" if points <= COLUMN_POINTS else "table*"
     small = rf"\par\smallskip\raggedright\scriptsize {' '.join(notes)}"
     return [

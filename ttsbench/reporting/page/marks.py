@@ -7,7 +7,7 @@ from typing import Any
 
 from ttsbench.engine.store import read_json
 from ttsbench.evaluation.metric_rows import MetricRows
-from ttsbench.reporting.tables import DIFFERS, LEVEL, Table, all_notes
+from ttsbench.reporting.tables import DIFFERS, TIED, Table, all_notes
 
 MARKS = "table.json"
 
@@ -46,8 +46,11 @@ def _heading(table: Table, rows: MetricRows) -> dict[str, Any]:
 def _signs(table: Table) -> dict[str, tuple[str, set[tuple[str, str]]]]:
     """What each sign of the table means, and the cells (system, metric) that carry it; those that mark nothing left."""
     signs = {
-        DIFFERS: (f"differs from {table.name(table.models[0])}" if table.models else "", table.marked),
-        LEVEL: ("not told apart from the best", table.level_with_best),
+        DIFFERS: (
+            f"significant difference from {table.name(table.models[0])}" if table.models else "",
+            table.differing,
+        ),
+        TIED: ("no significant difference from the best model", table.tied_with_best),
     }
     return {sign: (meaning, cells) for sign, (meaning, cells) in signs.items() if cells}
 

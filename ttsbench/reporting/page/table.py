@@ -13,7 +13,7 @@ import pandas as pd
 from ttsbench.evaluation.metric_rows import Cell
 from ttsbench.pipeline.evaluation_plan import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.reporting.page.marks import read_marks
-from ttsbench.reporting.tables import decimals, interval, shown
+from ttsbench.reporting.tables import decimals, interval, scaled
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def read_table(folder: Path) -> PageTable:
     references = marks["references"] or [name for name in (GROUND_TRUTH, COPY_SYNTHESIS) if name in systems]
     scales = {name: float(known.get("scale", 1.0)) for name, known in marks["metrics"].items()}
     found = [_cell(row) for _, row in frame.iterrows()]
-    cells = {(cell.system, cell.metric): shown(cell, scales.get(cell.metric, 1.0)) for cell in found}
+    cells = {(cell.system, cell.metric): scaled(cell, scales.get(cell.metric, 1.0)) for cell in found}
     metrics = list(dict.fromkeys(frame["metric"]))
     columns = [_column(name, frame, marks["metrics"].get(name, {})) for name in metrics]
     lines: dict[str, list[ShownCell]] = {system: [] for system in systems}

@@ -1,16 +1,16 @@
-"""Tables of systems down and metrics across, in Markdown and LaTeX."""
+"""Tables with one row per system and one column per metric, in Markdown and LaTeX."""
 
 from ttsbench.reporting.tables.headings import Heading, heading
 from ttsbench.reporting.tables.latex import latex
 from ttsbench.reporting.tables.markdown import markdown
-from ttsbench.reporting.tables.notes import DIFFERS, LEVEL, all_notes
-from ttsbench.reporting.tables.numbers import decimals, interval, shown
+from ttsbench.reporting.tables.notes import DIFFERS, TIED, all_notes
+from ttsbench.reporting.tables.numbers import decimals, interval, scaled
 from ttsbench.reporting.tables.table import SIGNIFICANT, Table, compare_with_best, significant
 
 __all__ = [
     "DIFFERS",
-    "LEVEL",
     "SIGNIFICANT",
+    "TIED",
     "Heading",
     "Table",
     "all_notes",
@@ -20,6 +20,6 @@ __all__ = [
     "interval",
     "latex",
     "markdown",
-    "shown",
+    "scaled",
     "significant",
 ]

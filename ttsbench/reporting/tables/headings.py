@@ -1,7 +1,7 @@
-"""What a metric is called over a column or a panel, and in which unit it is shown there.
+"""Titles and display units of metrics in tables and figures.
 
-Papers have little room, and give error rates in per cent: what stands in ``summary.csv`` under a metric's own name and
-unit, times ``scale``, is what stands under its heading. A metric that is not named here is called by its title.
+``summary.csv`` holds values in a metric's own unit. Papers have little room and give error rates in per cent, so tables
+show short titles, and values multiplied by ``scale``. A metric without a short title here is shown by its own title.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ttsbench.types import MetricInfo
 
-BY_TIME = "_plain"  # ends the name of a metric that compares frames by time
+BY_TIME = "_plain"  # suffix of metrics that compare frames at equal times, without time warping
 SHORT: Mapping[str, str] = {
     "mcd": "MCD",
     "wer": "WER",
@@ -54,7 +54,7 @@ SHORT: Mapping[str, str] = {
     "peak_memory": "peak memory",
 }
 PERCENT = ("wer", "cer", "ffe", "gpe", "vde")
-UNITS: Mapping[str, tuple[str, float]] = {  # what a unit is shown as, and times what
+UNITS: Mapping[str, tuple[str, float]] = {  # unit -> (displayed unit, scale)
     "ratio": ("", 1.0),
     "cosine": ("", 1.0),
     "correlation": ("", 1.0),
@@ -66,12 +66,15 @@ UNITS: Mapping[str, tuple[str, float]] = {  # what a unit is shown as, and times
 
 @dataclass(frozen=True)
 class Heading:
-    """``title`` and ``unit`` to show, the number that the metric's value is multiplied by, and where better lies."""
+    """Displayed title and unit of a metric, and the factor from its own unit.
+
+    ``direction`` is an arrow: up, down, or to the ideal value; it is empty for a metric without a preferred direction.
+    """
 
     title: str
     unit: str
     scale: float
-    direction: str  # an arrow: up, down, or to the value that is right; empty where there is neither
+    direction: str
 
     @property
     def plain(self) -> str:
@@ -85,7 +88,7 @@ class Heading:
 
 
 def heading(info: MetricInfo, title: str = "") -> Heading:
-    """How a metric is shown; ``title`` overrides what it is called."""
+    """Return the heading of a metric; ``title`` replaces its default title."""
     base, by_time = info.name.removesuffix(BY_TIME), info.name.endswith(BY_TIME)
     short = SHORT.get(info.name) or (f"{SHORT[base]} by time" if by_time and base in SHORT else info.title)
     percent = base in PERCENT and info.unit == "ratio"
@@ -96,5 +99,5 @@ def heading(info: MetricInfo, title: str = "") -> Heading:
 def _direction(info: MetricInfo) -> str:
     if info.higher_is_better is not None:
         return "↑" if info.higher_is_better else "↓"
-    right = info.behaviour.identity  # of a recording against itself
-    return "" if right is None else f"→ {right:g}"
+    ideal = info.behaviour.identity  # value of a recording compared with itself
+    return "" if ideal is None else f"→ {ideal:g}"

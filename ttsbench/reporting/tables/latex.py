@@ -1,6 +1,6 @@
-"""Booktabs tables for a paper: intervals below their values, what the marks mean in the caption, signatures below.
+"""Booktabs tables for a paper: intervals below the values, marks in the caption, signatures in the notes.
 
-A block is as wide as a column or a page holds, and many metrics make several.
+The metrics are split into blocks that fit the width of a page.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 from ttsbench.evaluation.metric_rows import Cell, MetricRows
 from ttsbench.reporting import latex as tex
-from ttsbench.reporting.tables.notes import DIFFERS, LEVEL, fewer, floor_notes, mark_notes, rule_notes
-from ttsbench.reporting.tables.numbers import decimals, interval, shown
+from ttsbench.reporting.tables.notes import DIFFERS, TIED, floor_notes, incomplete, mark_notes, rule_notes
+from ttsbench.reporting.tables.numbers import decimals, interval, scaled
 from ttsbench.reporting.tables.table import Table
 
-FEWER = "∗"
+INCOMPLETE = "∗"
 
 
 def latex(table: Table) -> str:
-    """Floats one after the other, each with caption, label, marks and signatures."""
+    """Return one float per block, each with caption, label, marks and signatures."""
     blocks = _blocks(table)
     lines = [f"% {tex.PREAMBLE}"]
     for number, block in enumerate(blocks):
@@ -30,7 +30,7 @@ def latex(table: Table) -> str:
 
 
 def _blocks(table: Table) -> list[Sequence[MetricRows]]:
-    """As few blocks as a page's width allows."""
+    """Return the smallest number of blocks that fit the width of a page."""
     for columns in range(len(table.metrics), 1, -1):
         blocks = table.blocks(columns)
         if all(_points(table, block) <= tex.TEXT_POINTS for block in blocks):
@@ -39,10 +39,10 @@ def _blocks(table: Table) -> list[Sequence[MetricRows]]:
 
 
 def _points(table: Table, block: Sequence[MetricRows]) -> float:
-    """About how wide a block is."""
+    """Estimate the width of a block in points."""
     points = min(_name_points(table), tex.NAME_POINTS)
     for rows in block:
-        cells, places = _shown(table, rows)
+        cells, places = _scaled_column(table, rows)
         head = max(len(line) for line in tex.wrapped(table.heading(rows).title))
         bounds = max(len(interval(cell, places)) for cell in cells)
         points += tex.GAP_POINTS + max(tex.CHARACTER_POINTS * (head + 1), tex.SMALL_POINTS * bounds)
@@ -53,8 +53,8 @@ def _name_points(table: Table) -> float:
     return tex.CHARACTER_POINTS * max(len(table.name(system)) for system in table.systems)
 
 
-def _shown(table: Table, rows: MetricRows) -> tuple[list[Cell], int]:
-    cells = [shown(cell, table.heading(rows).scale) for cell in table.column(rows)]
+def _scaled_column(table: Table, rows: MetricRows) -> tuple[list[Cell], int]:
+    cells = [scaled(cell, table.heading(rows).scale) for cell in table.column(rows)]
     return cells, decimals(cells)
 
 
@@ -75,17 +75,21 @@ def _tabular(table: Table, block: Sequence[MetricRows]) -> list[str]:
 
 
 def _column(table: Table, rows: MetricRows) -> tuple[str, list[tuple[str, str]]]:
-    """The heading of a metric, and value and interval of every system."""
-    head, (cells, places) = table.heading(rows), _shown(table, rows)
-    best, lacking = table.best(rows), fewer(table, [rows])
+    """Return the heading of a metric, and (value, interval) of every system."""
+    head, (cells, places) = table.heading(rows), _scaled_column(table, rows)
+    best, lacking = table.best(rows), incomplete(table, [rows])
     texts = []
     for cell in cells:
         if math.isnan(cell.value):
             texts.append(("--", ""))
             continue
         key = (cell.system, cell.metric)
-        signs = ((DIFFERS, key in table.marked), (LEVEL, key in table.level_with_best), (FEWER, key in lacking))
-        marks = "".join(tex.escape(sign) for sign, there in signs if there)
+        signs = (
+            (DIFFERS, key in table.differing),
+            (TIED, key in table.tied_with_best),
+            (INCOMPLETE, key in lacking),
+        )
+        marks = "".join(tex.escape(sign) for sign, applies in signs if applies)
         value = tex.number(f"{cell.value:.{places}f}")
         value = rf"\textbf{{{value}}}" if cell.system in best else value
         bounds = tex.number(interval(cell, places))
@@ -95,26 +99,26 @@ def _column(table: Table, rows: MetricRows) -> tuple[str, list[tuple[str, str]]]
 
 
 def _caption(table: Table, block: Sequence[MetricRows]) -> str:
-    """Title, what was measured on what, and what bold type and marks mean."""
-    told = [f"{table.title}.", table.about, *mark_notes(table), *_fewer_note(table, block)]
-    return " ".join(tex.escape(note) for note in told if note)
+    """Return title, description, and the meaning of bold type and marks."""
+    sentences = [f"{table.title}.", table.about, *mark_notes(table), *_incomplete_note(table, block)]
+    return " ".join(tex.escape(note) for note in sentences if note)
 
 
 def _continued(table: Table, block: Sequence[MetricRows]) -> str:
-    """What only this block has to say."""
-    told = " ".join(tex.escape(note) for note in _fewer_note(table, block))
-    return rf"{tex.escape(table.title)}, continued from Table~\ref{{{table.label}}}. {told}"
+    """Return the caption of a later block, with the remarks on that block alone."""
+    remarks = " ".join(tex.escape(note) for note in _incomplete_note(table, block))
+    return rf"{tex.escape(table.title)}, continued from Table~\ref{{{table.label}}}. {remarks}"
 
 
-def _fewer_note(table: Table, block: Sequence[MetricRows]) -> list[str]:
+def _incomplete_note(table: Table, block: Sequence[MetricRows]) -> list[str]:
     titles = {rows.info.name: table.heading(rows).title for rows in block}
     lacking = [f"{titles[metric]} of {table.name(system)} {count}" for (system, metric), count in
-               fewer(table, block).items()]  # fmt: skip
-    return [f"{FEWER} not all clips could be measured: {'; '.join(lacking)}."] if lacking else []
+               incomplete(table, block).items()]  # fmt: skip
+    return [f"{INCOMPLETE} not all clips were measured: {'; '.join(lacking)}."] if lacking else []
 
 
 def _notes(table: Table, block: Sequence[MetricRows], more: Sequence[str]) -> list[str]:
-    """What more there is to know, what chance alone would show, and the signatures."""
+    """Return further notes, the floors of metrics, and the signatures."""
     signatures = [f"{tex.escape(table.heading(rows).title)} {tex.breaking(rows.signature)}" for rows in block]
-    told = [*more, *rule_notes(table), *floor_notes(table, block)]
-    return [*map(tex.escape, told), f"Signatures: {'; '.join(signatures)}."]
+    sentences = [*more, *rule_notes(table), *floor_notes(table, block)]
+    return [*map(tex.escape, sentences), f"Signatures: {'; '.join(signatures)}."]

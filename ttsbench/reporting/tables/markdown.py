@@ -1,4 +1,4 @@
-"""A table for a README or a terminal."""
+"""Tables in Markdown, for a README or a terminal."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import re
 from collections.abc import Sequence
 
 from ttsbench.evaluation.metric_rows import Cell, MetricRows
-from ttsbench.reporting.tables.notes import DIFFERS, LEVEL, all_notes
-from ttsbench.reporting.tables.numbers import decimals, interval, shown
+from ttsbench.reporting.tables.notes import DIFFERS, TIED, all_notes
+from ttsbench.reporting.tables.numbers import decimals, interval, scaled
 from ttsbench.reporting.tables.table import Table
 
-# What would be mark-up: an underscore within a word, a lone bracket and a sign between numbers are none.
+# Characters that Markdown would interpret. An underscore within a word, a lone bracket and a sign between numbers are
+# left as they are.
 MARKUP = re.compile(r"[\\`*|]|(?<!\w)_|_(?!\w)|~(?=~)|<(?=[A-Za-z/!?])|\[(?=[^\]]*\][(\[])|&(?=#?\w+;)")
 
 
 def markdown(table: Table) -> str:
-    """Systems down, metrics across, in blocks that a line holds, with notes and signatures."""
+    """Return the table as Markdown: blocks of metrics that fit a line, then notes and signatures."""
     lines = [f"# {escape(table.title)}", ""]
     for block in table.blocks():
         lines += [*_block(table, block), ""]
@@ -26,22 +27,22 @@ def markdown(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Any text on one line of Markdown, as it is."""
+    """Return the text on one line, with all Markdown characters escaped."""
     return MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _signature(table: Table, rows: MetricRows) -> str:
-    """What a heading is short for, and how it was measured."""
+    """Return the full title of a metric and its signature."""
     title, info = table.heading(rows).title, rows.info
-    said = ", ".join([escape(info.title)] * (info.title != title) + [f"`{info.name}`"])
-    return f"- {escape(title)} ({said}): `{rows.signature}`"
+    names = ", ".join([escape(info.title)] * (info.title != title) + [f"`{info.name}`"])
+    return f"- {escape(title)} ({names}): `{rows.signature}`"
 
 
 def _block(table: Table, block: Sequence[MetricRows]) -> list[str]:
     columns = [["system", *(escape(table.name(system)) for system in table.systems)]]
     for rows in block:
         best, scale = table.best(rows), table.heading(rows).scale
-        cells = [shown(cell, scale) for cell in table.column(rows)]
+        cells = [scaled(cell, scale) for cell in table.column(rows)]
         places, column = decimals(cells), [escape(table.heading(rows).text)]
         for cell in cells:
             text = cell_text(cell, places, _marks(table, cell))
@@ -55,11 +56,11 @@ def _block(table: Table, block: Sequence[MetricRows]) -> list[str]:
 
 def _marks(table: Table, cell: Cell) -> str:
     key = (cell.system, cell.metric)
-    return (DIFFERS if key in table.marked else "") + (LEVEL if key in table.level_with_best else "")
+    return (DIFFERS if key in table.differing else "") + (TIED if key in table.tied_with_best else "")
 
 
 def cell_text(cell: Cell, places: int, marks: str = "") -> str:
-    """``value [low, high]``; empty where nothing was measured, with the count where some of it failed."""
+    """Return ``value [low, high]`` with the count if clips failed; an empty string if nothing was measured."""
     if math.isnan(cell.value):
         return ""
     count = f"({cell.n} of {cell.n + cell.n_failed})" if cell.n_failed else ""

@@ -1,4 +1,4 @@
-"""What a reader has to know of the numbers of a table."""
+"""Notes below a table: what the marks mean, how significance was tested, and which clips are missing."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from ttsbench.evaluation.metric_rows import MetricRows
-from ttsbench.reporting.tables.numbers import digits, shown
-from ttsbench.reporting.tables.table import SIGNIFICANT, Table
+from ttsbench.reporting.tables.numbers import digits, scaled
+from ttsbench.reporting.tables.table import SIGNIFICANT, Table, untestable
 
-DIFFERS = "†"  # an asterisk would end the bold type of Markdown
-LEVEL = "‡"
-ONE_SEED = "With one training seed this is about these models, and another seed might turn it round."
-SEVERAL_SEEDS = (  # see ttsbench/evaluation/stats/bootstrap.py
-    "With few training seeds differences are found too readily: with three, between trainings of one objective in one "
-    "case of eight."
+DIFFERS = "†"  # an asterisk would end bold type in Markdown
+TIED = "‡"
+ONE_SEED = "Each model has one training seed: the result holds for these models and may change with another seed."
+SEVERAL_SEEDS = (  # measured in tests/evaluation/test_false_positives.py
+    "With few training seeds the test is too liberal: with three seeds, one in eight comparisons between trainings of "
+    "the same objective is significant."
 )
 
 
 def all_notes(table: Table) -> list[str]:
-    """Everything, what the table is about first."""
+    """Return all notes of a table, starting with its description."""
     about = [table.about] if table.about else []
     return [
         *about, *table.notes, *mark_notes(table), *rule_notes(table), *floor_notes(table, table.metrics),
@@ -30,85 +30,98 @@ def all_notes(table: Table) -> list[str]:
 
 
 def mark_notes(table: Table) -> list[str]:
-    """What bold type and the marks mean, where there are any."""
+    """Explain bold type and the marks that the table has."""
     notes = []
     if any(table.best(rows) for rows in table.metrics):
-        notes.append("Bold: best model on the utterances all models share.")
-    if table.level_with_best:
-        notes.append(f"{LEVEL} not told apart from the best.")
-    if table.marked:
-        notes.append(f"{DIFFERS} differs from {table.name(table.comparisons[0].baseline)}.")
+        notes.append("Bold: best model on the utterances that all models share.")
+    if table.tied_with_best:
+        notes.append(f"{TIED} no significant difference from the best model.")
+    if table.differing:
+        notes.append(f"{DIFFERS} significant difference from {table.name(table.comparisons[0].baseline)}.")
     return notes
 
 
 def rule_notes(table: Table) -> list[str]:
-    """When two models are told apart, and what that is worth."""
-    if not table.level_with_best and not table.marked:
+    """Explain the test of significance, and say where there are too few utterances for it."""
+    comparisons = [item for item in (*table.comparisons, *table.best_comparisons) if not math.isnan(item.p)]
+    notes = _too_few_notes(table)
+    if table.tied_with_best or table.differing:
+        several = max(item.seeds for item in comparisons) > 1
+        notes.append(
+            f"A difference is significant if p < {SIGNIFICANT:g} in a paired permutation test over utterances, after "
+            "Holm's correction over the comparisons under one metric, and its interval excludes 0. "
+            + (SEVERAL_SEEDS if several else ONE_SEED)
+        )
+    return notes
+
+
+def _too_few_notes(table: Table) -> list[str]:
+    hopeless = [*untestable(table.comparisons), *untestable(table.best_comparisons)]
+    if not hopeless:
         return []
-    several = max(one.seeds for one in (*table.comparisons, *table.best_comparisons)) > 1
-    return [
-        f"Two models are told apart where p < {SIGNIFICANT:g} in a paired permutation test over utterances, after "
-        "Holm's correction over the comparisons under one metric, and 0 is outside the interval of the difference. "
-        + (SEVERAL_SEEDS if several else ONE_SEED)
-    ]
+    count = max(item.n for item, _ in hopeless)
+    p = min(p for item, p in hopeless if item.n == count)
+    tested = [item for item in (*table.comparisons, *table.best_comparisons) if not math.isnan(item.p)]
+    scope = "No difference can be significant" if len(hopeless) == len(tested) else "Some differences cannot be"
+    return [f"{scope}: on {count} utterance{'s' * (count > 1)} the smallest possible corrected p is {p:.4g}."]
 
 
 def floor_notes(table: Table, metrics: Sequence[MetricRows]) -> list[str]:
-    """What those of the metrics that have a floor would show of models that are right, by chance alone."""
+    """Give the values that chance alone produces, for metrics that have such a floor."""
     notes = []
     for rows in metrics:
         head = table.heading(rows)
         cells = [table.cells[system, rows.info.name] for system in table.models or table.systems]
-        floors = [floor for cell in cells if not math.isnan(floor := shown(cell, head.scale).floor)]
+        floors = [floor for cell in cells if not math.isnan(floor := scaled(cell, head.scale).floor)]
         if floors:
             places = digits(max(floors), 2) if max(floors) > 0 else 0
             ends = dict.fromkeys(f"{floor:.{places}f}" for floor in (min(floors), max(floors)))
-            notes.append(f"{head.title}: two samples of one distribution this size would show {' to '.join(ends)}.")
+            notes.append(f"{head.title}: two samples of this size from one distribution give {' to '.join(ends)}.")
     return notes
 
 
 def share_notes(table: Table) -> list[str]:
-    """Which metrics compare models on fewer utterances than were asked for, and whom that is due to."""
+    """Say which metrics rank models on a subset of the utterances, and which models lack utterances."""
     shares: dict[str, list[str]] = {}
     for rows in table.metrics:
-        asked = set[str]().union(*(rows.asked(name) for name in table.models))
-        left_out = {table.name(name): len(asked - rows.utterances(name)) for name in table.models}
-        common = asked.intersection(*(rows.utterances(name) for name in table.models))
-        if len(table.models) > 1 and common != asked:
-            whom = "; ".join(f"{count} of {name}" for name, count in left_out.items() if count)
-            text = f"{len(asked) - len(common)} of {len(asked)} utterances are left out ({whom})"
+        requested = set[str]().union(*(rows.asked(name) for name in table.models))
+        missing = {table.name(name): len(requested - rows.utterances(name)) for name in table.models}
+        common = requested.intersection(*(rows.utterances(name) for name in table.models))
+        if len(table.models) > 1 and common != requested:
+            models = "; ".join(f"{name}: {count}" for name, count in missing.items() if count)
+            text = f"models are ranked on {len(common)} of {len(requested)} utterances: some lack clips ({models})"
             shares.setdefault(text, []).append(table.heading(rows).title)
     return [
-        f"{', '.join(names)}: {text} where models are ranked; the difference of two is on what both have."
+        f"{', '.join(names)}: {text}. The difference of two models uses all utterances that both have."
         for text, names in shares.items()
     ]
 
 
 def failure_notes(table: Table) -> list[str]:
-    """Which cells lack utterances, and why."""
-    return _counted(table, "failed", "error", lambda rows: rows.failures)
+    """Count the clips that could not be measured, with the first reason."""
+    return _counted(table, "not measured", "error", lambda rows: rows.failures)
 
 
 def warning_notes(table: Table) -> list[str]:
-    """Which cells hold clips that something is to be said of."""
-    return _counted(table, "to be read with care", "warning", lambda rows: rows.warnings)
+    """Count the clips that were measured with a warning, with the first reason."""
+    return _counted(table, "measured with a warning", "warning", lambda rows: rows.warnings)
 
 
-def fewer(table: Table, block: Sequence[MetricRows]) -> Mapping[tuple[str, str], str]:
-    """(system, metric) of the cells of a block that lack clips -> how many of how many they hold."""
+def incomplete(table: Table, block: Sequence[MetricRows]) -> Mapping[tuple[str, str], str]:
+    """Return (system, metric) -> "n of m" for the cells of a block that lack clips."""
     cells = [cell for rows in block for cell in table.column(rows)]
     return {(cell.system, cell.metric): f"{cell.n} of {cell.n + cell.n_failed}" for cell in cells if cell.n_failed}
 
 
-def _counted(table: Table, what: str, column: str, found: Callable[[MetricRows], pd.DataFrame]) -> list[str]:
-    """One line per system, count and first reason, whatever the number of metrics that share it."""
+def _counted(table: Table, event: str, column: str, select: Callable[[MetricRows], pd.DataFrame]) -> list[str]:
+    """Return one line per system, count and first reason, with all metrics that share it."""
     lines: dict[tuple[str, int, str], list[str]] = {}
     for rows in table.metrics:
-        for system, reasons in found(rows).groupby("system")[column]:
+        for system, reasons in select(rows).groupby("system")[column]:
             if system in table.systems:
-                told = (table.name(str(system)), len(reasons), str(reasons.iloc[0]))
-                lines.setdefault(told, []).append(table.heading(rows).title)
+                key = (table.name(str(system)), len(reasons), str(reasons.iloc[0]))
+                lines.setdefault(key, []).append(table.heading(rows).title)
     return [
-        f"{system}: {count} {what} under {', '.join(names)}, the first because: {reason}"
+        f"{system}: {count} clip{'s' * (count > 1)} {event} under {', '.join(names)}; first reason: {reason}"
         for (system, count, reason), names in lines.items()
     ]

@@ -1,4 +1,4 @@
-"""Numbers of a column as text: all with the same decimals, none with more than its interval deserves."""
+"""Format the numbers of a column: the same decimals for all values, and no more than the intervals justify."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import replace
 from ttsbench.evaluation.metric_rows import Cell
 
 
-def shown(cell: Cell, scale: float) -> Cell:
-    """The cell in the unit that it is shown in."""
+def scaled(cell: Cell, scale: float) -> Cell:
+    """Return the cell in its display unit: values, bounds and floor times ``scale``."""
     floor = cell.floor * scale
     return replace(cell, value=cell.value * scale, low=cell.low * scale, high=cell.high * scale, floor=floor)
 
 
 def decimals(cells: Iterable[Cell]) -> int:
-    """Decimals of a column: two significant digits of the median half width of its intervals.
+    """Return the number of decimals of a column: two significant digits of the median half width of its intervals.
 
-    Without any interval, none where all values are whole, else three significant digits of the smallest.
+    Without intervals, whole numbers get none, and other values three significant digits of the smallest.
     """
     cells = list(cells)
     halves = [(cell.high - cell.low) / 2 for cell in cells if has_interval(cell)]
@@ -30,15 +30,15 @@ def decimals(cells: Iterable[Cell]) -> int:
 
 
 def digits(value: float, significant: int) -> int:
-    """Decimals that show so many significant digits of a positive value, at most four."""
+    """Return the decimals that show ``significant`` digits of a positive value, at most four."""
     return max(0, min(4, significant - 1 - math.floor(math.log10(value))))
 
 
 def has_interval(cell: Cell) -> bool:
-    """Whether there is an interval, and it is no point."""
+    """Return whether the cell has an interval of positive width."""
     return not math.isnan(cell.low) and cell.low < cell.high
 
 
 def interval(cell: Cell, places: int) -> str:
-    """``[low, high]``; empty where there is none."""
+    """Return ``[low, high]``, or an empty string for a cell without an interval."""
     return f"[{cell.low:.{places}f}, {cell.high:.{places}f}]" if has_interval(cell) else ""

@@ -1,14 +1,15 @@
-"""What a table shows, whatever it is written in: cells, the best, and who is told apart from whom.
+"""The content of a table, independent of its format: cells, best models and significant differences.
 
-The best of a metric is the model that no other is better than on the utterances that all models share. Two models are
-told apart where p < .05 in a paired permutation test over utterances, after Holm's correction over the comparisons
-under one metric, and 0 lies outside the interval of the difference: by that rule a model carries one mark where it
-differs from the first model, and another where it is not told apart from the best.
+The best model of a metric has the best value on the utterances that all models share. The difference of two models is
+significant if p < .05 in a paired permutation test over utterances, after Holm's correction over the comparisons under
+one metric, and its interval excludes 0. One mark shows models that differ significantly from the first model, another
+shows models that do not differ significantly from the best.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,17 +17,37 @@ from itertools import pairwise
 from ttsbench.evaluation.metric_rows import Cell, Comparison, MetricRows, Sampling, corrected
 from ttsbench.reporting.tables.headings import Heading, heading
 
-COLUMNS = 8  # most metrics side by side
-SIGNIFICANT = 0.05  # after Holm's correction
+COLUMNS = 8  # maximum number of metrics side by side
+SIGNIFICANT = 0.05  # level of the test after Holm's correction
 
 
-def significant(one: Comparison) -> bool:
-    """Whether a comparison tells its two systems apart."""
-    return one.p_holm < SIGNIFICANT and not one.low <= 0 <= one.high
+def significant(comparison: Comparison) -> bool:
+    """Return whether the two systems of a comparison differ significantly."""
+    return comparison.p_holm < SIGNIFICANT and not comparison.low <= 0 <= comparison.high
+
+
+def smallest_p(utterances: int) -> float:
+    """Return the smallest p that a two-sided paired permutation test can give, 2 / 2^n for n utterances."""
+    return min(1.0, 2.0 ** (1 - utterances))
+
+
+def untestable(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, float]]:
+    """Return the comparisons on so few utterances that none can be significant, with their smallest corrected p.
+
+    Holm's correction multiplies the smallest p of a family, which is one metric with one baseline, by its size.
+    """
+    tested = [item for item in comparisons if not math.isnan(item.p)]
+    sizes = Counter((item.baseline, item.metric) for item in tested)
+    smallest = [(item, min(1.0, sizes[item.baseline, item.metric] * smallest_p(item.n))) for item in tested]
+    return [(item, p) for item, p in smallest if p >= SIGNIFICANT]
 
 
 def best_models(rows: MetricRows, models: Sequence[str]) -> set[str]:
-    """The best models of a metric, compared on the utterances that all of them have; none where one has none."""
+    """Return the models with the best value on the utterances that all of them have.
+
+    The set is empty for a metric without a preferred direction, for fewer than two models, if a model has no shared
+    utterance, and if all models have the same value.
+    """
     if rows.info.higher_is_better is None or len(models) < 2:
         return set()
     common = set.intersection(*(rows.utterances(name) for name in models))
@@ -39,22 +60,23 @@ def best_models(rows: MetricRows, models: Sequence[str]) -> set[str]:
 
 
 def compare_with_best(metrics: Sequence[MetricRows], models: Sequence[str], sampling: Sampling) -> list[Comparison]:
-    """Every other model against the best one of each metric that has a best, with ``p_holm``."""
-    found = []
+    """Compare every other model with the best one, for each metric that has a best model; sets ``p_holm``."""
+    comparisons = []
     for rows in metrics:
         best = best_models(rows, models)
         first = next((name for name in models if name in best), None)
         if first is not None:
-            found += [rows.difference(name, first, sampling) for name in models if name not in best]
-    return corrected(found)
+            comparisons += [rows.difference(name, first, sampling) for name in models if name not in best]
+    return corrected(comparisons)
 
 
 @dataclass(frozen=True)
 class Table:
-    """What all renderings show. ``references`` come first and are never ranked, nor compared with the baseline.
+    """The content of a table.
 
-    ``about`` says what was measured on what, in one sentence; ``notes`` what else there is to know. ``titles`` holds
-    what systems and metrics are called where it is not their name. ``label`` is what LaTeX refers to the table by.
+    ``references`` come first and are neither ranked nor compared with the baseline. ``about`` describes the test in
+    one sentence, ``notes`` give further remarks. ``titles`` maps systems and metrics to displayed titles. ``label`` is
+    the LaTeX label.
     """
 
     title: str
@@ -71,39 +93,39 @@ class Table:
 
     @property
     def models(self) -> list[str]:
-        """What is ranked."""
+        """The systems that are ranked."""
         return [name for name in self.systems if name not in self.references]
 
     @property
-    def marked(self) -> set[tuple[str, str]]:
-        """(system, metric) of the values that differ from the baseline's."""
-        return {(one.system, one.metric) for one in self.comparisons if significant(one)}
+    def differing(self) -> set[tuple[str, str]]:
+        """(system, metric) of the values that differ significantly from the baseline."""
+        return {(item.system, item.metric) for item in self.comparisons if significant(item)}
 
     @property
-    def level_with_best(self) -> set[tuple[str, str]]:
-        """(system, metric) of the values that are tested against the best and not told apart from it."""
-        return {
-            (one.system, one.metric) for one in self.best_comparisons if not math.isnan(one.p) and not significant(one)
-        }
+    def tied_with_best(self) -> set[tuple[str, str]]:
+        """(system, metric) of the values that were tested and do not differ significantly from the best."""
+        hopeless = [item for item, _ in untestable(self.best_comparisons)]
+        tested = [item for item in self.best_comparisons if not math.isnan(item.p) and item not in hopeless]
+        return {(item.system, item.metric) for item in tested if not significant(item)}
 
     def best(self, rows: MetricRows) -> set[str]:
-        """The best models of a metric."""
+        """Return the best models of a metric."""
         return best_models(rows, self.models)
 
     def name(self, system: str) -> str:
-        """What a system is called."""
+        """Return the displayed title of a system."""
         return self.titles.get(system, system)
 
     def heading(self, rows: MetricRows) -> Heading:
-        """What stands over a metric's column."""
+        """Return the heading of a metric's column."""
         return heading(rows.info, self.titles.get(rows.info.name, ""))
 
     def column(self, rows: MetricRows) -> list[Cell]:
-        """The cells of a metric, in the order of the systems."""
+        """Return the cells of a metric, in the order of the systems."""
         return [self.cells[system, rows.info.name] for system in self.systems]
 
     def blocks(self, columns: int = COLUMNS) -> list[Sequence[MetricRows]]:
-        """The metrics in runs of at most ``columns``, as even as can be."""
+        """Split the metrics into blocks of similar size with at most ``columns`` metrics each."""
         count = max(1, math.ceil(len(self.metrics) / columns))
         bounds = [len(self.metrics) * number // count for number in range(count + 1)]
         return [self.metrics[start:end] for start, end in pairwise(bounds)]
