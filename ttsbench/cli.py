@@ -124,10 +124,9 @@ def _add_work_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from ttsbench.config.loading import load_experiment
-    from ttsbench.pipeline.commands import compare, dry_run
+    from ttsbench.pipeline.commands import compare, dry_run, read_experiment
 
-    experiment = load_experiment(options.experiment, options.overrides, options.seeds)
+    experiment = read_experiment(options.experiment, options.overrides, options.seeds)
     folder = options.output or Path("runs") / experiment.name
     workers = options.jobs or max(1, (os.cpu_count() or 1) // experiment.compute.threads)
     if options.dry_run:
@@ -138,10 +137,12 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _score(options: argparse.Namespace) -> int:
     from ttsbench.pipeline.commands import score
-    from ttsbench.pipeline.folder_plan import Request, parse_generated
+    from ttsbench.pipeline.folder_request import FolderRequest, parse_generated
 
     generated = parse_generated(options.generated)
-    request = Request(options.reference, generated, options.transcripts, options.speakers, _names(options.metrics))
+    request = FolderRequest(
+        options.reference, generated, options.transcripts, options.speakers, _names(options.metrics)
+    )
     workers = options.jobs or os.cpu_count() or 1
     return score(request, options.output, options.overrides, workers, options.quiet, options.line)
 
@@ -226,7 +227,7 @@ def _new(options: argparse.Namespace) -> int:
 
 def _selftest(options: argparse.Namespace) -> int:
     from ttsbench.checks.selftest.run import selftest
-    from ttsbench.pipeline.folder_plan import read_pairs
+    from ttsbench.data.pairs import read_pairs
 
     texts = read_pairs(options.transcripts, "--transcripts") if options.transcripts else None
     workers = options.jobs or os.cpu_count() or 1

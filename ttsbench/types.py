@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
+import soxr
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -237,10 +238,8 @@ class Clip:
             return self
         key = ("at", sample_rate)
         if key not in self._features:
-            from ttsbench.audio.wav import resample
-
-            samples = resample(self.samples, self.sample_rate, sample_rate)
-            self._features[key] = replace(self, samples=samples, sample_rate=sample_rate)
+            samples = soxr.resample(self.samples, self.sample_rate, sample_rate, quality="VHQ")
+            self._features[key] = replace(self, samples=samples.astype(np.float32, copy=False), sample_rate=sample_rate)
         clip: Clip = self._features[key]
         return clip
 

@@ -8,9 +8,9 @@ import torch
 
 from ttsbench import ConfigError
 from ttsbench.backends.vocoders.hifigan import HifiGan
-from ttsbench.config.loading import load_experiment
 from ttsbench.config.schema import MelConfig
 from ttsbench.doctor import examine
+from ttsbench.pipeline.commands import read_experiment
 
 MEL = MelConfig()
 NAME = "speechbrain/tts-hifigan-ljspeech"
@@ -51,7 +51,7 @@ def test_a_name_is_looked_for_where_the_hub_keeps_it(tiny, log_mel, tmp_path, mo
 def test_an_experiment_is_refused_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match="hf download"):
-        load_experiment(Path("experiments/smoke.yaml"), ["vocoder.name=hifigan"])
+        read_experiment(Path("experiments/smoke.yaml"), ["vocoder.name=hifigan"])
 
 
 @pytest.mark.parametrize(("settings", "what"), [({"bands": 40}, "40 bands"), ({"factors": (8, 8, 2)}, "every 128")])

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ttsbench.config.loading import load_experiment, merge, parse_override, validate
+from ttsbench.config.loading import merge, parse_override, validate
 from ttsbench.config.schema import CorpusConfig, Experiment
 from ttsbench.errors import ConfigError
+from ttsbench.pipeline.commands import read_experiment
 
 FILES = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
 EXPERIMENTS = [path for path in FILES if path.stem != "claims"]
@@ -34,7 +35,7 @@ def write(tmp_path):
 
 def refusal(path, *overrides):
     with pytest.raises(ConfigError) as caught:
-        load_experiment(path, overrides)
+        read_experiment(path, overrides)
     message = str(caught.value)
     assert "\n" not in message
     assert "pydantic" not in message
@@ -53,7 +54,7 @@ def test_merge_by_hand():
 
 def test_a_delta_holds_only_what_differs(write):
     path = write("mine", {"base": "base.yaml", "train": {"acoustic": {"steps": 9}}, "metrics": {"gpe": {}}})
-    found = load_experiment(path)
+    found = read_experiment(path)
     assert (found.name, found.train.acoustic.steps, found.train.acoustic.batch_size) == ("mine", 9, 3)
     assert found.metrics == {"mcd": {}, "nfe": {}, "gpe": {}}
     assert found.train.prosody.steps == 200
@@ -61,24 +62,24 @@ def test_a_delta_holds_only_what_differs(write):
 
 def test_a_base_may_have_a_base(write):
     write("middle", {"base": "base.yaml", "train": {"acoustic": {"batch_size": 5}}})
-    found = load_experiment(write("top", {"base": "middle.yaml", "title": "Top"}))
+    found = read_experiment(write("top", {"base": "middle.yaml", "title": "Top"}))
     assert (found.name, found.title) == ("top", "Top")
     assert (found.train.acoustic.steps, found.train.acoustic.batch_size) == (7, 5)
 
 
 def test_a_null_removes(write):
-    found = load_experiment(write("less", {"base": "base.yaml", "adapters": {"l2": None}, "metrics": {"nfe": None}}))
+    found = read_experiment(write("less", {"base": "base.yaml", "adapters": {"l2": None}, "metrics": {"nfe": None}}))
     assert list(found.adapters) == ["l1"]
     assert list(found.metrics) == ["mcd"]
 
 
 def test_a_null_is_a_value_where_one_may_be(write):
     path = write("whole", {"base": "base.yaml", "train": {"acoustic": {"crop_frames": None}}})
-    assert load_experiment(path).train.acoustic.crop_frames is None
+    assert read_experiment(path).train.acoustic.crop_frames is None
 
 
 def test_set_is_one_more_delta(write):
-    found = load_experiment(write("mine", BASE), ["train.acoustic.steps=11", "adapters.l2=null", "seeds=[3, 4]",
+    found = read_experiment(write("mine", BASE), ["train.acoustic.steps=11", "adapters.l2=null", "seeds=[3, 4]",
                                                   "train.prosody={steps: 2}", "title=a=b"])  # fmt: skip
     assert found.train.acoustic.steps == 11
     assert list(found.adapters) == ["l1"]
@@ -90,7 +91,7 @@ def test_set_is_one_more_delta(write):
 def test_set_finds_a_label_that_holds_a_dot(write):
     labels = {"l1-t0.5": {"adapter": "l1"}, "l1-t0": {"adapter": "l1"}}
     path = write("mine", {**BASE, "adapters": {**BASE["adapters"], **labels}})
-    found = load_experiment(
+    found = read_experiment(
         path, ["adapters.l1-t0.5.temperature=0.5", "adapters.l1-t0=null", "adapters.new={adapter: l2}"]
     )
     assert found.adapters["l1-t0.5"].temperature == 0.5
@@ -98,7 +99,7 @@ def test_set_finds_a_label_that_holds_a_dot(write):
 
 
 def test_later_sets_win_and_seeds_come_last(write):
-    found = load_experiment(write("mine", BASE), ["seeds=[1]", "seeds=[2]"], [5, 6])
+    found = read_experiment(write("mine", BASE), ["seeds=[1]", "seeds=[2]"], [5, 6])
     assert found.seeds == (5, 6)
 
 
@@ -111,19 +112,19 @@ def test_set_wants_key_and_value(text):
 
 def test_a_label_names_another_adapter(write):
     values = {**BASE, "adapters": {"low": {"adapter": "l1", "temperature": 0.5}, "l2": None}}
-    found = load_experiment(write("mine", values))
+    found = read_experiment(write("mine", values))
     assert (found.adapters["low"].adapter, found.adapters["l2"].adapter) == ("l1", "l2")
     assert found.acoustic_labels == ("low", "l2")
 
 
 def test_a_resolved_experiment_validates_to_itself(write):
-    found = load_experiment(write("mine", BASE), ["corpus.path=/somewhere"])
+    found = read_experiment(write("mine", BASE), ["corpus.path=/somewhere"])
     assert validate(found.model_dump(mode="json"), "again") == found
 
 
 def test_an_experiment_is_frozen(write):
     with pytest.raises(Exception, match="frozen"):
-        load_experiment(write("mine", BASE)).title = "other"
+        read_experiment(write("mine", BASE)).title = "other"
 
 
 # Files
@@ -132,7 +133,7 @@ def test_an_experiment_is_frozen(write):
 def test_a_cycle_is_named(write):
     write("a", {"base": "b.yaml"})
     path = write("b", {"base": "a.yaml"})
-    assert "names itself as its base, through b.yaml -> a.yaml" in refusal(path)
+    assert "is its own base, through b.yaml -> a.yaml" in refusal(path)
 
 
 def test_a_missing_file_suggests_another(write, tmp_path):
@@ -226,7 +227,7 @@ def test_a_bad_value_gets_a_sentence(write, override, words):
 
 def test_every_finding_is_told(write):
     with pytest.raises(ConfigError) as caught:
-        load_experiment(write("mine", BASE), ["model.dim=x", "train.prosody.steps=y"])
+        read_experiment(write("mine", BASE), ["model.dim=x", "train.prosody.steps=y"])
     assert len(str(caught.value).splitlines()) == 2
 
 
@@ -252,13 +253,13 @@ def test_a_table_of_what_is_not_there_is_refused(write, override, words):
 def test_a_table_is_chosen_by_names_that_are_there(write):
     chosen = ["table.metrics=[nfe, mcd]", "table.systems=[ground-truth, l2+oracle]",
               "table.titles={l2+oracle: L2, mcd: Distortion}"]  # fmt: skip
-    table = load_experiment(write("mine", BASE), chosen).table
+    table = read_experiment(write("mine", BASE), chosen).table
     assert table.chosen and (table.metrics, table.systems) == (("nfe", "mcd"), ("ground-truth", "l2+oracle"))
-    assert not load_experiment(write("mine", BASE), chosen[2:]).table.chosen, "titles alone choose nothing"
-    without = load_experiment(write("mine", BASE), [*chosen[2:], "table.titles={mcd: null}"])
+    assert not read_experiment(write("mine", BASE), chosen[2:]).table.chosen, "titles alone choose nothing"
+    without = read_experiment(write("mine", BASE), [*chosen[2:], "table.titles={mcd: null}"])
     assert without.table.titles == {"l2+oracle": "L2"}, "null takes back what a base calls a row or a metric"
     family = ["adapters.mild={adapter: flow, temperature: 0.5}", "table.titles={flow+oracle: Flow}"]
-    found = load_experiment(write("mine", BASE), family)
+    found = read_experiment(write("mine", BASE), family)
     assert found.family("mild+oracle") == "flow+oracle" and found.table.titles == {"flow+oracle": "Flow"}
 
 
@@ -275,16 +276,16 @@ def test_every_experiment_can_be_run_or_says_what_to_fetch(path, monkeypatch, tm
     """Those at real scale ask for weights and packages that a plain installation lacks."""
     monkeypatch.setenv("TTSBENCH_DATA", str(tmp_path))
     try:
-        load_experiment(path)
+        read_experiment(path)
     except ConfigError as error:
         assert re.search("pip install|hf download", str(error)), error
 
 
 def test_claims_beside_the_experiment_are_held_to_it(write, tmp_path):
-    assert load_experiment(write("mine", BASE)).claims is None
+    assert read_experiment(write("mine", BASE)).claims is None
     beside = write("claims", CLAIM)
-    assert load_experiment(write("mine", BASE)).claims == beside
-    assert load_experiment(write("mine", BASE), ["claims=null"]).claims is None
+    assert read_experiment(write("mine", BASE)).claims == beside
+    assert read_experiment(write("mine", BASE), ["claims=null"]).claims is None
 
 
 def test_claims_are_named_relative_to_the_file_that_names_them(write, tmp_path):
@@ -292,7 +293,7 @@ def test_claims_are_named_relative_to_the_file_that_names_them(write, tmp_path):
     other = write("deep/other", CLAIM)
     write("middle", {"base": "base.yaml", "claims": "deep/other.yaml"})
     path = write("deep/mine", {"base": "../middle.yaml"})
-    assert load_experiment(path).claims == other
+    assert read_experiment(path).claims == other
 
 
 def test_claims_that_cannot_be_read_are_refused_before_any_work(write):
@@ -324,11 +325,11 @@ def test_a_label_becomes_a_folder_and_so_must_be_a_name(write, label):
 
 @pytest.mark.parametrize("prosody", ["oracle", "same", "l2"])
 def test_known_labels_are_taken(write, prosody):
-    assert load_experiment(write("mine", BASE), [f"prosody=[{prosody}]", "acoustic=[l1]"]).prosody == (prosody,)
+    assert read_experiment(write("mine", BASE), [f"prosody=[{prosody}]", "acoustic=[l1]"]).prosody == (prosody,)
 
 
 def test_a_delta_on_a_section_keeps_its_other_defaults(write):
-    found = load_experiment(write("mine", BASE), ["train.prosody.batch_size=2", "vocoder.options.iterations=2"])
+    found = read_experiment(write("mine", BASE), ["train.prosody.batch_size=2", "vocoder.options.iterations=2"])
     assert (found.train.prosody.steps, found.train.prosody.crop_frames) == (200, None)
     assert found.vocoder.name == "griffin_lim"
 

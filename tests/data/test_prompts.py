@@ -6,7 +6,6 @@ import torch
 from tinycorpus import prepared, tiny_corpus, tiny_experiment
 
 from ttsbench import ConfigError, CorpusError
-from ttsbench.config.loading import check_plugins
 from ttsbench.data.batching import Batches, Item, collate, item
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.data.prompts import PROMPT_FRAMES, Prompting, Prompts, prompted
@@ -15,6 +14,7 @@ from ttsbench.engine.store import open_folder
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.pipeline.plan import make_plan
+from ttsbench.pipeline.validation import check_experiment
 from ttsbench.stages import synthesize, train
 
 
@@ -153,4 +153,4 @@ def test_a_table_of_speakers_knows_nobody_new(tmp_path):
     source = tiny_corpus(tmp_path / "corpus", 12)
     corpus = {"name": "folder", "path": str(source), "test": 4, "valid": 2, "held_out_speakers": ["s1"]}
     with pytest.raises(ConfigError, match="'l1' tells speakers by what it learnt of them"):
-        check_plugins(tiny_experiment(source, corpus=corpus, adapters={"l1": {}}))
+        check_experiment(tiny_experiment(source, corpus=corpus, adapters={"l1": {}}))

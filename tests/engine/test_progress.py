@@ -11,7 +11,7 @@ from ttsbench.engine.progress import RunReporter
 
 
 def job(name, stage, cost_s):
-    return Job(name, stage, (), name, name, cost_s)
+    return Job(name, stage, (), name, name, cost_s, None)
 
 
 TRAINED, SPOKEN = job("train a", "train", 300.0), job("synthesize a", "synthesize", 600.0)

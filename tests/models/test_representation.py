@@ -9,12 +9,12 @@ from tinyhub import save_encodec
 
 from ttsbench import ConfigError
 from ttsbench.backends.codecs.encodec import Encodec
-from ttsbench.config.loading import check_plugins
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.engine.store import mark_done, open_folder
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.models.representation import maker
 from ttsbench.pipeline.plan import make_plan
+from ttsbench.pipeline.validation import check_experiment
 from ttsbench.stages import synthesize, train
 
 GRID = {"sample_rate": 24_000, "hop_length": 320, "n_fft": 1280, "n_mels": 16}
@@ -67,9 +67,9 @@ def test_only_what_depends_on_the_codec_is_another_job(tmp_path, coded):
 def test_what_does_not_fit_is_refused_before_any_work(tmp_path, coded):
     corpus = tiny_corpus(tmp_path / "corpus", 3)
     with pytest.raises(ConfigError, match="set mel to sample_rate 24000, hop_length 320, n_mels 16"):
-        check_plugins(tiny_experiment(corpus, codec=coded["codec"]))
+        check_experiment(tiny_experiment(corpus, codec=coded["codec"]))
     with pytest.raises(ConfigError, match="leave the vocoder out"):
-        check_plugins(tiny_experiment(corpus, **coded, vocoder={"options": {"iterations": 3}}))
+        check_experiment(tiny_experiment(corpus, **coded, vocoder={"options": {"iterations": 3}}))
     with pytest.raises(ConfigError, match="hf download"):
-        check_plugins(tiny_experiment(corpus, mel=GRID, codec={"name": "encodec"}))
-    check_plugins(tiny_experiment(corpus, **coded))
+        check_experiment(tiny_experiment(corpus, mel=GRID, codec={"name": "encodec"}))
+    check_experiment(tiny_experiment(corpus, **coded))

@@ -17,8 +17,9 @@ from tinycorpus import installed
 from metrics.mcd import MelCepstralDistortion
 from ttsbench import cli
 from ttsbench.audio.wav import read
+from ttsbench.data.pairs import read_pairs
 from ttsbench.errors import ConfigError
-from ttsbench.pipeline.folder_plan import parse_generated, read_pairs
+from ttsbench.pipeline.folder_request import parse_generated
 from ttsbench.stages.collect import find_clips
 from ttsbench.types import Clip
 

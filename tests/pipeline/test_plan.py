@@ -6,8 +6,9 @@ import pytest
 from tinycorpus import TINY, installed, tiny_corpus, tiny_experiment
 
 from ttsbench import registry
+from ttsbench.config.systems import System, systems
 from ttsbench.errors import ConfigError, CorpusError
-from ttsbench.pipeline.plan import System, make_plan, systems
+from ttsbench.pipeline.plan import make_plan
 
 STAGES = {"prepare", "train", "synthesize", "transcribe", "score", "report"}
 
@@ -78,9 +79,9 @@ def test_every_model_starts_from_one_per_role_and_seed(corpus):
         for seed in (0, 1):
             job = jobs[f"train {label}-acoustic-seed{seed}"]
             assert job.needs == ("prepare", f"train start-acoustic-seed{seed}")
-            assert job.spec["start"] == f"train/start-acoustic-seed{seed}"
-            assert "start" not in jobs[f"train {label}-prosody-seed{seed}"].spec
-    assert jobs[starts[0]].spec["budget"] == {"steps": 3} and "start" not in jobs[starts[0]].spec
+            assert job.spec.start == f"train/start-acoustic-seed{seed}"
+            assert jobs[f"train {label}-prosody-seed{seed}"].spec.start is None
+    assert jobs[starts[0]].spec.budget == {"steps": 3} and jobs[starts[0]].spec.start is None
     longer = changed(
         corpus, list(jobs.values()), seeds=[0, 1], **train(acoustic={"start_from": "l2", "start_steps": 4})
     )
@@ -150,13 +151,13 @@ def test_a_source_is_trained_once_and_first(corpus):
         "train pupil-acoustic-seed0",
     ]
     assert found["train pupil-acoustic-seed0"].needs == ("prepare", "train l1-acoustic-seed0")
-    assert found["train pupil-acoustic-seed0"].spec["sources"] == {"l1": "train/l1-acoustic-seed0"}
+    assert found["train pupil-acoustic-seed0"].spec.sources == {"l1": "train/l1-acoustic-seed0"}
 
 
 def test_options_may_ask_for_other_sources(corpus):
     wants = {"adapter": "nce_ebm", "options": {"initial": "l1", "negatives": ["mask", "diffusion+noise"]}}
     found = {job.id: job for job in plan(corpus, adapters={"one": wants}, prosody=["oracle"])}
-    assert set(found["train one-acoustic-seed0"].spec["sources"]) == {"l1", "diffusion"}
+    assert set(found["train one-acoustic-seed0"].spec.sources) == {"l1", "diffusion"}
     wrong = {"adapter": "nce_ebm", "options": {"negatives": ["hinge"]}}
     with pytest.raises(ConfigError, match="Unknown adapter 'hinge'"):
         plan(corpus, adapters={"one": wrong}, prosody=["oracle"])
@@ -166,10 +167,10 @@ def test_a_share_of_the_data_is_all_that_anything_it_starts_from_has_seen(corpus
     adapters = {"pupil": {}, "pupil-half": {"adapter": "pupil", "data_share": 0.5}}
     alone = {job.key for job in plan(corpus, adapters={"pupil": {}}, prosody=["oracle"]) if job.stage == "train"}
     found = [job for job in plan(corpus, adapters=adapters, prosody=["oracle"]) if job.stage == "train"]
-    assert alone == {job.key for job in found if "data_share" not in job.spec}
-    half = {job.folder: job for job in found if job.spec.get("data_share") == 0.5}
-    assert sorted(job.spec["adapter"] for job in half.values()) == ["l1", "pupil"]
-    assert half["train/pupil-half-acoustic-seed0"].spec["sources"]["l1"] in half
+    assert alone == {job.key for job in found if job.stage != "train" or job.spec.data_share == 1}
+    half = {job.folder: job for job in found if job.stage == "train" and job.spec.data_share == 0.5}
+    assert sorted(job.spec.adapter for job in half.values()) == ["l1", "pupil"]
+    assert half["train/pupil-half-acoustic-seed0"].spec.sources["l1"] in half
 
 
 @pytest.mark.parametrize("budget", [{"batch_size": 2}, {"steps": 3}])
@@ -178,8 +179,8 @@ def test_a_budget_of_its_own_is_for_its_own_training_alone(corpus, budget):
     alone = {job.key for job in plan(corpus, adapters={"pupil": {}}) if job.stage == "train"}
     found = [job for job in plan(corpus, adapters=adapters) if job.stage == "train"]
     own = [job for job in found if job.key not in alone]
-    assert {job.spec["role"] for job in own} == {"acoustic", "prosody"}
-    assert all(job.spec["adapter"] == "pupil" and job.spec["budget"] == budget for job in own)
+    assert {job.spec.role for job in own} == {"acoustic", "prosody"}
+    assert all(job.spec.adapter == "pupil" and job.spec.budget == budget for job in own)
     assert len(own) == 2
 
 
@@ -187,7 +188,7 @@ def test_a_label_that_hides_a_source_gets_another_folder(corpus):
     """The label l1 is another objective here; the pupil still starts from the adapter l1."""
     found = plan(corpus, adapters={"pupil": {}, "l1": {"adapter": "l2"}}, prosody=["oracle"])
     trained = [job for job in found if job.stage == "train"]
-    assert sorted(job.spec["adapter"] for job in trained) == ["l1", "l2", "pupil"]
+    assert sorted(job.spec.adapter for job in trained) == ["l1", "l2", "pupil"]
     assert len({job.folder for job in trained}) == len({job.id for job in trained}) == 3
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ttsbench.config.loading import load_experiment
+from ttsbench.pipeline.commands import read_experiment
 
 REPOSITORY = Path(__file__).parents[2]
 PYPROJECT = """\
@@ -163,7 +163,7 @@ def test_plugin_of_another_package_is_listed_checked_and_compared(environment, t
     assert "[ttsbench-mine]" in checked.stdout
 
     smoke = REPOSITORY / "experiments" / "smoke.yaml"
-    whole = load_experiment(smoke)  # of which little is enough here
+    whole = read_experiment(smoke)  # of which little is enough here
     others = [f"adapters.{name}=null" for name in whole.adapters if name != "l1"]
     others += [f"metrics.{name}=null" for name in whole.metrics if name not in ("mcd", "nfe")]
     plugged = ("--set", "adapters.mine={}", "metrics.my_metric={}", *others)

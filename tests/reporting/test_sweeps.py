@@ -4,8 +4,8 @@ import pandas as pd
 
 from ttsbench import registry
 from ttsbench.config.loading import validate
+from ttsbench.config.systems import systems
 from ttsbench.evaluation.metric_rows import MetricRows
-from ttsbench.pipeline.plan import systems
 from ttsbench.reporting.figures import FinishedRun
 from ttsbench.reporting.figures.families import find_sweeps
 from ttsbench.reporting.figures.sweeps import langevin, nfe, temperature

@@ -3,13 +3,14 @@
 import pytest
 from tinycorpus import tiny_experiment
 
+from ttsbench.config.specs import TrainSpec
 from ttsbench.engine.job import Job, Run
 from ttsbench.engine.store import is_done, mark_done, open_folder, write_json
-from ttsbench.stages.model_cache import FILES, keep, reuse
+from ttsbench.stages.model_cache import FILES, restore_models, store_model
 
-TEACHER = Job("train teacher", "train", (), "teacher-key", "train/teacher", 1.0, {"sources": {}})
+TEACHER = Job("train teacher", "train", (), "teacher-key", "train/teacher", 1.0, TrainSpec("l1", {}, "acoustic", 0))
 PUPIL = Job("train pupil", "train", ("train teacher",), "pupil-key", "train/pupil", 1.0,
-            {"sources": {"teacher": "train/teacher"}})  # fmt: skip
+            TrainSpec("l1", {}, "acoustic", 0, {"teacher": "train/teacher"}))  # fmt: skip
 PLAN = [TEACHER, PUPIL]
 
 
@@ -27,7 +28,7 @@ def train(run, job, weights):
     for name in FILES:
         write_json(folder / name, {"weights": weights})
     mark_done(folder, job.key)
-    keep(run, job)
+    store_model(run, job)
 
 
 def there(run):
@@ -38,8 +39,8 @@ def test_a_pupil_comes_with_its_teacher(run):
     train(run("first"), TEACHER, "a")
     train(run("first"), PUPIL, "p")
     second = run("second")
-    assert reuse(second, PLAN) == 2 and there(second) == ["train teacher", "train pupil"]
-    assert reuse(second, PLAN) == 0, "what is there is not copied again"
+    assert restore_models(second, PLAN) == 2 and there(second) == ["train teacher", "train pupil"]
+    assert restore_models(second, PLAN) == 0, "what is there is not copied again"
 
 
 def test_a_pupil_without_its_teacher_or_beside_another_is_none(run, tmp_path):
@@ -47,9 +48,9 @@ def test_a_pupil_without_its_teacher_or_beside_another_is_none(run, tmp_path):
     train(run("first"), PUPIL, "p")
     other = run("other")
     train(other, TEACHER, "b")  # by other code, say
-    assert reuse(other, PLAN) == 0 and there(other) == ["train teacher"]
+    assert restore_models(other, PLAN) == 0 and there(other) == ["train teacher"]
     alone = run("alone")
-    assert reuse(alone, [PUPIL]) == 0
+    assert restore_models(alone, [PUPIL]) == 0
 
 
 def test_each_teacher_has_a_pupil_of_its_own(run):
@@ -58,5 +59,5 @@ def test_each_teacher_has_a_pupil_of_its_own(run):
         train(run(name), PUPIL, f"of {weights}")
     third = run("third")
     train(third, TEACHER, "b")
-    assert reuse(third, PLAN) == 1
+    assert restore_models(third, PLAN) == 1
     assert "of b" in (PUPIL.path(third) / FILES[0]).read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from ttsbench.engine.job import Job
+from ttsbench.engine.job import AnyJob
 
 PRIOR_S = 10.0  # of work by which an estimate is believed
 
@@ -20,7 +20,7 @@ PRIOR_S = 10.0  # of work by which an estimate is believed
 class Pace:
     """Told of every task; times are seconds on any clock."""
 
-    def __init__(self, jobs: Sequence[Job], workers: int) -> None:
+    def __init__(self, jobs: Sequence[AnyJob], workers: int) -> None:
         self._jobs, self._workers = {job.id: job for job in jobs}, workers
         self._tasks: dict[str, int] = {}
         self._fractions: dict[str, dict[int, float]] = defaultdict(dict)
@@ -28,7 +28,7 @@ class Pace:
         self._taken: dict[tuple[str, int], float] = {}
         self._done: set[str] = set()
 
-    def cut(self, job: Job, tasks: int) -> None:
+    def cut(self, job: AnyJob, tasks: int) -> None:
         """How many tasks a job has left."""
         self._tasks[job.id] = tasks
 
@@ -39,11 +39,11 @@ class Pace:
             self._fractions[job_id][index] = max(before, fraction)  # words of a worker may overtake each other
             self._taken[job_id, index] = now - self._began.setdefault((job_id, index), now)
 
-    def done(self, job: Job) -> None:
+    def done(self, job: AnyJob) -> None:
         """A job is finished."""
         self._done.add(job.id)
 
-    def given_up(self, job: Job) -> None:
+    def given_up(self, job: AnyJob) -> None:
         """A job failed, and takes no more time."""
         self._jobs.pop(job.id, None)
 
@@ -59,7 +59,7 @@ class Pace:
                 taken[self._jobs[job_id].stage] += seconds
         return sum(_pace(stage, taken, finished) * seconds for stage, seconds in waiting.items()) / self._workers
 
-    def _share(self, job: Job) -> float:
+    def _share(self, job: AnyJob) -> float:
         """How much of a job is finished."""
         if job.id in self._done:
             return 1.0

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any, cast
 
 from ttsbench.engine.isolation import die_with_parent
-from ttsbench.engine.job import Job, Progress, Run, StageModule, Task
+from ttsbench.engine.job import AnyJob, Progress, Run, StageModule, Task
 from ttsbench.engine.progress import Reporter
 from ttsbench.engine.store import is_done, mark_done, open_folder
 from ttsbench.errors import TtsbenchError
@@ -34,7 +34,7 @@ _progress_queue: Any = None
 
 @dataclass
 class _Running:
-    job: Job
+    job: AnyJob
     left: int
     futures: dict[Future[None], tuple[int, Task]] = field(default_factory=dict)
     failed: bool = False
@@ -45,7 +45,7 @@ def stage_module(stage: str) -> StageModule:
     return cast(StageModule, importlib.import_module(f"ttsbench.stages.{stage}"))
 
 
-def execute(run: Run, plan: Sequence[Job], workers: int, reporter: Reporter) -> Mapping[str, str]:
+def execute(run: Run, plan: Sequence[AnyJob], workers: int, reporter: Reporter) -> Mapping[str, str]:
     """Run what is not done yet; returns the jobs that failed or could not run, with the reason of each."""
     waiting = [job for job in plan if not is_done(job.path(run), job.key)]
     reporter.start(plan, waiting)
@@ -55,7 +55,7 @@ def execute(run: Run, plan: Sequence[Job], workers: int, reporter: Reporter) -> 
 
 
 class _Executor:
-    def __init__(self, run: Run, waiting: Sequence[Job], workers: int, reporter: Reporter) -> None:
+    def __init__(self, run: Run, waiting: Sequence[AnyJob], workers: int, reporter: Reporter) -> None:
         self._run, self._workers, self._reporter = run, workers, reporter
         self._waiting = list(waiting)
         self._pending = {job.id for job in waiting}
@@ -102,7 +102,7 @@ class _Executor:
                 self._waiting.remove(job)
                 self._start(job)
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: AnyJob) -> None:
         self._reporter.job_started(job)
         try:
             if not job.incremental:
@@ -194,13 +194,13 @@ class _Executor:
         self._pending.discard(job.id)
         self._reporter.job_done(job)
 
-    def _fail_or_stop(self, job: Job, error: Exception) -> None:
+    def _fail_or_stop(self, job: AnyJob, error: Exception) -> None:
         """Without the job that needs none (the corpus) nothing can run, so its sentence alone is what to show."""
         if isinstance(error, TtsbenchError) and not job.needs:
             raise error
         self._fail(job, _reason(error))
 
-    def _fail(self, job: Job, reason: str) -> None:
+    def _fail(self, job: AnyJob, reason: str) -> None:
         self._failures[job.id] = reason
         self._reporter.job_failed(job, reason)
 
@@ -241,7 +241,7 @@ def _start_worker(queue: Any, threads: int) -> None:
     die_with_parent()
 
 
-def _work(run: Run, job: Job, index: int, task: Task) -> None:
+def _work(run: Run, job: AnyJob, index: int, task: Task) -> None:
     progress = _task_progress(job.id, index)
     progress(0.0)  # this is when it begins
     stage_module(job.stage).work(run, job, task, progress)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ttsbench.engine.eta import Pace
-from ttsbench.engine.job import Job
+from ttsbench.engine.job import AnyJob
 
 LINE_EVERY_S = 15.0
 
@@ -20,15 +20,15 @@ LINE_EVERY_S = 15.0
 class Reporter(Protocol):
     """Told of everything the executor does."""
 
-    def start(self, plan: Sequence[Job], waiting: Sequence[Job]) -> None:
+    def start(self, plan: Sequence[AnyJob], waiting: Sequence[AnyJob]) -> None:
         """The plan, and what of it is not done."""
         ...
 
-    def job_started(self, job: Job) -> None:
+    def job_started(self, job: AnyJob) -> None:
         """A job's needs are met."""
         ...
 
-    def job_cut(self, job: Job, tasks: int) -> None:
+    def job_cut(self, job: AnyJob, tasks: int) -> None:
         """How many tasks a job has left."""
         ...
 
@@ -36,15 +36,15 @@ class Reporter(Protocol):
         """How far a task is."""
         ...
 
-    def task_done(self, job: Job, index: int) -> None:
+    def task_done(self, job: AnyJob, index: int) -> None:
         """A task ended well."""
         ...
 
-    def job_done(self, job: Job) -> None:
+    def job_done(self, job: AnyJob) -> None:
         """A job's folder is complete."""
         ...
 
-    def job_failed(self, job: Job, reason: str) -> None:
+    def job_failed(self, job: AnyJob, reason: str) -> None:
         """A job failed, or needs one that did."""
         ...
 
@@ -65,7 +65,7 @@ class RunReporter:
         self._began = self._last_line = time.monotonic()
         self._heading = ""
 
-    def start(self, plan: Sequence[Job], waiting: Sequence[Job]) -> None:
+    def start(self, plan: Sequence[AnyJob], waiting: Sequence[AnyJob]) -> None:
         """Open the bar."""
         self._pace = Pace(waiting, self._workers)
         done = len(plan) - len(waiting)
@@ -81,13 +81,13 @@ class RunReporter:
         if self._bar is not None:
             self._bar.stop()
 
-    def job_started(self, job: Job) -> None:
+    def job_started(self, job: AnyJob) -> None:
         """Name it."""
         with self._lock:
             self._active.append(job.id)
         self._show()
 
-    def job_cut(self, job: Job, tasks: int) -> None:
+    def job_cut(self, job: AnyJob, tasks: int) -> None:
         """Remember the number of tasks; the first job to get this far shows that the corpus can be used."""
         if self._heading:
             self._console.print(self._heading)
@@ -101,16 +101,16 @@ class RunReporter:
             self._pace.seen(job_id, index, fraction, time.monotonic())
         self._show()
 
-    def task_done(self, job: Job, index: int) -> None:
+    def task_done(self, job: AnyJob, index: int) -> None:
         """Move the bar."""
         self.task_progress(job.id, index, 1.0)
 
-    def job_done(self, job: Job) -> None:
+    def job_done(self, job: AnyJob) -> None:
         """A line for each job."""
         self._close(job, self._pace.done)
         self._console.print(f"  done    {job.id}  [dim]{clock(self._elapsed())}[/dim]", highlight=False)
 
-    def job_failed(self, job: Job, reason: str) -> None:
+    def job_failed(self, job: AnyJob, reason: str) -> None:
         """A line with the reason."""
         self._close(job, self._pace.given_up)
         self._console.print(f"  failed  {job.id}: {reason}", style="red", highlight=False, markup=False)
@@ -119,7 +119,7 @@ class RunReporter:
         """A line."""
         self._console.print(text, highlight=False, markup=False)
 
-    def _close(self, job: Job, note: Callable[[Job], None]) -> None:
+    def _close(self, job: AnyJob, note: Callable[[AnyJob], None]) -> None:
         with self._lock:
             if job.id in self._active:
                 self._active.remove(job.id)

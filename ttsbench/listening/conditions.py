@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ttsbench.config.systems import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.errors import ConfigError
 from ttsbench.listening.kinds import Kind
-from ttsbench.pipeline.evaluation_plan import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.registry import did_you_mean
 
 LOW_ANCHOR_HZ = 3500.0  # BS.1534-3 has one at 7000 Hz too, which speech suffers little from

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.engine.store import write_text
 from ttsbench.errors import ConfigError
 from ttsbench.listening.conditions import Conditions, choose
@@ -27,7 +28,6 @@ from ttsbench.listening.material import Material, read_material
 from ttsbench.listening.page import Page, check_address, write_page
 from ttsbench.listening.stimuli import AudioFiles, Clips
 from ttsbench.listening.webmushra import write_configurations
-from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
 from ttsbench.reporting.provenance import commit
 
 WEB = "web"

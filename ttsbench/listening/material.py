@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttsbench.config.loading import validate
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 from ttsbench.errors import ClipError, TtsbenchError
 from ttsbench.evaluation.clip_record import read_record, record_path
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
-from ttsbench.pipeline.folder_plan import REQUEST
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_material(run: Path) -> Material:
 def _folders(run: Path, system: str, seeds: Sequence[int]) -> dict[int, Path]:
     """Where a system's clips are, by training seed."""
     folder = run / "wavs" / system
-    folders = {0: folder} if (run / REQUEST).exists() else {seed: folder / f"seed{seed}" for seed in seeds}
+    folders = {0: folder} if RunLayout(run).compares_folders else {seed: folder / f"seed{seed}" for seed in seeds}
     there = {seed: path for seed, path in folders.items() if path.is_dir()}
     if not there:
         raise TtsbenchError(f"{folder} is gone: the clips of {system} are needed. Give the command of the run again.")

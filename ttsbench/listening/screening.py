@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from itertools import chain
 from statistics import fmean
 
+from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.listening.answers import Answered
 from ttsbench.listening.key import Key
 from ttsbench.listening.kinds import Kind
-from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
 
 LEAST_HIDDEN = 90  # of a hundred
 MIDDLE_HZ = 7000.0

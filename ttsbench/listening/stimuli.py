@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from ttsbench.audio.wav import read, resample, write
+from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.errors import ClipError, ConfigError
 from ttsbench.evaluation.test_set import EvaluatedUtterance
 from ttsbench.listening.conditions import Conditions
 from ttsbench.listening.key import CHECK, Stimulus
 from ttsbench.listening.material import Material, Source
 from ttsbench.listening.sound import Level, at_loudness, common_loudness, level, low_passed, spoken_check
-from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
 from ttsbench.types import Samples
 
 

@@ -21,11 +21,11 @@ from typing import Any
 
 import yaml
 
+from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.engine.store import write_text
 from ttsbench.listening.key import Key
 from ttsbench.listening.page import Page
 from ttsbench.listening.session import Given, Session
-from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
 
 TEST = "session_test_id"  # the column by which a result of webMUSHRA is known
 LISTENERS = ("listener", "session_uuid")  # columns that tell listeners apart, the first that is filled

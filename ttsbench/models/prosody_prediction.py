@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ttsbench.config.systems import SamplingSettings
 from ttsbench.data.batching import Prosody, collate, item
 from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
 from ttsbench.models.speech_model import SpeechModel, utterance_seed
@@ -29,15 +29,15 @@ def predicted_log_f0(
     corpus: PreparedCorpus,
     utterances: Iterable[PreparedUtterance],
     seed: int,
-    sampling: Mapping[str, Any],
+    sampling: SamplingSettings,
 ) -> dict[str, NDArray[np.float32]]:
-    """One draw of the phone log-F0 (P,) of each utterance by a prosody model, sampled as ``plan.sampling_of`` says."""
+    """One draw of the phone log-F0 (P,) of each utterance by a prosody model, sampled with ``sampling``."""
     found = {}
     for utterance in utterances:
         noise = Noise([utterance_seed("condition", seed, utterance.id)])
         with torch.no_grad():
             cond = model(collate([item(corpus, utterance, "prosody")], "prosody"))
-            drawn = model.sample(cond, sampling["nfe"], noise, sampling["temperature"], **sampling.get("options", {}))
+            drawn = model.sample(cond, sampling.nfe, noise, sampling.temperature, **sampling.options)
         found[utterance.id] = _log_f0(drawn[0], corpus.norm)
     return found
 

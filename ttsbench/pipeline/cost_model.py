@@ -1,8 +1,8 @@
-"""What each job is expected to take, in seconds on one worker: for ``--dry-run`` and for the time left.
+"""Estimated cost of each job, in seconds on one worker: for ``--dry-run`` and for the time left.
 
-The factors are those of a comparison of L1 and L2 on the embedded corpus, 9:49 minutes in all on two AMD EPYC cores,
-with forced alignment added for corpora without TextGrids; training is scaled by what this machine reaches in a step of
-the backbone, for a bare matrix product may be several times as fast.
+The factors come from a comparison of L1 and L2 on the embedded corpus, which took 9:49 minutes on two AMD EPYC cores,
+with forced alignment added for corpora without TextGrids. Training is scaled by the speed that this machine reaches in
+a training step of the backbone; a bare matrix product may be several times as fast.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from ttsbench.config.schema import CorpusConfig, Experiment, TrainConfig
+from ttsbench.config.systems import SamplingSettings
 from ttsbench.types import Role
 
-PREPARE_RTF = 0.05  # reading, alignment where there is no TextGrid, DIO + StoneMask, mel
+PREPARE_RTF = 0.05  # reading, alignment without a TextGrid, DIO + StoneMask, mel
 VOCODER_RTF = 0.05
 TRANSCRIBE_RTF = 0.05
 SCORE_RTF = 0.07
-CLIP_S = 6.0  # an utterance of the test split
+CLIP_S = 6.0  # mean length of a test utterance
 ESPEAK_MINUTES = 24.0
-FRAMES = 1024  # of the batch by which a machine is timed
+FRAMES = 1024  # of the batch that times the machine
 
 
 @cache
 def training_flops(dim: int, layers: int) -> float:
-    """Multiply-adds times two per second that one thread reaches in training steps of a backbone, the best of five."""
+    """Return the FLOP/s that one thread reaches in training steps of a backbone: the best of five."""
     import torch
 
     from ttsbench.nn.backbone import Backbone
@@ -38,7 +38,7 @@ def training_flops(dim: int, layers: int) -> float:
             backbone = Backbone(0, 1, dim, dim, layers, 7, time=False)
         cond, mask = torch.ones(1, FRAMES, dim), torch.ones(1, FRAMES, dtype=torch.bool)
         seconds = []
-        for _ in range(5):  # the first are slow
+        for _ in range(5):  # the first passes are slow
             start = time.perf_counter()
             backbone(None, cond, mask).sum().backward()
             seconds.append(time.perf_counter() - start)
@@ -48,7 +48,7 @@ def training_flops(dim: int, layers: int) -> float:
 
 
 def corpus_minutes(corpus: CorpusConfig) -> float:
-    """How much speech a corpus holds, guessed from the size of its files before any is read."""
+    """Return the minutes of speech in a corpus, estimated from the sizes of its files."""
     if corpus.path is None or not corpus.path.exists():
         return float(corpus.options.get("minutes", ESPEAK_MINUTES))
     wav = sum(path.stat().st_size for path in corpus.path.rglob("*.wav"))
@@ -57,37 +57,37 @@ def corpus_minutes(corpus: CorpusConfig) -> float:
 
 
 def prepare_s(minutes: float) -> float:
-    """All clips, analysed."""
+    """Return the cost of analysing all clips."""
     return 60 * minutes * PREPARE_RTF
 
 
 def train_s(experiment: Experiment, train: TrainConfig, role: Role, step_cost: float) -> float:
-    """Six operations per parameter and position of a batch, forward and backward."""
+    """Return the cost of a training: six operations per parameter and position, forward and backward."""
     size = experiment.model
     block = 8 * size.dim**2
-    phones = train.batch_size * (90 if role == "prosody" else 40)  # of a crop, those within reach
+    phones = train.batch_size * (90 if role == "prosody" else 40)  # of a crop: phones within the encoder's reach
     frames = train.batch_size * (train.crop_frames or 500) if role == "acoustic" else phones
     work = 6 * block * (size.encoder_layers * phones + step_cost * size.backbone_layers * frames)
     rate = training_flops(size.dim, size.backbone_layers)
     return float(train.steps * work / rate / experiment.compute.threads)
 
 
-def synthesize_s(experiment: Experiment, samples: int, sampling: Mapping[str, Any]) -> float:
-    """Sampling each utterance, and its vocoder."""
+def synthesize_s(experiment: Experiment, samples: int, sampling: Mapping[Role, SamplingSettings]) -> float:
+    """Return the cost of sampling and vocoding the test split."""
     size = experiment.model
     seconds = experiment.corpus.test * samples * CLIP_S
     frames = seconds * experiment.mel.sample_rate / experiment.mel.hop_length
-    nfe = sum(role["nfe"] for role in sampling.values())
+    nfe = sum(settings.nfe for settings in sampling.values())
     work = 2 * 8 * size.dim**2 * size.backbone_layers * frames * nfe
     network = work / training_flops(size.dim, size.backbone_layers)
     return float(seconds * VOCODER_RTF + network)
 
 
 def transcribe_s(experiment: Experiment, samples: int) -> float:
-    """Recognition of the test split."""
+    """Return the cost of recognising the test split."""
     return experiment.corpus.test * samples * CLIP_S * TRANSCRIBE_RTF
 
 
 def score_s(experiment: Experiment, systems: int) -> float:
-    """All metrics of all systems."""
+    """Return the cost of all metrics for all systems."""
     return experiment.corpus.test * experiment.synthesis.samples * systems * CLIP_S * SCORE_RTF

@@ -1,4 +1,4 @@
-"""From clips to a table: the jobs that follow whatever made the clips, be it a run's own systems or somebody's folders.
+"""The jobs after the clips exist, whether a run synthesized them or the user's folders hold them.
 
 transcribe (each system and seed) -> score -> report
 """
@@ -6,80 +6,73 @@ transcribe (each system and seed) -> score -> report
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ttsbench import registry
-from ttsbench.config.loading import metric_info
 from ttsbench.config.schema import Experiment
-from ttsbench.engine.job import Job, Stage
-from ttsbench.engine.store import content_hash
+from ttsbench.config.specs import ClipsSpec, ScoredClips, ScoreSpec, TranscribeSpec
+from ttsbench.config.systems import metric_infos
+from ttsbench.engine.job import AnyJob, Job
+from ttsbench.engine.layout import REPORT, SCORES, TRANSCRIPTS, WAVS
 from ttsbench.pipeline import cost_model
+from ttsbench.pipeline.keys import job_key
+from ttsbench.types import MetricInfo
 
-VERSIONS: Mapping[Stage, int] = {
-    "prepare": 1, "train": 1, "synthesize": 2, "collect": 1, "transcribe": 2, "score": 2, "report": 3
-}  # fmt: skip
-GROUND_TRUTH = "ground-truth"
-COPY_SYNTHESIS = "copy-synthesis"
-REPORT_S = 45.0  # of one core: 42 s for smoke, 55 s for a table of three seeds
+REPORT_S = 45.0  # seconds on one core: 42 for the smoke experiment, 55 for a table of three seeds
 
 
-def scoring_jobs(experiment: Experiment, made: Sequence[Job]) -> list[Job]:
-    """Jobs that transcribe (where a metric reads transcripts), score and report what the jobs ``made`` leave."""
-    needed = any("transcript" in metric_info(name, experiment).needs for name in experiment.metrics)
-    transcribed = [_transcribe(experiment, job) for job in made] if needed else []
-    score = _score(experiment, made, transcribed)
+def scoring_jobs(experiment: Experiment, sources: Sequence[Job[ClipsSpec]]) -> list[AnyJob]:
+    """Return the jobs that transcribe (if a metric reads transcripts), score and report the clips of ``sources``."""
+    metrics = metric_infos(experiment)
+    reads_transcripts = any("transcript" in info.needs for info in metrics.values())
+    transcribed = [_transcribe(experiment, job) for job in sources] if reads_transcripts else []
+    score = _score(experiment, metrics, sources, transcribed)
     return [*transcribed, score, _report(experiment, score)]
 
 
-def _transcribe(experiment: Experiment, made: Job) -> Job:
-    transcriber = experiment.transcriber
-    heard_by = registry.plugin_key("transcribers", transcriber.name, transcriber.options)
-    key = job_key("transcribe", made.key, heard_by)
-    spec = {**made.spec, "wavs": made.folder}
-    folder = made.folder.replace("wavs/", "transcripts/", 1)
-    cost = cost_model.transcribe_s(experiment, int(made.spec["samples"]))
-    name = made.id.replace(made.stage, "transcribe", 1)
-    return Job(name, "transcribe", (made.id,), key, folder, cost, spec)
-
-
-def _score(experiment: Experiment, made: Sequence[Job], transcribed: Sequence[Job]) -> Job:
-    texts = {job.spec["wavs"]: job for job in transcribed}
-    rows = []
-    for job in made:
-        text = texts.get(job.folder)
-        # What was handed in is known clip by clip, by what it holds: one changed wav costs only its own cells.
-        key, transcript_key = (None, None) if job.stage == "collect" else (job.key, text.key if text else None)
-        rows.append(
-            {
-                "system": job.spec["system"],
-                "seed": job.spec["seed"],
-                "samples": job.spec["samples"],
-                "wavs": job.folder,
-                "transcripts": text.folder if text else None,
-                "key": key,
-                "transcript_key": transcript_key,
-            }
-        )
-    metrics = {
-        name: [options, metric_info(name, experiment).signature, registry.source_hash("metrics", name)]
-        for name, options in experiment.metrics.items()
-    }
-    spec = {"systems": rows, "metric_keys": {name: job_key("score", value) for name, value in metrics.items()}}
-    needs = tuple(job.id for job in (*made, *transcribed))
-    key = job_key("score", spec, [job.key for job in (*made, *transcribed)])
+def _transcribe(experiment: Experiment, source: Job[ClipsSpec]) -> Job[TranscribeSpec]:
+    transcriber, clips = experiment.transcriber, source.spec
+    recogniser = registry.plugin_key("transcribers", transcriber.name, transcriber.options)
     return Job(
-        "score", "score", needs, key, "scores", cost_model.score_s(experiment, len(rows)), spec, incremental=True
+        f"transcribe{source.id.removeprefix(source.stage)}",
+        "transcribe",
+        (source.id,),
+        job_key("transcribe", source.key, recogniser),
+        TRANSCRIPTS + source.folder.removeprefix(WAVS),
+        cost_model.transcribe_s(experiment, clips.samples),
+        TranscribeSpec(clips.system, clips.seed, clips.samples, source.folder),
     )
 
 
-def _report(experiment: Experiment, score: Job) -> Job:
+def _score(
+    experiment: Experiment,
+    metrics: Mapping[str, MetricInfo],
+    sources: Sequence[Job[ClipsSpec]],
+    transcribed: Sequence[Job[TranscribeSpec]],
+) -> Job[ScoreSpec]:
+    transcripts = {job.spec.wavs: job for job in transcribed}
+    clips = tuple(_scored_clips(job, transcripts.get(job.folder)) for job in sources)
+    metric_keys = {
+        name: job_key("score", [options, metrics[name].signature, registry.source_hash("metrics", name)])
+        for name, options in experiment.metrics.items()
+    }
+    made: list[AnyJob] = [*sources, *transcribed]
+    key = job_key("score", [vars(scored) for scored in clips], metric_keys, [job.key for job in made])
+    cost_s = cost_model.score_s(experiment, len(clips))
+    needs = tuple(job.id for job in made)
+    return Job("score", "score", needs, key, SCORES, cost_s, ScoreSpec(clips, metric_keys), incremental=True)
+
+
+def _scored_clips(source: Job[ClipsSpec], transcripts: Job[TranscribeSpec] | None) -> ScoredClips:
+    spec, folder = source.spec, transcripts.folder if transcripts else None
+    if source.stage == "collect":  # each file of the user is hashed on its own: a changed wav costs only its own cells
+        return ScoredClips(spec.system, spec.seed, spec.samples, source.folder, folder)
+    transcript_key = transcripts.key if transcripts else None
+    return ScoredClips(spec.system, spec.seed, spec.samples, source.folder, folder, source.key, transcript_key)
+
+
+def _report(experiment: Experiment, score: Job[ScoreSpec]) -> Job[ScoreSpec]:
     claims = str(experiment.claims.read_bytes()) if experiment.claims and experiment.claims.is_file() else ""
     shown = [experiment.statistics.model_dump(), experiment.title, experiment.name, experiment.table.model_dump()]
     figures = sorted(entry.value for entry in registry.registered("figures").values())
     key = job_key("report", score.key, *shown, claims, figures)
-    return Job("report", "report", (score.id,), key, "report", REPORT_S, score.spec)
-
-
-def job_key(stage: Stage, *parts: Any) -> str:
-    """The key of a job: its stage, the stage's version, and everything else that its result depends on."""
-    return content_hash([stage, VERSIONS[stage], *parts])
+    return Job("report", "report", (score.id,), key, REPORT, REPORT_S, score.spec)

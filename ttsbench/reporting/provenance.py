@@ -10,14 +10,13 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.engine.job import Run
 from ttsbench.engine.store import content_hash, file_hash, write_text
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances
-from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
-from ttsbench.pipeline.folder_plan import REQUEST
 
 COMMAND, COMMITS = "command.txt", "commits.txt"
 WATCHED = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "pocketsphinx", "pymcd", "pysptk",
@@ -50,7 +49,7 @@ def provenance(run: Run) -> dict[str, Any]:
 
 def _corpus(run: Run) -> dict[str, Any]:
     """Name, size and the hash of what was read: texts, splits, and the bytes of every recording."""
-    if (run.folder / REQUEST).exists():
+    if run.compares_folders:
         listed = [[one.id, one.text, _reference(run.folder, one.id)] for one in evaluated_utterances(run.folder)]
         return {"name": "folder", "utterances": len(listed), "hash": content_hash(listed)}
     utterances = PreparedCorpus(run.folder / "prepare").utterances

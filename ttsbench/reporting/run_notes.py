@@ -6,11 +6,11 @@ from pathlib import Path
 
 from ttsbench import registry
 from ttsbench.config.schema import ORACLE, TEXT, Experiment
+from ttsbench.config.systems import systems
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.models.representation import maker
-from ttsbench.pipeline.folder_plan import REQUEST, request_notes
-from ttsbench.pipeline.plan import systems
 
 
 def about(folder: Path, experiment: Experiment) -> str:
@@ -18,7 +18,7 @@ def about(folder: Path, experiment: Experiment) -> str:
     over = "training seeds and utterances" if len(experiment.seeds) > 1 else "utterances"
     level = f"Intervals: {experiment.statistics.level:.0%} by bootstrap over {over}."
     count = len(evaluated_utterances(folder))
-    if (folder / REQUEST).exists():
+    if RunLayout(folder).compares_folders:
         return f"{count} references. {level}"
     draws = experiment.synthesis.samples
     return (
@@ -30,8 +30,9 @@ def about(folder: Path, experiment: Experiment) -> str:
 
 def remarks(folder: Path, experiment: Experiment) -> list[str]:
     """How rows are named, who started from what, and what preparing or matching the clips had to say."""
-    if (folder / REQUEST).exists():
-        return request_notes(folder)
+    if RunLayout(folder).compares_folders:
+        notes: list[str] = read_json(RunLayout(folder).folder_request)["notes"]
+        return notes
     prepared = read_json(folder / "prepare" / "notes.json")
     return [_naming(experiment), *_starts(experiment), *_own_budgets(experiment), *prepared]
 

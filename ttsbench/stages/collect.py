@@ -6,15 +6,15 @@ is known, or the reason why there is no clip. Nothing is copied.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from ttsbench.audio.wav import read
+from ttsbench.config.specs import CollectSpec
 from ttsbench.engine.isolation import Call, Crashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
-from ttsbench.engine.store import content_hash
+from ttsbench.engine.store import content_hash, file_hash
 from ttsbench.errors import ClipError, ConfigError
 from ttsbench.evaluation.clip_record import Record, is_made, write_failure, write_record
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
@@ -45,38 +45,32 @@ def find_clips(folder: Path) -> dict[str, Path]:
     return found
 
 
-def tasks(run: Run, job: Job) -> Sequence[Task]:
+def tasks(run: Run, job: Job[CollectSpec]) -> Sequence[Task]:
     """Chunks of clips without a record."""
     folder = job.path(run)
     ids = [one.id for one in evaluated_utterances(run.folder)]
-    clips = [(id_, draw) for draw in range(job.spec["samples"]) for id_ in ids]
+    clips = [(id_, draw) for draw in range(job.spec.samples) for id_ in ids]
     left = [clip for clip in clips if not is_made(folder, *clip)]
     return [{"clips": left[start : start + CHUNK]} for start in range(0, len(left), CHUNK)]
 
 
-def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+def work(run: Run, job: Job[CollectSpec], task: Task, progress: Progress) -> None:
     """Record a chunk."""
     by_id = {one.id: one for one in evaluated_utterances(run.folder)}
     with caller(job.path(run) / f"{content_hash(task['clips'])}.started") as call:
         for done, (id_, draw) in enumerate(task["clips"]):
-            source = Path(job.spec["folders"][draw])
+            source = Path(job.spec.folders[draw])
             path = _clips(source, job.key).get(id_)
             if path is None:
                 write_failure(job.path(run), id_, draw, f"there is no {id_} in {source.name}")
             else:
-                phones = _phones(call, by_id[id_], path) if job.spec["phones"] else None
+                phones = _phones(call, by_id[id_], path) if job.spec.phones else None
                 write_record(job.path(run), id_, draw, Record(path, None, phones, file_hash(path)))
             progress((done + 1) / len(task["clips"]))
 
 
-def finish(run: Run, job: Job) -> None:
+def finish(run: Run, job: Job[CollectSpec]) -> None:
     """Every clip has its record."""
-
-
-def file_hash(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:24]
 
 
 @lru_cache(maxsize=32)

@@ -1,9 +1,9 @@
-"""Models that were trained before, by key: an experiment that asks for one of them is given a copy.
+"""A cache of trained models, shared by all experiments on this machine.
 
-The key holds everything a training depends on, and here the code that trains and the weights that it started from as
-well: a student comes with the teacher that it was made from, or is trained anew. So a sweep over temperatures, or
-another choice of prosody, trains nothing that any run on this machine has trained. A run's folder has copies of its own
-and stays whole when the cache is emptied; what a model cost is what it cost when it was trained.
+An entry is named by the key of the training, the code that trains, and the weights that the training started from; so a
+student is reused only with the teacher that it was distilled from. A sweep over temperatures, or another choice of
+prosody, therefore trains nothing that an earlier run has trained. A run folder holds its own copies and stays complete
+if the cache is emptied. The cost of a cached model is that of its training.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from ttsbench.engine.job import Job, Run
+from ttsbench.config.specs import TrainSpec
+from ttsbench.engine.job import AnyJob, Job, Run
 from ttsbench.engine.store import (
     cache_dir,
     content_hash,
@@ -29,72 +30,62 @@ from ttsbench.registry import bare_source
 
 WEIGHTS = "weights.safetensors"
 FILES = (WEIGHTS, "model.json", "curve.csv", "cost.json")
-CODE = (
-    "nn",
-    "nn/energy",
-    "data",
-    "data/espeak",
-    "models/speech_model.py",
-    "models/prosody_prediction.py",
-    "stages/train.py",
-    "types.py",
-)
+# Modules that can change the weights; a test derives this list from the imports of the train stage.
+CODE = ("nn", "data", "models/speech_model.py", "models/prosody_prediction.py", "stages/train.py", "types.py")
 
 
-def keep(run: Run, job: Job) -> None:
-    """Put a finished training into the cache."""
-    place = _place(run, job)
-    if place is None or place.exists():
+def store_model(run: Run, job: Job[TrainSpec]) -> None:
+    """Copy a finished training into the cache."""
+    entry = _entry(run, job)
+    if entry is None or entry.exists():
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
-        whole = Path(temporary, "model")
-        whole.mkdir()
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=entry.parent) as temporary:
+        copy = Path(temporary, "model")
+        copy.mkdir()
         for name in FILES:
-            shutil.copyfile(job.path(run) / name, whole / name)
+            shutil.copyfile(job.path(run) / name, copy / name)
         try:
-            whole.rename(place)
+            copy.rename(entry)
         except OSError:
-            if not place.exists():  # where it does, another run was first, with the same model
+            if not entry.exists():  # if it exists, another run has stored the same model in the meantime
                 raise
 
 
-def reuse(run: Run, plan: Sequence[Job]) -> int:
-    """Copy every model of the plan that the cache has and the run lacks; their number."""
+def restore_models(run: Run, plan: Sequence[AnyJob]) -> int:
+    """Copy every model of the plan that the run lacks and the cache holds; return their number."""
     count = 0
-    for job in plan:  # in which a model follows those that it starts from
+    for job in plan:  # a model comes after the models that it starts from
         if job.stage == "train" and not is_done(job.path(run), job.key):
-            place = _place(run, job)
-            if place is not None and place.exists():
-                _copy(run, job, place)
+            entry = _entry(run, job)
+            if entry is not None and entry.exists():
+                _copy(run, job, entry)
                 count += 1
     return count
 
 
-def _copy(run: Run, job: Job, place: Path) -> None:
+def _copy(run: Run, job: Job[TrainSpec], entry: Path) -> None:
     folder = job.path(run)
     open_folder(folder, job.key)
     for name in FILES:
-        shutil.copyfile(place / name, folder / name)
-    # The models it started from may have other folders here.
-    write_json(folder / "model.json", {**read_json(folder / "model.json"), **job.spec})
+        shutil.copyfile(entry / name, folder / name)
+    # In this run, the models that it started from may have other folders.
+    write_json(folder / "model.json", {**read_json(folder / "model.json"), **job.spec.description()})
     mark_done(folder, job.key)
 
 
-def _place(run: Run, job: Job) -> Path | None:
-    """Where a model lies that was made from the weights which the run has; None where it has not all of them yet."""
-    spec = job.spec
-    folders = [*spec["sources"].values(), spec.get("start"), spec.get("conditioned_on", {}).get("model")]
-    made_from = [run.folder / folder / WEIGHTS for folder in folders if folder]
-    if not all(path.exists() for path in made_from):
+def _entry(run: Run, job: Job[TrainSpec]) -> Path | None:
+    """Return the cache entry of a training; None if the run lacks weights that the training starts from."""
+    weights = [run.folder / folder / WEIGHTS for folder in job.spec.folders()]
+    if not all(path.exists() for path in weights):
         return None
-    return cache_dir() / "models" / content_hash([job.key, _code(), *map(file_hash, made_from)])
+    return cache_dir() / "models" / content_hash([job.key, _code_hash(), *map(file_hash, weights)])
 
 
 @cache
-def _code() -> str:
-    """Hash of the modules a training runs through, comments left out."""
+def _code_hash() -> str:
+    """Return the hash of the modules that can change the weights, without their comments."""
     root = Path(__file__).parent.parent
     parts = [root / name for name in CODE]
-    files = sorted(file for part in parts for file in (part.glob("*.py") if part.is_dir() else [part]))
+    files = sorted(file for part in parts for file in (part.rglob("*.py") if part.is_dir() else [part]))
     return content_hash([bare_source(file.read_text(encoding="utf-8")) for file in files])

@@ -15,6 +15,7 @@ from typing import Any
 
 from ttsbench import registry
 from ttsbench.config.schema import CorpusConfig, Experiment
+from ttsbench.config.specs import PrepareSpec
 from ttsbench.data.corpus import PreparedUtterance, dump_utterance, normalisation
 from ttsbench.data.features import Features, extract, feature_path, load_features, save_features
 from ttsbench.data.splits import Split, hold_out, split
@@ -37,11 +38,11 @@ def list_corpus(config: CorpusConfig) -> tuple[list[Utterance], list[tuple[str, 
     return check_listing(corpus.utterances())
 
 
-def tasks(run: Run, job: Job) -> Sequence[Task]:
+def tasks(run: Run, job: Job[PrepareSpec]) -> Sequence[Task]:
     """List, split and check the corpus as far as its listing goes, then cut it into chunks."""
     folder = job.path(run)
-    check_space(folder, int(job.spec["minutes"] * BYTES_PER_MINUTE))
-    check_space(cache_dir(), int(job.spec["minutes"] * BYTES_PER_MINUTE))
+    check_space(folder, int(job.spec.minutes * BYTES_PER_MINUTE))
+    check_space(cache_dir(), int(job.spec.minutes * BYTES_PER_MINUTE))
     config = run.experiment.corpus
     utterances, excluded = list_corpus(config)
     _splits(utterances, config)  # refuses before long work starts
@@ -54,7 +55,7 @@ def tasks(run: Run, job: Job) -> Sequence[Task]:
     ]
 
 
-def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+def work(run: Run, job: Job[PrepareSpec], task: Task, progress: Progress) -> None:
     """Read, align and analyse a chunk of clips."""
     rows: list[dict[str, Any]] = []
     for done, values in enumerate(task["utterances"]):
@@ -67,7 +68,7 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     write_json(_part(job.path(run), task["chunk"]), rows)
 
 
-def finish(run: Run, job: Job) -> None:
+def finish(run: Run, job: Job[PrepareSpec]) -> None:
     """Split what is usable and write manifest, exclusions and statistics."""
     folder, config = job.path(run), run.experiment.corpus
     rows = [row for part in sorted((folder / "parts").glob("*.json")) for row in read_json(part)]
@@ -96,7 +97,7 @@ def finish(run: Run, job: Job) -> None:
     )
 
 
-def features_are_there(folder: Path) -> bool:
+def features_exist(folder: Path) -> bool:
     """Whether the cache still holds the features of a prepared corpus."""
     return all(_is_whole(part) for part in (folder / "parts").glob("*.json"))
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from ttsbench import registry
+from ttsbench.config.specs import ScoreSpec
+from ttsbench.config.systems import REFERENCES
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import read_json, write_json, write_text
 from ttsbench.errors import TtsbenchError
@@ -32,7 +34,6 @@ from ttsbench.evaluation.metric_rows import (
 )
 from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.evaluation.training_summary import training_lines, trainings
-from ttsbench.pipeline.evaluation_plan import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.reporting.claims import ScoredRun, write_run_claims
 from ttsbench.reporting.figures import FinishedRun, write_figures
 from ttsbench.reporting.page import MARKS, table_marks, write_page
@@ -41,25 +42,23 @@ from ttsbench.reporting.run_notes import about, remarks
 from ttsbench.reporting.tables import Table, compare_with_best, latex, markdown
 from ttsbench.stages.transcribe import TRANSCRIPTS
 
-REFERENCES = (GROUND_TRUTH, COPY_SYNTHESIS)
 
-
-def tasks(run: Run, job: Job) -> Sequence[Task]:
+def tasks(run: Run, job: Job[ScoreSpec]) -> Sequence[Task]:
     """One task."""
     return [{}]
 
 
-def finish(run: Run, job: Job) -> None:
+def finish(run: Run, job: Job[ScoreSpec]) -> None:
     """Everything was written by the task."""
 
 
-def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+def work(run: Run, job: Job[ScoreSpec], task: Task, progress: Progress) -> None:
     """Write the report: first the numbers, then what is made of them, so that nothing of that costs a number.
 
     A task may say by ``listen`` which utterances the page lets one hear.
     """
     metrics = _metric_rows(run, job)
-    systems = list(dict.fromkeys(row["system"] for row in job.spec["systems"]))
+    systems = job.spec.systems
     cells = summary(metrics, systems, _sampling(run))
     _write_csv(summary_frame(cells, metrics), run.folder / "summary.csv")
     write_text(run.folder / "failures.csv", _failures(metrics))
@@ -126,9 +125,9 @@ def _claims(run: Run, metrics: Sequence[MetricRows]) -> None:
     write_run_claims(run.experiment.claims, scored, run.folder / "claims")
 
 
-def _figures(run: Run, job: Job, metrics: Sequence[MetricRows], systems: Sequence[str]) -> list[str]:
+def _figures(run: Run, job: Job[ScoreSpec], metrics: Sequence[MetricRows], systems: Sequence[str]) -> list[str]:
     """Every figure that has something to show; returns what went wrong."""
-    wavs = {row["system"]: run.folder / row["wavs"] for row in reversed(job.spec["systems"])}
+    wavs = {clips.system: run.folder / clips.wavs for clips in reversed(job.spec.clips)}
     finished = FinishedRun(
         run.folder, run.experiment, about(run.folder, run.experiment), systems,
         {rows.info.name: rows for rows in metrics}, wavs,
@@ -141,9 +140,9 @@ def _sampling(run: Run) -> Sampling:
     return Sampling(settings.resamples, settings.level, settings.seed)
 
 
-def _metric_rows(run: Run, job: Job) -> list[MetricRows]:
+def _metric_rows(run: Run, job: Job[ScoreSpec]) -> list[MetricRows]:
     """Every metric's rows; one that reads transcripts also carries the recogniser's signature."""
-    transcripts = next((row["transcripts"] for row in job.spec["systems"] if row["transcripts"]), None)
+    transcripts = next((clips.transcripts for clips in job.spec.clips if clips.transcripts), None)
     heard = read_json(run.folder / transcripts / TRANSCRIPTS)["signature"] if transcripts else ""
     found = []
     for name, options in run.experiment.metrics.items():

@@ -17,23 +17,24 @@ from typing import Any
 
 from ttsbench import registry
 from ttsbench.audio.wav import read
+from ttsbench.config.specs import ScoredClips, ScoreSpec
+from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.engine.isolation import Call, Crashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, read_json, replacing, write_json
 from ttsbench.errors import ClipError, MeasurementError, NotApplicable
 from ttsbench.evaluation.clip_record import Record, read_record
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
-from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
 from ttsbench.stages.transcribe import TRANSCRIPTS, clip_key
 from ttsbench.types import Clip, MetricInfo
 
+ScoreJob = Job[ScoreSpec]
 CHUNK = 4  # utterances per task
 NOT_APPLICABLE = "not applicable"
 Cell = dict[str, Any]
-Row = Mapping[str, Any]  # a system with one training seed, as the plan's job has it
 
 
-def tasks(run: Run, job: Job) -> Sequence[Task]:
+def tasks(run: Run, job: ScoreJob) -> Sequence[Task]:
     """Chunks of utterances with at least one cell missing or out of date."""
     folder = job.path(run)
     left = [
@@ -44,7 +45,7 @@ def tasks(run: Run, job: Job) -> Sequence[Task]:
     return [{"utterances": left[start : start + CHUNK]} for start in range(0, len(left), CHUNK)]
 
 
-def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+def work(run: Run, job: ScoreJob, task: Task, progress: Progress) -> None:
     """Score a chunk, all systems of an utterance together."""
     by_id = {one.id: one for one in evaluated_utterances(run.folder)}
     marker = job.path(run) / "parts" / f"{content_hash(task['utterances'])}.started"
@@ -55,7 +56,7 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
             progress((done + 1) / len(task["utterances"]))
 
 
-def finish(run: Run, job: Job) -> None:
+def finish(run: Run, job: ScoreJob) -> None:
     """One table of rows per metric. Utterance by utterance: whatever their number, one is in memory."""
     folder = job.path(run)
     with ExitStack() as stack:
@@ -70,18 +71,18 @@ def finish(run: Run, job: Job) -> None:
             for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, one), strict=True):
                 cell = cells[key]
                 values = cell.get("values") or [None] * len(_metric(run, name).info.columns)
-                who = [row["system"], row["seed"], sample, one.id]
+                who = [row.system, row.seed, sample, one.id]
                 writers[name].writerow([*who, *map(_number, values), cell.get("error", ""), cell.get("warning", "")])
 
 
-def cell_keys(run: Run, job: Job, utterance: EvaluatedUtterance) -> list[str]:
+def cell_keys(run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> list[str]:
     """The hash of everything a cell depends on, for each cell of an utterance in the plan's order."""
     keys = []
-    for row in job.spec["systems"]:
-        for sample in range(row["samples"]):
-            evidence = row["key"] or _evidence(run, job, utterance, row, sample)
-            made = [row["system"], row["seed"], sample, evidence, row["transcript_key"]]
-            keys += [content_hash([*made, *metric]) for metric in job.spec["metric_keys"].items()]
+    for row in job.spec.clips:
+        for sample in range(row.samples):
+            evidence = row.key or _evidence(run, job, utterance, row, sample)
+            made = [row.system, row.seed, sample, evidence, row.transcript_key]
+            keys += [content_hash([*made, *metric]) for metric in job.spec.metric_keys.items()]
     return keys
 
 
@@ -131,7 +132,7 @@ def _warning(info: MetricInfo, clip: Clip, reference: Clip) -> dict[str, str]:
     return {"warning": f"{lowest} Hz, brought up to {info.sample_rate} Hz: nothing is above {lowest / 2000:g} kHz"}
 
 
-def _score_utterance(run: Run, job: Job, utterance: EvaluatedUtterance, call: Call) -> dict[str, Cell]:
+def _score_utterance(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, call: Call) -> dict[str, Cell]:
     known = _load(job.path(run), utterance.id)
     cells: dict[str, Cell] = {}
     for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, utterance), strict=True):
@@ -144,15 +145,17 @@ def _score_utterance(run: Run, job: Job, utterance: EvaluatedUtterance, call: Ca
     return cells
 
 
-def _score_cell(run: Run, job: Job, utterance: EvaluatedUtterance, row: Row, sample: int, name: str) -> Cell:
+def _score_cell(
+    run: Run, job: ScoreJob, utterance: EvaluatedUtterance, row: ScoredClips, sample: int, name: str
+) -> Cell:
     clips = _clips_of(run, job, utterance)
-    return measure(_metric(run, name), clips(row, sample), clips.reference, row["system"] == GROUND_TRUTH)
+    return measure(_metric(run, name), clips(row, sample), clips.reference, row.system == GROUND_TRUTH)
 
 
 class _Clips:
     """The clips of one utterance, each read once and dropped with the utterance: memory does not grow."""
 
-    def __init__(self, run: Run, job: Job, utterance: EvaluatedUtterance) -> None:
+    def __init__(self, run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> None:
         self._folder, self._utterance = run.folder, utterance
         self._read: dict[tuple[str, int], Clip | ClipError] = {}
         self._ground_truth = _ground_truth(job)
@@ -162,8 +165,8 @@ class _Clips:
     def reference(self) -> Clip | ClipError:
         return self(self._ground_truth, 0)
 
-    def __call__(self, row: Row, sample: int) -> Clip | ClipError:
-        key = (row["wavs"], sample)
+    def __call__(self, row: ScoredClips, sample: int) -> Clip | ClipError:
+        key = (row.wavs, sample)
         if key not in self._read:
             try:
                 self._read[key] = self._load(row, sample)
@@ -171,20 +174,20 @@ class _Clips:
                 self._read[key] = error
         return self._read[key]
 
-    def _load(self, row: Row, sample: int) -> Clip:
+    def _load(self, row: ScoredClips, sample: int) -> Clip:
         one = self._utterance
-        record = read_record(self._folder / row["wavs"], one.id, sample)
+        record = read_record(self._folder / row.wavs, one.id, sample)
         samples, sample_rate = read(record.audio)
         return Clip(
             one.id, samples, sample_rate, one.text, one.speaker, _transcript(self._folder, row, one.id, sample),
-            record.cost, row["seed"], sample, record.phones, self._prompt, one.attributes,
+            record.cost, row.seed, sample, record.phones, self._prompt, one.attributes,
         )  # fmt: skip
 
 
 _current: list[tuple[Any, _Clips]] = []
 
 
-def _clips_of(run: Run, job: Job, utterance: EvaluatedUtterance) -> _Clips:
+def _clips_of(run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> _Clips:
     """Those of the utterance that this process is at."""
     key = (run.folder, job.key, utterance.id)
     if not _current or _current[0][0] != key:
@@ -202,11 +205,11 @@ def _prompt_clip(utterance: EvaluatedUtterance) -> Clip | None:
     return Clip(f"{utterance.id}-prompt", samples, sample_rate, speaker=utterance.speaker)
 
 
-def _evidence(run: Run, job: Job, utterance: EvaluatedUtterance, row: Row, sample: int) -> list[Any]:
+def _evidence(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, row: ScoredClips, sample: int) -> list[Any]:
     """What a clip that was handed in holds, and what it is compared with."""
     found: list[Any] = [utterance.text, utterance.speaker, utterance.prompt]
     for one, draw in ((row, sample), (_ground_truth(job), 0)):
-        found.append(_content(run.folder / one["wavs"], utterance.id, draw))
+        found.append(_content(run.folder / one.wavs, utterance.id, draw))
         found.append(_transcript(run.folder, one, utterance.id, draw))
     return found
 
@@ -219,15 +222,15 @@ def _content(wavs: Path, id_: str, sample: int) -> str:
     return str(record.content)
 
 
-def _ground_truth(job: Job) -> Row:
-    row: Row = next(row for row in job.spec["systems"] if row["system"] == GROUND_TRUTH)
+def _ground_truth(job: ScoreJob) -> ScoredClips:
+    row: ScoredClips = next(row for row in job.spec.clips if row.system == GROUND_TRUTH)
     return row
 
 
-def _transcript(folder: Path, row: Row, id_: str, sample: int) -> str | None:
-    if row["transcripts"] is None:
+def _transcript(folder: Path, row: ScoredClips, id_: str, sample: int) -> str | None:
+    if row.transcripts is None:
         return None
-    path = folder / row["transcripts"] / TRANSCRIPTS
+    path = folder / row.transcripts / TRANSCRIPTS
     return _transcripts(path, path.stat().st_mtime_ns)[clip_key(id_, sample)].get("text")
 
 
@@ -253,11 +256,11 @@ def _number(value: float | None) -> str:
     return "" if value is None else repr(value).removesuffix(".0")
 
 
-def _cells(job: Job) -> Iterator[tuple[Row, int, str]]:
+def _cells(job: ScoreJob) -> Iterator[tuple[ScoredClips, int, str]]:
     """Every (system and seed, draw, metric)."""
-    for row in job.spec["systems"]:
-        for sample in range(row["samples"]):
-            for metric in job.spec["metric_keys"]:
+    for row in job.spec.clips:
+        for sample in range(row.samples):
+            for metric in job.spec.metric_keys:
                 yield row, sample, metric
 
 

@@ -11,7 +11,7 @@ and streams of noise per utterance leave rounding as the only difference.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -25,6 +25,8 @@ from torch import Tensor
 
 from ttsbench.audio.wav import load_clip_audio, write
 from ttsbench.config.schema import Experiment, MelConfig
+from ttsbench.config.specs import SynthesizeSpec
+from ttsbench.config.systems import GROUND_TRUTH, SamplingSettings
 from ttsbench.data.batching import Item, Prosody, collate, item
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.data.prompts import Prompting, prompted
@@ -38,34 +40,34 @@ from ttsbench.models.representation import make_vocoder
 from ttsbench.models.speech_model import SpeechModel, load_model, utterance_seed
 from ttsbench.models.streaming import audio_stream, first_chunk_s
 from ttsbench.nn.conditioner import Conditioner
-from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
 from ttsbench.types import Condition, Cost, Noise, Phone, Role, SampledSequence
 
+SynthesizeJob = Job[SynthesizeSpec]
 CHUNK = 8  # clips per task
 METER_EVERY = 8  # utterances: operations are counted on one in so many
 Group = Sequence[tuple[PreparedUtterance, int]]  # clips sampled together: utterance and number of the draw
 LONGEST_PHONE_S = 4.0  # a prosody model that asks for more has diverged; the clip is capped, not the machine
 
 
-def tasks(run: Run, job: Job) -> Sequence[Task]:
+def tasks(run: Run, job: SynthesizeJob) -> Sequence[Task]:
     """Chunks of (utterance, draw) that have no result yet."""
-    ids = [utterance.id for utterance in PreparedCorpus(run.folder / "prepare").split("test")]
+    ids = [utterance.id for utterance in PreparedCorpus(run.layout.prepare).split("test")]
     folder = job.path(run)
-    wanted = [(id_, sample) for sample in range(job.spec["samples"]) for id_ in ids]
+    wanted = [(id_, sample) for sample in range(job.spec.samples) for id_ in ids]
     left = [pair for pair in wanted if not is_made(folder, *pair)]
     return [{"clips": left[start : start + CHUNK]} for start in range(0, len(left), CHUNK)]
 
 
-def finish(run: Run, job: Job) -> None:
+def finish(run: Run, job: SynthesizeJob) -> None:
     """Every clip is already a file."""
 
 
-def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+def work(run: Run, job: SynthesizeJob, task: Task, progress: Progress) -> None:
     """Synthesize a chunk."""
     corpus = _corpus(run.folder, job.key)
     vocoder = make_vocoder(run.experiment)
     clips = [(corpus.by_id[id_], sample) for id_, sample in task["clips"]]
-    counted = {utterance.id for utterance in corpus.split("test")[::METER_EVERY]} if job.spec["models"] else set()
+    counted = {utterance.id for utterance in corpus.split("test")[::METER_EVERY]} if job.spec.models else set()
     for done, group in enumerate(groups := _grouped(clips, run.experiment)):
         measured = [pair for pair in group if pair[0].id in counted and not pair[1]]
         meters = {pair[0].id: _meter(run, job, corpus, pair, vocoder) for pair in measured}
@@ -84,7 +86,9 @@ class Measured:
     first_chunk_s: float | None
 
 
-def _meter(run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int], vocoder: Any) -> Measured:
+def _meter(
+    run: Run, job: SynthesizeJob, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int], vocoder: Any
+) -> Measured:
     """Operations and memory of sampling one clip alone, and what its stream takes to begin."""
     parameters = _parameter_bytes(run, job)  # here, so that loading the models is not metered
     with count_operations() as meter:
@@ -93,21 +97,21 @@ def _meter(run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtter
 
 
 def _first_chunk_s(
-    run: Run, job: Job, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int], vocoder: Any
+    run: Run, job: SynthesizeJob, corpus: PreparedCorpus, pair: tuple[PreparedUtterance, int], vocoder: Any
 ) -> float | None:
     """Seconds from phones to the first samples; None for what does not stream."""
-    model = _model(run.folder, job.spec["models"]["acoustic"], job.key, device_of(run.experiment))
+    model = _model(run.folder, job.spec.models["acoustic"], job.key, device_of(run.experiment))
     adapter = model.adapter
     if not (isinstance(adapter, Streaming) and isinstance(vocoder, StreamingVocoder)):
         return None
-    sampling, seed = job.spec["sampling"]["acoustic"], _seed(job, "acoustic", *pair)
+    sampling, seed = job.spec.sampling["acoustic"], _seed(job, "acoustic", *pair)
     items = _items(model, corpus, [pair[0]], [_text_alone(pair[0])])
     raw = collate(items, "acoustic").to(device_of(run.experiment))
 
     def start() -> Iterator[Tensor]:
         return audio_stream(
-            adapter, vocoder, corpus.norm, model(raw), Noise([seed]), sampling["temperature"],
-            **sampling.get("options", {}),
+            adapter, vocoder, corpus.norm, model(raw), Noise([seed]), sampling.temperature,
+            **sampling.options,
         )  # fmt: skip
 
     try:
@@ -117,8 +121,8 @@ def _first_chunk_s(
         return None
 
 
-def _parameter_bytes(run: Run, job: Job) -> int:
-    models = [_model(run.folder, folder, job.key, device_of(run.experiment)) for folder in job.spec["models"].values()]
+def _parameter_bytes(run: Run, job: SynthesizeJob) -> int:
+    models = [_model(run.folder, folder, job.key, device_of(run.experiment)) for folder in job.spec.models.values()]
     return sum(one.numel() * one.element_size() for model in models for one in model.sampling_parameters())
 
 
@@ -145,15 +149,15 @@ def _grouped(clips: Sequence[Any], experiment: Experiment) -> list[Sequence[Any]
     return [clips[start : start + size] for start in range(0, len(clips), size)]
 
 
-def _mels(run: Run, job: Job, corpus: PreparedCorpus, group: Group) -> list[Sampled | ClipError | None]:
+def _mels(run: Run, job: SynthesizeJob, corpus: PreparedCorpus, group: Group) -> list[Sampled | ClipError | None]:
     """Log-mels for a group; None where the recording itself is wanted, an error where sampling gave no speech."""
-    if job.spec["system"] == GROUND_TRUTH:
+    if job.spec.system == GROUND_TRUTH:
         return [None for _ in group]
-    if not job.spec["models"]:  # copy-synthesis
+    if not job.spec.models:  # copy-synthesis
         copies = [corpus.features(utterance) for utterance, _ in group]
         return [Sampled(torch.from_numpy(features.mel), features.durations) for features in copies]
     models = {role: _model(run.folder, folder, job.key, device_of(run.experiment))
-              for role, folder in job.spec["models"].items()}  # fmt: skip
+              for role, folder in job.spec.models.items()}  # fmt: skip
     try:
         return _sample(models, corpus, group, job, run.experiment.mel)
     except ClipError as error:  # an adapter gave up on one of them: which one shows where each is alone
@@ -163,7 +167,11 @@ def _mels(run: Run, job: Job, corpus: PreparedCorpus, group: Group) -> list[Samp
 
 
 def _sample(
-    models: dict[Role, SpeechModel], corpus: PreparedCorpus, group: Group, job: Job, mel_config: MelConfig
+    models: dict[Role, SpeechModel],
+    corpus: PreparedCorpus,
+    group: Group,
+    job: SynthesizeJob,
+    mel_config: MelConfig,
 ) -> list[Sampled | ClipError | None]:
     began = time.perf_counter()
     prosodies: list[Prosody] = []
@@ -204,8 +212,8 @@ def _text_alone(utterance: PreparedUtterance) -> Prosody:
     return Prosody(np.ones(count, dtype=np.int64), np.zeros(count, dtype=np.float32))
 
 
-def _seed(job: Job, role: Role, utterance: PreparedUtterance, sample: int) -> int:
-    return utterance_seed("sample", job.spec["seed"], role, job.spec["sampling"][role]["label"], utterance.id, sample)
+def _seed(job: SynthesizeJob, role: Role, utterance: PreparedUtterance, sample: int) -> int:
+    return utterance_seed("sample", job.spec.seed, role, job.spec.sampling[role].label, utterance.id, sample)
 
 
 def _draw(
@@ -213,14 +221,14 @@ def _draw(
     corpus: PreparedCorpus,
     group: Group,
     prosodies: Sequence[Prosody] | None,
-    job: Job,
+    job: SynthesizeJob,
 ) -> tuple[SampledSequence, int]:
     """One draw of a model for each clip of the group, and the calls of its generators."""
     role = model.role
     given: Sequence[Prosody | None] = prosodies or [None] * len(group)
     items = _items(model, corpus, [one for one, _ in group], given)
     device = next(model.parameters()).device
-    sampling = job.spec["sampling"][role]
+    sampling = job.spec.sampling[role]
     seeds = [_seed(job, role, utterance, sample) for utterance, sample in group]
     # Not inference_mode: energy models differentiate with respect to what they sample.
     with torch.no_grad(), CallCounter(*model.generators()) as counter:
@@ -240,13 +248,13 @@ def _items(
     return [prompt(*pair) for pair in pairs]
 
 
-def _spoken(model: SpeechModel, cond: Condition, rng: Noise, sampling: Mapping[str, Any]) -> SampledSequence:
-    return model.sample_sequence(cond, sampling["nfe"], rng, sampling["temperature"], **sampling.get("options", {}))
+def _spoken(model: SpeechModel, cond: Condition, rng: Noise, sampling: SamplingSettings) -> SampledSequence:
+    return model.sample_sequence(cond, sampling.nfe, rng, sampling.temperature, **sampling.options)
 
 
-def try_sampling(model: SpeechModel, sampling: Mapping[str, Any]) -> None:
+def try_sampling(model: SpeechModel, sampling: SamplingSettings) -> None:
     """Sample one phone of one frame where there are options: whether they fit a model, only the model knows."""
-    if not sampling.get("options"):
+    if not sampling.options:
         return
     one = np.ones(1, np.int64)
     features = np.zeros((1, Conditioner.POSITION_FEATURES), np.float32)
@@ -257,7 +265,7 @@ def try_sampling(model: SpeechModel, sampling: Mapping[str, Any]) -> None:
 
 
 def _finish_clip(
-    run: Run, job: Job, corpus: PreparedCorpus, utterance: PreparedUtterance, sample: int,
+    run: Run, job: SynthesizeJob, corpus: PreparedCorpus, utterance: PreparedUtterance, sample: int,
     result: Sampled | ClipError | None, vocoder: Any, measured: Measured | None,
 ) -> None:  # fmt: skip
     """Vocode and write one clip; its record goes last."""

@@ -28,6 +28,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ttsbench import registry
 from ttsbench.config.schema import TrainConfig
+from ttsbench.config.specs import TrainSpec
 from ttsbench.data.batching import Batches, RawBatch, collate, item
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.data.prompts import Prompting
@@ -37,7 +38,7 @@ from ttsbench.errors import TtsbenchError
 from ttsbench.interfaces import MonitoredAdapter
 from ttsbench.models.prosody_prediction import predicted_log_f0
 from ttsbench.models.speech_model import SpeechModel, load_model, save_model, utterance_seed
-from ttsbench.stages.model_cache import keep
+from ttsbench.stages.model_cache import store_model
 from ttsbench.types import Batch, Noise, Role
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -45,19 +46,19 @@ REPORT_EVERY_S = 0.5
 FINAL_RATE = 0.05  # of the learning rate, where the cosine ends
 
 
-def tasks(run: Run, job: Job) -> Sequence[Task]:
+def tasks(run: Run, job: Job[TrainSpec]) -> Sequence[Task]:
     """Training is one task."""
     return [] if (job.path(run) / "cost.json").exists() else [{}]
 
 
-def finish(run: Run, job: Job) -> None:
+def finish(run: Run, job: Job[TrainSpec]) -> None:
     """The checkpoint has served; the model may serve other runs."""
     (job.path(run) / CHECKPOINT).unlink(missing_ok=True)
     if run.experiment.compute.reuse:
-        keep(run, job)
+        store_model(run, job)
 
 
-def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+def work(run: Run, job: Job[TrainSpec], task: Task, progress: Progress) -> None:
     """Train one model."""
     from lightning.fabric import Fabric
 
@@ -71,57 +72,57 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     fabric.launch(partial(_train, run=run, job=job, progress=progress))  # its own arguments must not be frozen
 
 
-def _train(fabric: Any, run: Run, job: Job, progress: Progress) -> None:
+def _train(fabric: Any, run: Run, job: Job[TrainSpec], progress: Progress) -> None:
     trainer = Trainer(fabric, run, job)
     trainer.resume()
     trainer.run(progress)
     trainer.save()
 
 
-def build_model(run: Run, job: Job, corpus: PreparedCorpus) -> tuple[SpeechModel, dict[str, Any]]:
+def build_model(run: Run, job: Job[TrainSpec], corpus: PreparedCorpus) -> tuple[SpeechModel, dict[str, Any]]:
     """A model at its first step, a function of the seed alone: the shared conditioner starts equal for all objectives.
 
     With ``start_from`` that is what one model learnt beforehand, in all networks that have its shape.
     """
     spec = job.spec
-    channels = run.experiment.mel.n_mels if spec["role"] == "acoustic" else 2
+    channels = run.experiment.mel.n_mels if spec.role == "acoustic" else 2
     shape = {"n_phones": len(corpus.phones), "n_speakers": len(corpus.speakers), "channels": channels}
-    sources = {name: load_model(run.folder / folder, run.folder) for name, folder in spec["sources"].items()}
+    sources = {name: load_model(run.folder / folder, run.folder) for name, folder in spec.sources.items()}
     with torch.random.fork_rng():
-        torch.manual_seed(spec["seed"])
-        model = SpeechModel(spec["adapter"], spec["options"], spec["role"], run.experiment.model, shape, sources)
-    if spec.get("start"):
-        model.initialise_from(load_model(run.folder / spec["start"], run.folder))
-    description = {**spec, "size": run.experiment.model.model_dump(), "shape": shape}
+        torch.manual_seed(spec.seed)
+        model = SpeechModel(spec.adapter, spec.options, spec.role, run.experiment.model, shape, sources)
+    if spec.start:
+        model.initialise_from(load_model(run.folder / spec.start, run.folder))
+    description = {**spec.description(), "size": run.experiment.model.model_dump(), "shape": shape}
     return model, description
 
 
-def _conditioned(corpus: PreparedCorpus, run: Run, job: Job) -> PreparedCorpus:
+def _conditioned(corpus: PreparedCorpus, run: Run, job: Job[TrainSpec]) -> PreparedCorpus:
     """The corpus with the log-F0 that a prosody model predicts, where the model is to be trained on that.
 
     Durations stay the recording's: the frames of the target follow them. One draw serves the whole training.
     """
-    given = job.spec.get("conditioned_on")
-    if given is None:
+    predicted = job.spec.predicted_prosody
+    if predicted is None:
         return corpus
-    model = load_model(run.folder / given["model"], run.folder)
+    model = load_model(run.folder / predicted.model, run.folder)
     utterances = [*corpus.split("train"), *corpus.split("valid")]
-    return corpus.with_log_f0(predicted_log_f0(model, corpus, utterances, job.spec["seed"], given))
+    return corpus.with_log_f0(predicted_log_f0(model, corpus, utterances, job.spec.seed, predicted.sampling))
 
 
 class Trainer:
     """The loop and its state."""
 
-    def __init__(self, fabric: Any, run: Run, job: Job) -> None:
+    def __init__(self, fabric: Any, run: Run, job: Job[TrainSpec]) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
-        self._fabric, self._folder, self._seed = fabric, job.path(run), int(job.spec["seed"])
-        self._role: Role = job.spec["role"]
+        self._fabric, self._folder, self._seed = fabric, job.path(run), job.spec.seed
+        self._role: Role = job.spec.role
         self._config: TrainConfig = getattr(run.experiment.train, self._role)
-        self._config = self._config.model_copy(update=job.spec.get("budget", {}))
-        info = registry.trainable(job.spec["adapter"]).info
+        self._config = self._config.model_copy(update=dict(job.spec.budget))
+        info = registry.trainable(job.spec.adapter).info
         self._rates = info.learning_rates
         self._checkpoint_s = run.experiment.compute.checkpoint_s
-        corpus = PreparedCorpus(run.folder / "prepare").with_share(job.spec.get("data_share", 1.0))
+        corpus = PreparedCorpus(run.layout.prepare).with_share(job.spec.data_share)
         corpus = _conditioned(corpus, run, job)
         config = self._config
         reach = run.experiment.model.encoder_reach

@@ -12,6 +12,7 @@ from typing import Any
 
 from ttsbench import registry
 from ttsbench.audio.wav import read, resample
+from ttsbench.config.specs import TranscribeSpec
 from ttsbench.engine.isolation import Crashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, read_json, write_json
@@ -28,22 +29,22 @@ def clip_key(id_: str, sample: int) -> str:
     return f"{id_}#{sample}"
 
 
-def tasks(run: Run, job: Job) -> Sequence[Task]:
+def tasks(run: Run, job: Job[TranscribeSpec]) -> Sequence[Task]:
     """Chunks of clips without a transcript."""
     ids = [utterance.id for utterance in evaluated_utterances(run.folder)]
-    clips = [(id_, sample) for sample in range(job.spec["samples"]) for id_ in ids]
+    clips = [(id_, sample) for sample in range(job.spec.samples) for id_ in ids]
     chunks = [clips[start : start + CHUNK] for start in range(0, len(clips), CHUNK)]
     return [{"clips": chunk} for chunk in chunks if not _part(job.path(run), chunk).exists()]
 
 
-def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
+def work(run: Run, job: Job[TranscribeSpec], task: Task, progress: Progress) -> None:
     """Transcribe a chunk."""
     part = _part(job.path(run), task["clips"])
     found: dict[str, dict[str, str]] = {}
     with caller(part.with_suffix(".started")) as call:
         for done, (id_, sample) in enumerate(task["clips"]):
             try:
-                found[clip_key(id_, sample)] = call(_transcribe, run, run.folder / job.spec["wavs"], id_, sample)
+                found[clip_key(id_, sample)] = call(_transcribe, run, run.folder / job.spec.wavs, id_, sample)
             except Crashed:
                 name = run.experiment.transcriber.name
                 found[clip_key(id_, sample)] = {"error": f"the recogniser '{name}' crashed on this clip"}
@@ -51,7 +52,7 @@ def work(run: Run, job: Job, task: Task, progress: Progress) -> None:
     write_json(part, found)
 
 
-def finish(run: Run, job: Job) -> None:
+def finish(run: Run, job: Job[TranscribeSpec]) -> None:
     """Merge the parts."""
     merged: dict[str, Any] = {}
     for part in sorted((job.path(run) / "parts").glob("*.json")):

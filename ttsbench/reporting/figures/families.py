@@ -8,9 +8,9 @@ from typing import Any
 
 from ttsbench import registry
 from ttsbench.config.schema import ORACLE, AdapterConfig, Experiment
+from ttsbench.config.systems import sampling_settings, systems
 from ttsbench.interfaces import RefiningAdapter
 from ttsbench.models.speech_model import SpeechModel
-from ttsbench.pipeline.plan import sampling_of, systems
 
 LEAST = 3  # settings that make a sweep
 
@@ -44,9 +44,9 @@ def find_sweeps(experiment: Experiment) -> list[Sweep]:
 def _settings(experiment: Experiment, label: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """How a label is sampled, and how its adapter is where nothing is said."""
     adapter = experiment.adapters[label].adapter
-    own, sampling = registry.sampling_options(adapter), sampling_of(experiment, label)
+    own, sampling = registry.sampling_options(adapter), sampling_settings(experiment, label)
     default = {"temperature": AdapterConfig().temperature, "nfe": registry.load("adapters", adapter).info.nfe[0], **own}
-    return {**own, **sampling.pop("options", {}), **sampling}, default
+    return {**own, **sampling.options, "nfe": sampling.nfe, "temperature": sampling.temperature}, default
 
 
 def _numbers(experiment: Experiment, label: str) -> dict[str, float]:

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ttsbench.config.schema import Experiment
+from ttsbench.config.systems import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.evaluation.metric_rows import MetricRows
-from ttsbench.pipeline.evaluation_plan import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.reporting.tables import Heading, heading
 
 FEW = 8  # systems that a legend tells apart one by one

@@ -15,10 +15,10 @@ from ttsbench.audio.mel import log_mel, magnitudes
 from ttsbench.audio.pitch import F0_MAX, F0_MIN, frame_f0
 from ttsbench.audio.wav import read, resample
 from ttsbench.config.schema import MelConfig
+from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances
-from ttsbench.pipeline.evaluation_plan import GROUND_TRUTH
 from ttsbench.reporting.figures.run import Drawing, FinishedRun
 from ttsbench.reporting.figures.style import PAGE_INCHES, styled
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ttsbench.config.schema import pair
-from ttsbench.pipeline.evaluation_plan import COPY_SYNTHESIS
+from ttsbench.config.systems import COPY_SYNTHESIS
 from ttsbench.reporting.figures.families import Sweep, find_sweeps, refined
 from ttsbench.reporting.figures.run import Drawing, FinishedRun
 from ttsbench.reporting.figures.style import (

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
-from ttsbench.pipeline.folder_plan import REQUEST
 from ttsbench.reporting.page.table import PageTable
 
 
@@ -22,7 +22,7 @@ def sentence(folder: Path, table: PageTable, provenance: Mapping[str, Any]) -> s
     """Corpus, utterances, systems, seeds, draws, device and day, as far as the folder tells."""
     path = folder / "experiment.json"
     experiment = read_json(path) if path.exists() else {}
-    scored_folders = (folder / REQUEST).exists()
+    scored_folders = RunLayout(folder).compares_folders
     first = [*_material(experiment, provenance, table, scored_folders), _count(len(table.models), "system")]
     if not scored_folders:
         first += _effort(experiment, provenance)

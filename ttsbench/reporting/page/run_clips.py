@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from ttsbench.config.loading import validate
 from ttsbench.config.schema import Experiment
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
-from ttsbench.pipeline.folder_plan import REQUEST
 from ttsbench.stages.transcribe import TRANSCRIPTS, clip_key
 
 Key = tuple[int, int]  # training seed, number of the draw
@@ -39,7 +39,7 @@ class RunClips:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.experiment: Experiment = validate(read_json(folder / "experiment.json"), str(folder / "experiment.json"))
-        self.handed_in = (folder / REQUEST).exists()
+        self.handed_in = RunLayout(folder).compares_folders
         self._transcripts: dict[Path, Mapping[str, Mapping[str, str]]] = {}
 
     def audio(self, who: Who) -> Path:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from ttsbench.config.systems import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.evaluation.metric_rows import Cell
-from ttsbench.pipeline.evaluation_plan import COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.reporting.page.marks import read_marks
 from ttsbench.reporting.tables import decimals, interval, scaled
 
