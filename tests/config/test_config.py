@@ -139,11 +139,11 @@ def test_a_cycle_is_named(write):
 def test_a_missing_file_suggests_another(write, tmp_path):
     path = write("mine", BASE)
     assert "Did you mean 'mine'?" in refusal(path.with_name("mien.yaml"))
-    assert "No experiment at" in refusal(tmp_path / "nowhere" / "mine.yaml")
+    assert "There is no experiment" in refusal(tmp_path / "nowhere" / "mine.yaml")
     assert "Did you mean 'base'?" in refusal(write("typo", {"base": "bas.yaml"}))
 
 
-@pytest.mark.parametrize(("text", "words"), [("- a\n- b\n", "holds no mapping"), ("", "holds no mapping"),
+@pytest.mark.parametrize(("text", "words"), [("- a\n- b\n", "is not a mapping"), ("", "is not a mapping"),
                                             ("a: [1\nb: 2", "cannot be read as YAML"),
                                             ("a: !!python/object:os.system {}", "cannot be read as YAML")])  # fmt: skip
 def test_what_is_no_mapping_is_refused(write, text, words):
@@ -215,7 +215,7 @@ def test_an_unknown_name_gets_a_suggestion(write, override, words):
         ("seeds=[1, 2, 1]", "seeds must differ, got [1, 2, 1]"),
         ("name=../up", "name: "),
         ("statistics.level=2", "statistics.level: "),
-        ("adapters.l1.nfe=4", "The adapter 'l1' samples in 1 function evaluation; nfe 4 is not one."),
+        ("adapters.l1.nfe=4", "The adapter 'l1' samples in 1 function evaluation; nfe 4 is not possible."),
         ("adapters.sled.sampling.guidance=2", "guidance 2 needs a network that has learnt to do without its condition"),
         ("vocoder.options.iterations=0", "iterations must be at least 1"),
         ("vocoder.options.iterations=[a", "is not YAML"),
@@ -238,11 +238,11 @@ def test_every_finding_is_told(write):
     ("override", "words"),
     [
         ("table.metrics=[mcd, nfr]", "table.metrics: 'nfr' is no metric of this experiment. Did you mean 'nfe'?"),
-        ("table.metrics=[mcd, mcd]", "table.metrics: a name stands there twice"),
+        ("table.metrics=[mcd, mcd]", "table.metrics: a name is listed twice"),
         ("table.systems=[l1+oracel]", "table.systems: 'l1+oracel' is no row of this experiment. Did you mean"),
         ("table.titles={l3+oracle: x}", "table.titles: 'l3+oracle' is no row, family or metric of this experiment."),
         ("table.titles={mcd: [x]}", "table.titles.mcd: Input should be a valid string"),
-        ("table.titles={l1+oracle: l2+oracle}", "table.titles: two rows are called 'l2+oracle'"),
+        ("table.titles={l1+oracle: l2+oracle}", "table.titles: two rows have the title 'l2+oracle'"),
         ("table.columns=[mcd]", "Unknown key 'table.columns'. Known: metrics, systems, titles."),
     ],
 )

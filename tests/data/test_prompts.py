@@ -152,5 +152,5 @@ def test_an_unseen_speaker_speaks_from_a_prompt_and_streams(tmp_path, monkeypatc
 def test_a_table_of_speakers_knows_nobody_new(tmp_path):
     source = tiny_corpus(tmp_path / "corpus", 12)
     corpus = {"name": "folder", "path": str(source), "test": 4, "valid": 2, "held_out_speakers": ["s1"]}
-    with pytest.raises(ConfigError, match="'l1' tells speakers by what it learnt of them"):
+    with pytest.raises(ConfigError, match="'l1' has one embedding per training speaker"):
         check_experiment(tiny_experiment(source, corpus=corpus, adapters={"l1": {}}))
