@@ -1,30 +1,29 @@
-"""Divergence of a system's prosody from the distribution that the `espeak` corpus was drawn from.
+"""Divergence of a system's prosody from the known distribution of the `espeak` corpus.
 
-On that corpus the truth is no sample but a density (``ttsbench.data.espeak.prosody``): each phrase drew its log pitch
-from two modes and its log rate from a normal distribution, both truncated, whatever the text. So a system that speaks
-its test sentences is compared with the density itself, and no reference keeps a system from 0 by being finite.
+The distribution of prosody in that corpus is a known density (``ttsbench.data.espeak.prosody``). Each phrase draws its
+log pitch from two modes and its log rate from a normal distribution, both truncated, independently of the text. A
+system is compared with the density itself, so no finite reference sample limits the result.
 
-What is taken is the Jensen-Shannon divergence (``ttsbench.audio.histogram``, in bits, 0 to 1) of the histogram of a
-system's phrases from the density integrated over the same bins, both relative to the speaker's own base, so that
-speakers can be put together. A phrase of the clip is read against the same words of its reference, rendered at a known
-pitch p and rate r. With f, f' the median F0 and d, d' the durations of reference and clip,
+The metric is the Jensen-Shannon divergence (``ttsbench.audio.histogram``, in bits, 0 to 1) between the histogram of a
+system's phrases and the density integrated over the same bins, both relative to the speaker's base, so that speakers
+can be pooled. A phrase of the clip is measured against the same words of its reference, which was rendered at a known
+pitch p and rate r. With the median F0 f, f' and the durations d, d' of reference and clip,
 
     log pitch = log p + log f' - log f              log rate = log r + (log d - log d') / .889
 
-Measured on the default corpus, over the 348 ordered pairs of renderings of one text: duration goes with rate to the
-power of -.889, and then the rate read off another rendering errs by a standard deviation of .017; the pitch errs by
-less than .008 in half and less than .032 in nine tenths of all, as a standard deviation of .02 would have the latter.
-The density is first convolved with these errors. (The median F0 by itself misses the drawn pitch by .037, much of it
-the text's doing and the same in all its renderings. The few sentences of a test set do not average that out: by it the
-recordings themselves were at three times the floor.)
+The exponent and the errors were measured over the 348 ordered pairs of renderings of one text in the default corpus.
+The standard deviation of the error is .017 for the rate. The error of the pitch is below .008 in half and below .032 in
+nine tenths of the pairs, which corresponds to a standard deviation of .02. The density is convolved with these errors.
+The median F0 alone would miss the drawn pitch by .037, mostly because of the text; this error does not average out over
+the few sentences of a test set, and the recordings themselves were at three times the floor.
 
-A phrase is found by its phones: they are those of the reference, silence aside, and where the reference's phrases lie
-is in the attributes of the utterance. Pauses do not tell phrases apart, since espeak-ng also pauses within some. A clip
-whose phones are not those of the reference is refused with ``MeasurementError``, as are empty and silent clips; to a
-corpus without attributes the question does not apply (``NotApplicable``).
+Phrases are located by their phones: the clip must have the phones of the reference, silence aside, and the attributes
+of the utterance hold the extent of the reference's phrases. Pauses cannot separate phrases, since espeak-ng also pauses
+within some. Raises ``MeasurementError`` for a clip with other phones than the reference and for empty or silent clips,
+and ``NotApplicable`` for a corpus without these attributes.
 
-``floor`` is the mean divergence of as many phrases drawn from the density itself. To second order it is
-(K - 1) / (8 n ln 2) for n phrases and K bins, half of what two samples have.
+``floor`` is the mean divergence of an equal number of phrases drawn from the density. To second order it is
+(K - 1) / (8 n ln 2) for n phrases and K bins, half of the value for two samples.
 """
 
 from __future__ import annotations
@@ -45,10 +44,10 @@ from ttsbench.data.espeak.prosody import SPEAKERS, TRUNCATION, ProsodyDistributi
 from ttsbench.errors import MeasurementError, NotApplicable
 from ttsbench.types import Behaviour, Clip, MetricInfo, Phone
 
-PITCH_ERROR = 0.02  # log F0; see the top of this file for these three
+PITCH_ERROR = 0.02  # log F0; these three are explained at the top of this file
 RATE_ERROR = 0.017
 DURATION_EXPONENT = 0.889
-SAMPLES = 200  # drawn for a floor
+SAMPLES = 200  # random draws for a floor
 STEPS = 400  # of the integral over the truncated normal distribution
 
 Values = NDArray[np.float64]
@@ -56,7 +55,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Span:
-    """Where a phrase lies in a clip, in seconds."""
+    """The extent of a phrase in a clip, in seconds."""
 
     start_s: float
     end_s: float
@@ -64,7 +63,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Phrase:
-    """One phrase: what the reference was rendered with, and where it lies in clip and reference."""
+    """One phrase: the parameters of the reference, and the extent of the phrase in clip and reference."""
 
     pitch_hz: float
     rate_wpm: float
@@ -73,34 +72,38 @@ class Phrase:
 
 
 def phrases(clip: Clip, reference: Clip) -> list[Phrase]:
-    """The phrases of a clip. Raises ``NotApplicable`` and ``MeasurementError`` as the top of this file says."""
-    known: Sequence[dict[str, float]] = clip.attributes.get("phrases", ())
-    if not known or clip.speaker not in SPEAKERS:
-        raise NotApplicable(f"the distribution that the prosody of utterance {clip.id!r} came from is not known")
-    said, told = speech_phones(clip), speech_phones(reference)
-    if [phone.label for phone in said] != [phone.label for phone in told]:
+    """Return the phrases of a clip; raises ``NotApplicable`` and ``MeasurementError`` as described above."""
+    rendered: Sequence[dict[str, float]] = clip.attributes.get("phrases", ())
+    if not rendered or clip.speaker not in SPEAKERS:
+        raise NotApplicable(f"the distribution of the prosody of utterance {clip.id!r} is not known")
+    own, expected = speech_phones(clip), speech_phones(reference)
+    if [phone.label for phone in own] != [phone.label for phone in expected]:
         raise MeasurementError(
-            f"the {len(said)} phones of clip {clip.id!r} are not the {len(told)} of its reference, so that its phrases "
-            "cannot be found; time the phones of the reference in it"
+            f"the {len(own)} phones of clip {clip.id!r} are not the {len(expected)} of its reference, so its phrases "
+            "cannot be located; align the phones of the reference to the clip"
         )
-    return [_phrase(one, said, told, clip.id) for one in known]
+    return [_phrase(phrase, own, expected, clip.id) for phrase in rendered]
 
 
-def _phrase(known: dict[str, float], said: Sequence[Phone], told: Sequence[Phone], id_: str) -> Phrase:
-    """One phrase, from its attributes, the phones of the clip and those of the reference, which correspond."""
-    start_s, end_s = known["start_s"], known["end_s"]
-    inside = [index for index, phone in enumerate(told) if start_s <= (phone.start_s + phone.end_s) / 2 < end_s]
+def _phrase(rendered: dict[str, float], own: Sequence[Phone], expected: Sequence[Phone], id_: str) -> Phrase:
+    """Return a phrase from its attributes and the corresponding phones of clip and reference."""
+    start_s, end_s = rendered["start_s"], rendered["end_s"]
+    inside = [index for index, phone in enumerate(expected) if start_s <= (phone.start_s + phone.end_s) / 2 < end_s]
     if not inside:
         raise MeasurementError(
-            f"no phone of the reference of clip {id_!r} lies from {start_s:g} to {end_s:g} s, where it should have a "
+            f"no phone of the reference of clip {id_!r} lies from {start_s:g} to {end_s:g} s, the extent of a "
             "phrase; prepare the corpus again"
         )
-    clip, reference = (Span(phones[inside[0]].start_s, phones[inside[-1]].end_s) for phones in (said, told))
-    return Phrase(known["pitch"], known["rate"], clip, reference)
+    clip, reference = (Span(phones[inside[0]].start_s, phones[inside[-1]].end_s) for phones in (own, expected))
+    return Phrase(rendered["pitch"], rendered["rate"], clip, reference)
 
 
 def integrated(centres: Sequence[float], std: float, error: float, bins: Bins) -> Values:
-    """Probability of each bin (K,) under normal modes of equal weight, truncated, convolved with a normal error."""
+    """Return the probability of each bin (K,) for equally weighted truncated normal modes with a normal error.
+
+    >>> integrated([0.0], std=0.1, error=0.001, bins=Bins(-0.1, 0.1, 2)).round(3).tolist()
+    [0.5, 0.5]
+    """
     z = (np.arange(STEPS) + 0.5) / STEPS * 2 * TRUNCATION - TRUNCATION
     weight = np.exp(-0.5 * z**2) / np.exp(-0.5 * z**2).sum() / len(centres)
     edges = bins.inner_edges[:, None]
@@ -110,7 +113,7 @@ def integrated(centres: Sequence[float], std: float, error: float, bins: Bins) -
 
 
 class _Known(ABC):
-    """What the two share. Rows are the counts of a clip's phrases in K bins, and how many were to be expected there."""
+    """The part that both metrics share. Rows hold counts of phrases in K bins and expected counts."""
 
     bins: Bins
 
@@ -119,40 +122,40 @@ class _Known(ABC):
 
     @abstractmethod
     def _value(self, clip: Clip, reference: Clip, phrase: Phrase, prosody: ProsodyDistribution) -> float:
-        """The value of a phrase, relative to the speaker's base."""
+        """Return the value of a phrase relative to the speaker's base."""
 
     @abstractmethod
     def _probabilities(self, prosody: ProsodyDistribution) -> Values:
-        """The known probability of each bin, (K,)."""
+        """Return the known probability of each bin, (K,)."""
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Counts of the clip's phrases, and of as many by the known distribution; raises as ``phrases`` does."""
+        """Return the counts of the clip's phrases and the expected counts; raises like ``phrases``."""
         require_usable(clip, reference)
-        spoken = phrases(clip, reference)
+        measured = phrases(clip, reference)
         prosody = SPEAKERS[clip.speaker].prosody
-        values = [self._value(clip, reference, phrase, prosody) for phrase in spoken]
+        values = [self._value(clip, reference, phrase, prosody) for phrase in measured]
         counts = self.bins.histogram(np.array(values)[:, None])[0]
-        return (*counts.tolist(), *(len(spoken) * self._probabilities(prosody)).tolist())
+        return (*counts.tolist(), *(len(measured) * self._probabilities(prosody)).tolist())
 
     def reduce(self, rows: Values) -> float:
-        """Divergence in bits of the summed counts, rows (n, 2 K)."""
+        """Return the divergence in bits of the summed counts, rows (n, 2 K)."""
         counts, known = rows.sum(axis=0).reshape(2, -1)
         return float(jensen_shannon(counts, known))
 
     def reduce_weighted(self, rows: Values, weights: Values) -> Values:
-        """The same for each row of weights (R, n)."""
+        """Return the divergence for each row of weights (R, n)."""
         counts = (weights @ rows).reshape(len(weights), 2, -1)
         return jensen_shannon(counts[:, 0], counts[:, 1])
 
     def floor(self, rows: Values, rng: np.random.Generator) -> float:
-        """Mean divergence in bits of as many phrases drawn from the known distribution."""
+        """Return the mean divergence in bits of as many phrases drawn from the known distribution."""
         counts, known = rows.sum(axis=0).reshape(2, -1)
         drawn = rng.multinomial(round(counts.sum()), known / known.sum(), size=SAMPLES)
         return float(jensen_shannon(drawn.astype(np.float64), known).mean())
 
 
 class KnownLogF0Divergence(_Known):
-    """Divergence of the log pitch of phrases from the known mixture; bins of .05 keep its modes, .28 apart, apart."""
+    """Divergence of the log pitch of phrases from the known mixture; bins of .05 resolve its modes, .28 apart."""
 
     bins = Bins(-0.4, 0.05, 16)
 
@@ -174,8 +177,8 @@ class KnownLogF0Divergence(_Known):
         )
 
     def _value(self, clip: Clip, reference: Clip, phrase: Phrase, prosody: ProsodyDistribution) -> float:
-        moved = _median_log_f0(clip, phrase.clip) - _median_log_f0(reference, phrase.reference)
-        return float(np.log(phrase.pitch_hz / prosody.base_pitch_hz)) + moved
+        difference = _median_log_f0(clip, phrase.clip) - _median_log_f0(reference, phrase.reference)
+        return float(np.log(phrase.pitch_hz / prosody.base_pitch_hz)) + difference
 
     def _probabilities(self, prosody: ProsodyDistribution) -> Values:
         return integrated([-prosody.register_log, prosody.register_log], prosody.pitch_std, PITCH_ERROR, self.bins)
@@ -186,7 +189,7 @@ def _median_log_f0(clip: Clip, span: Span) -> float:
     if len(voiced) * FRAME_S <= LEAST_VOICED * _duration_s(span):
         raise MeasurementError(
             f"less than {LEAST_VOICED:.0%} of clip {clip.id!r} is voiced from {span.start_s:.2f} to {span.end_s:.2f} "
-            "s, a whole phrase; listen to it, its voicing is lost"
+            "s, a whole phrase; listen to it: its voicing is lost"
         )
     return float(np.median(voiced))
 
@@ -213,8 +216,8 @@ class KnownRateDivergence(_Known):
         )
 
     def _value(self, clip: Clip, reference: Clip, phrase: Phrase, prosody: ProsodyDistribution) -> float:
-        shorter = np.log(_duration_s(phrase.reference) / _duration_s(phrase.clip))
-        return float(np.log(phrase.rate_wpm / prosody.base_rate_wpm) + shorter / DURATION_EXPONENT)
+        log_ratio = np.log(_duration_s(phrase.reference) / _duration_s(phrase.clip))
+        return float(np.log(phrase.rate_wpm / prosody.base_rate_wpm) + log_ratio / DURATION_EXPONENT)
 
     def _probabilities(self, prosody: ProsodyDistribution) -> Values:
         return integrated([0.0], prosody.rate_std, RATE_ERROR, self.bins)

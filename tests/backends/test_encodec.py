@@ -30,7 +30,7 @@ def voice():
     return speechlike(0.7, sample_rate=RATE)
 
 
-def test_it_is_what_its_configuration_says(codec):
+def test_properties_match_the_configuration(codec):
     assert (codec.sample_rate, codec.frame_rate, codec.channels) == (RATE, RATE / HOP, 16)
 
 
@@ -41,7 +41,7 @@ def test_a_latent_for_every_frame_and_samples_for_every_latent(codec, voice, len
     assert codec.decode(latents).shape == (len(latents) * HOP,)
 
 
-def test_latents_are_sums_of_what_the_codebooks_say(codec, voice, folder):
+def test_latents_are_sums_of_codebook_embeddings(codec, voice, folder):
     """Entry by entry from the codebooks, in the order of the codes."""
     from transformers import EncodecModel
 
@@ -54,7 +54,7 @@ def test_latents_are_sums_of_what_the_codebooks_say(codec, voice, folder):
     torch.testing.assert_close(codec.encode(voice), expected)
 
 
-def test_decoding_is_what_the_model_itself_makes_of_the_codes(codec, voice, folder):
+def test_decoding_agrees_with_the_model(codec, voice, folder):
     from transformers import EncodecModel
 
     model = EncodecModel.from_pretrained(folder).eval()
@@ -64,12 +64,12 @@ def test_decoding_is_what_the_model_itself_makes_of_the_codes(codec, voice, fold
     torch.testing.assert_close(found[: len(whole)], whole.clamp(-1, 1), rtol=0, atol=1e-5)
 
 
-def test_fewer_bits_fewer_codebooks(folder, voice):
+def test_a_lower_bandwidth_uses_fewer_codebooks(folder, voice):
     coarse, fine = (Encodec(str(folder), bandwidth=bandwidth).encode(voice) for bandwidth in (1.5, 6.0))
     assert not torch.allclose(coarse, fine)
 
 
-def test_the_same_twice_and_no_global_generator(codec, voice):
+def test_encoding_is_deterministic_and_leaves_global_generators_alone(codec, voice):
     before = torch.random.get_rng_state()
     first = codec.decode(codec.encode(voice))
     assert torch.equal(first, codec.decode(codec.encode(voice)))
@@ -77,15 +77,15 @@ def test_the_same_twice_and_no_global_generator(codec, voice):
     assert np.isfinite(first.numpy()).all()
 
 
-def test_what_does_not_fit_gets_a_sentence(folder, tmp_path):
-    with pytest.raises(ConfigError, match=r"bandwidth 7 is none of .* 1\.5, 3, 6, 12, 24 kbit/s"):
+def test_unsuitable_models_are_refused(folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"bandwidth 7 is not supported by .* 1\.5, 3, 6, 12, 24 kbit/s"):
         Encodec(str(folder), bandwidth=7.0).require()
     save_encodec(tmp_path / "stereo", audio_channels=2)
     with pytest.raises(ConfigError, match="codes 2 audio channels"):
         Encodec(str(tmp_path / "stereo")).require()
 
 
-def test_absent_weights_are_told_with_what_serves_instead(tmp_path, monkeypatch, folder):
+def test_absent_weights_are_reported_with_an_alternative(tmp_path, monkeypatch, folder):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     codec = registry.load("codecs", "encodec")()
     assert "run 'hf download facebook/encodec_24khz'" in missing(codec)

@@ -27,7 +27,7 @@ def log_mel():
     return torch.randn(23, MEL.n_mels, generator=torch.Generator().manual_seed(3)) - 4
 
 
-def test_samples_are_those_of_speechbrains_own_decoding_half_a_hop_later(tiny, log_mel):
+def test_samples_agree_with_speechbrain_half_a_hop_later(tiny, log_mel):
     folder, network = tiny
     found = HifiGan(MEL, model=str(folder)).synthesize(log_mel)
     assert found.shape == (23 * MEL.hop_length,)
@@ -37,7 +37,7 @@ def test_samples_are_those_of_speechbrains_own_decoding_half_a_hop_later(tiny, l
     assert found.abs().max() > 1e-4
 
 
-def test_a_name_is_looked_for_where_the_hub_keeps_it(tiny, log_mel, tmp_path, monkeypatch):
+def test_a_name_is_resolved_in_the_hub_cache(tiny, log_mel, tmp_path, monkeypatch):
     folder, _ = tiny
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match=f"hf download {NAME}.*griffin_lim works without it"):
@@ -63,9 +63,9 @@ def test_other_mels_are_refused(settings, what, tmp_path):
 
 @pytest.mark.parametrize(("old", "new"), [("resblock_kernel_sizes: [3]", "resblock_kernel_sizes: [5]"),
                                           ("generator: !new", "other: !new"), ("32", "[")])  # fmt: skip
-def test_files_that_make_no_generator_are_refused(old, new, tmp_path, log_mel):
+def test_files_of_another_model_are_refused(old, new, tmp_path, log_mel):
     tinyhub.save_hifigan(tmp_path / "broken")
     path = tmp_path / "broken" / "hyperparams.yaml"
     path.write_text(path.read_text().replace(old, new))
-    with pytest.raises(ConfigError, match="holds no HiFi-GAN"):
+    with pytest.raises(ConfigError, match="does not hold a HiFi-GAN"):
         HifiGan(MEL, model=str(tmp_path / "broken")).synthesize(log_mel)

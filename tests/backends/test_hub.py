@@ -35,7 +35,7 @@ def wavlm(tmp_path_factory):
     return folder
 
 
-def test_the_cache_is_where_the_hubs_own_tools_have_it(monkeypatch, cache, tmp_path):
+def test_the_cache_folder_is_that_of_the_hub_tools(monkeypatch, cache, tmp_path):
     from huggingface_hub import constants
 
     assert hub.cache_folder() == cache
@@ -47,7 +47,7 @@ def test_the_cache_is_where_the_hubs_own_tools_have_it(monkeypatch, cache, tmp_p
     assert constants.HF_HUB_CACHE.endswith("hub")
 
 
-def test_a_name_finds_the_snapshot_that_main_names(wavlm, cache):
+def test_a_name_resolves_to_the_snapshot_of_main(wavlm, cache):
     from huggingface_hub import snapshot_download
 
     source = HubModel(NAME, "mcd")
@@ -62,7 +62,7 @@ def test_a_name_finds_the_snapshot_that_main_names(wavlm, cache):
     assert load(HubModel(NAME, "mcd"), "AutoModelForAudioXVector", "AutoFeatureExtractor")[0] is model
 
 
-def test_half_precision_files_are_computed_in_full(wavlm, tmp_path):
+def test_half_precision_weights_are_loaded_in_float32(wavlm, tmp_path):
     from transformers import WavLMForXVector
 
     WavLMForXVector.from_pretrained(wavlm).half().save_pretrained(tmp_path / "half")
@@ -70,7 +70,7 @@ def test_half_precision_files_are_computed_in_full(wavlm, tmp_path):
     assert load(HubModel(str(tmp_path / "half"), "mcd"), "AutoModel", "AutoFeatureExtractor")[0].dtype == torch.float32
 
 
-def test_a_folder_is_told_from_another_by_what_it_holds(wavlm, tmp_path):
+def test_folders_have_fingerprints_of_their_content(wavlm, tmp_path):
     tinyhub.save_wavlm(tmp_path / "tiny wavlm", head="xvector", seed=1)
     ours, other = HubModel(str(wavlm), "mcd"), HubModel(str(tmp_path / "tiny wavlm"), "mcd")
     assert ours.label.startswith("tiny_wavlm@") and " " not in ours.label
@@ -79,7 +79,7 @@ def test_a_folder_is_told_from_another_by_what_it_holds(wavlm, tmp_path):
 
 
 @pytest.mark.parametrize("metric", [EcapaSimilarity, WavlmSimilarity, SpeechBertF1, Utmosv2])
-def test_without_weights_a_plugin_is_built_and_refuses(metric, cache, monkeypatch):
+def test_a_plugin_without_weights_can_be_built_and_refuses(metric, cache, monkeypatch):
     monkeypatch.setattr("metrics.perceptual.find_spec", lambda name: name)
     plugin = metric()
     assert isinstance(plugin, NeedsModel) and "@absent" in plugin.info.signature
@@ -96,14 +96,14 @@ def test_without_weights_a_transcriber_names_pocketsphinx(transcriber, cache):
         transcriber(["word"]).require()
 
 
-def test_what_serves_instead_is_registered_and_needs_nothing():
+def test_alternatives_are_registered_and_need_no_weights():
     for metric in (EcapaSimilarity(), WavlmSimilarity(), SpeechBertF1(), Utmosv2()):
         instead = missing(metric).split(" works without it")[0].split()[-1]
         assert missing(registry.load("metrics", instead)()) == ""
     assert not isinstance(SpeakerSimilarity(), NeedsModel)
 
 
-def test_a_download_that_broke_off_is_incomplete(wavlm, cache):
+def test_an_interrupted_download_is_incomplete(wavlm, cache):
     snapshot = tinyhub.publish(wavlm, cache, NAME)
     (snapshot / "model.safetensors").unlink()
     with pytest.raises(ConfigError, match=r"lacks model\.safetensors or .* in .*hf download"):
@@ -115,24 +115,24 @@ def test_a_download_that_broke_off_is_incomplete(wavlm, cache):
 
 def test_a_model_of_another_kind_is_refused_before_it_is_loaded(wavlm, tmp_path):
     tinyhub.save_wavlm(tmp_path / "bare")
-    with pytest.raises(ConfigError, match=r"is WavLMModel, and one whose kind ends in ForXVector"):
+    with pytest.raises(ConfigError, match=r"is WavLMModel, but a kind that ends in ForXVector"):
         WavlmSimilarity(model=str(tmp_path / "bare")).require()
     WavlmSimilarity(model=str(wavlm)).require()
     with pytest.raises(ConfigError, match="ForCTC"):
         HubertCtc([], model=str(wavlm)).require()
 
 
-def test_weights_that_are_not_there_are_never_made_up(wavlm, tmp_path):
+def test_missing_weights_are_refused(wavlm, tmp_path):
     """transformers would fill the head with random numbers and go on."""
     tinyhub.save_wavlm(tmp_path / "bare")
     config = json.loads((tmp_path / "bare" / "config.json").read_text())
     config["architectures"] = ["WavLMForXVector"]
     (tmp_path / "bare" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match=r"do not make a WavLMForXVector: \d+ are not there, such as "):
+    with pytest.raises(ConfigError, match=r"are not those of a WavLMForXVector: \d+ are missing, such as "):
         load(HubModel(str(tmp_path / "bare"), "mcd"), "AutoModelForAudioXVector", "AutoFeatureExtractor")
 
 
-def test_weights_are_never_pickled_objects(wavlm, tmp_path):
+def test_pickled_objects_are_refused(wavlm, tmp_path):
     """In PyTorch's own format too: what is not a tensor is not read, and its code is not run."""
     import shutil
 
@@ -169,7 +169,7 @@ def test_loading_and_running_leave_the_global_generators_alone(wavlm):
     assert used_generators(lambda: torch.rand(1)) == ["torch"]
 
 
-def test_offline_is_over_afterwards():
+def test_offline_mode_is_restored():
     from huggingface_hub import constants, is_offline_mode
 
     before = constants.HF_HUB_OFFLINE
@@ -179,7 +179,7 @@ def test_offline_is_over_afterwards():
 
 
 @pytest.mark.parametrize("name", ["", "../x", "/nowhere/at/all", "a/b/c", 3, "org/na me"])
-def test_a_name_that_is_none_is_refused(name):
+def test_invalid_names_are_refused(name):
     with pytest.raises(ConfigError, match="correct it"):
         HubModel(name, "mcd")
 

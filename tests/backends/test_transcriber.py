@@ -75,7 +75,7 @@ def test_understands_real_speech(recogniser, clips):
     assert {word for text in heard for word in text.split()} <= set(recogniser.vocabulary)
 
 
-def test_hears_the_same_whatever_came_before(recogniser, clips):
+def test_transcripts_do_not_depend_on_earlier_clips(recogniser, clips):
     samples = [one for one, _ in clips[::3]]
     forward = [recogniser.transcribe(one) for one in samples]
     recogniser.transcribe(np.clip(samples[0] * 50, -1, 1))
@@ -86,11 +86,11 @@ def test_hears_the_same_whatever_came_before(recogniser, clips):
 
 @pytest.mark.parametrize("length", [0, 1, 100, 410, 799])
 @pytest.mark.parametrize("value", [0.0, 1e-5, 0.5])
-def test_nothing_to_hear(length, value):
+def test_empty_and_silent_clips_have_empty_transcripts(length, value):
     assert PocketSphinx(VOCABULARY).transcribe(np.full(length, value, dtype=np.float32)) == ""
 
 
-def test_odd_sounds_do_no_harm(recogniser):
+def test_unusual_signals_are_transcribed_without_error(recogniser):
     rng = np.random.default_rng(0)
     for seconds in (0.05, 0.06, 0.1, 0.3, 1.0):
         for scale in (2e-3, 1.0, 1e4, 1e30):
@@ -101,7 +101,7 @@ def test_odd_sounds_do_no_harm(recogniser):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_not_finite_is_refused(recogniser, bad):
+def test_samples_that_are_not_finite_are_refused(recogniser, bad):
     samples = np.full(16000, 0.1, dtype=np.float32)
     samples[100] = bad
     with pytest.raises(ValueError, match="finite"):
@@ -111,7 +111,7 @@ def test_not_finite_is_refused(recogniser, bad):
 
 
 @pytest.mark.parametrize("vocabulary", [[], ["Upper"], ["two words"], ["<s>"], [""], ["read(2)"], ["5"]])
-def test_odd_vocabulary_is_refused(vocabulary):
+def test_an_invalid_vocabulary_is_refused(vocabulary):
     with pytest.raises(ConfigError):
         PocketSphinx(vocabulary)
 
@@ -149,7 +149,7 @@ def test_pretrained_follow_the_protocol(pretrained, folders):
     assert hub.missing(pretrained) == ""
 
 
-def test_pretrained_hear_the_same_whatever_came_before(pretrained):
+def test_pretrained_transcripts_do_not_depend_on_earlier_clips(pretrained):
     clips = [noise(seconds, seed) for seed, seconds in enumerate((0.4, 1.3, 2.0))]
     forward = [pretrained.transcribe(one) for one in clips]
     assert [pretrained.transcribe(one) for one in reversed(clips)] == forward[::-1]
@@ -158,7 +158,7 @@ def test_pretrained_hear_the_same_whatever_came_before(pretrained):
 
 
 @pytest.mark.parametrize("length", [0, 1, 410, 799])
-def test_pretrained_hear_nothing_where_nothing_is(pretrained, length):
+def test_pretrained_transcripts_of_silence_are_empty(pretrained, length):
     assert pretrained.transcribe(np.full(length, 0.5, np.float32)) == ""
     assert pretrained.transcribe(np.zeros(16000, np.float32)) == ""
     for bad in (np.full(16000, np.nan, np.float32), np.zeros((2, 16000), np.float32)):
@@ -166,7 +166,7 @@ def test_pretrained_hear_nothing_where_nothing_is(pretrained, length):
             pretrained.transcribe(bad)
 
 
-def test_ctc_by_hand():
+def test_ctc_decoding_of_a_worked_example():
     """Two equal letters need a blank between them; what stands for no letter is left out."""
     labels = ["<pad>", "<unk>", "|", "h", "e", "l", "o"]
     tokenizer = SimpleNamespace(
@@ -178,7 +178,7 @@ def test_ctc_by_hand():
     assert spell([0, 0, 0], tokenizer) == "" == spell([], tokenizer)
 
 
-def test_hubert_is_transformers(folders):
+def test_hubert_agrees_with_transformers(folders):
     """Against the model as its documentation runs it."""
     from transformers import AutoProcessor, HubertForCTC
 
@@ -231,7 +231,7 @@ def test_whisper_beams_and_languages(folders):
 
 
 @pytest.mark.parametrize("seconds", [0.5, 29.9, 30.0, 30.1, 75.0])
-def test_long_clips_are_cut_and_whole(seconds):
+def test_pieces_of_long_clips_cover_them(seconds):
     samples = noise(seconds)
     cut = list(pieces(samples))
     assert np.array_equal(np.concatenate(cut), samples)
@@ -239,7 +239,7 @@ def test_long_clips_are_cut_and_whole(seconds):
     assert all(len(piece) >= 20 * 16000 for piece in cut[:-1]) and (len(cut) > 1) == (seconds > 30)
 
 
-def test_a_long_clip_is_cut_in_its_pause(folders, monkeypatch):
+def test_a_long_clip_is_cut_at_its_pause(folders, monkeypatch):
     samples = noise(50.0)
     samples[int(25.0 * 16000) : int(25.6 * 16000)] *= 1e-3
     first, second = pieces(samples)

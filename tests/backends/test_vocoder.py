@@ -37,7 +37,7 @@ def test_length_is_frames_times_hop(mel, frames):
     assert torch.isfinite(found).all()
 
 
-def test_the_same_mel_gives_the_same_samples_whatever_the_generator(voice, copy):
+def test_synthesis_does_not_depend_on_the_global_generator(voice, copy):
     torch.manual_seed(99)
     again = GriffinLim(MEL).synthesize(mel_of(voice)).numpy()
     assert np.array_equal(again, copy)
@@ -49,14 +49,14 @@ def test_samples_stay_in_range(voice, copy):
     assert float(loud.abs().max()) == pytest.approx(1)
 
 
-def test_level_is_kept(voice, copy):
+def test_the_level_is_preserved(voice, copy):
     real = voice[: len(copy)]
     assert 0.7 < np.sqrt(np.mean(copy**2) / np.mean(real**2)) < 1.2
 
 
 @pytest.mark.parametrize("mel", [MEL, SMALL])
 @pytest.mark.parametrize("onset_s", [0.3, 0.5])
-def test_an_onset_stays_where_it_was(mel, onset_s):
+def test_onsets_are_not_shifted(mel, onset_s):
     """A tone that starts at a known time; half a hop of misalignment would be 5.8 ms."""
     rate = mel.sample_rate
     t = np.arange(rate) / rate
@@ -78,7 +78,7 @@ def test_envelopes_are_not_shifted(voice, copy):
     assert abs(best) / rate < 0.002
 
 
-def test_magnitudes_explain_the_mel(voice):
+def test_magnitudes_reproduce_the_mel(voice):
     """Spectral convergence ||XB - M|| / ||M|| below 1 %, better than the clamped pseudo-inverse, never negative."""
     mel = mel_of(voice).exp()
     found = GriffinLim(MEL).magnitudes(mel)
@@ -93,13 +93,13 @@ def test_magnitudes_explain_the_mel(voice):
     assert convergence(found) < 0.5 * convergence(clamped)
 
 
-def test_updates_never_make_it_worse(voice):
+def test_updates_never_increase_the_error(voice):
     vocoder, mel = GriffinLim(MEL), mel_of(voice).exp()
     errors = [float(torch.linalg.norm(vocoder.magnitudes(mel, n) @ filterbank(MEL) - mel)) for n in (0, 1, 3, 10, 30)]
     assert all(later <= earlier * 1.0001 for earlier, later in pairwise(errors))
 
 
-def test_more_iterations_make_it_more_consistent(voice):
+def test_more_iterations_improve_consistency(voice):
     """The mel of the copy comes closer to the mel that was asked for."""
     mel = mel_of(voice)
     distances = []
@@ -111,7 +111,7 @@ def test_more_iterations_make_it_more_consistent(voice):
 
 
 @pytest.mark.parametrize("options", [{"iterations": 0}, {"momentum": 1.0}, {"momentum": -0.1}])
-def test_impossible_options_are_refused(options):
+def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match="iterations must be at least 1 and momentum"):
         GriffinLim(MEL, **options)
 
@@ -121,14 +121,14 @@ def test_impossible_options_are_refused(options):
 
 @pytest.mark.parametrize("sizes", [[40], [1, 1, 1, 37], [15, 15, 10], [2, 38], [0, 39, 1]])
 @pytest.mark.parametrize("mel", [MEL, SMALL])
-def test_chunks_of_a_stream_are_as_long_as_their_frames(mel, sizes):
+def test_the_chunks_of_a_stream_cover_its_frames(mel, sizes):
     log_mels = (torch.zeros(size, mel.n_mels) - 3 for size in sizes)
     chunks = list(GriffinLim(mel, iterations=2).stream(log_mels))
     assert sum(map(len, chunks)) == 40 * mel.hop_length
     assert all(bool(torch.isfinite(chunk).all()) for chunk in chunks)
 
 
-def test_a_stream_begins_before_the_mel_has_ended():
+def test_a_stream_starts_before_the_mel_ends():
     taken = []
 
     def log_mels():
@@ -141,7 +141,7 @@ def test_a_stream_begins_before_the_mel_has_ended():
     assert len(first) == int((10 - HELD + 0.5) * MEL.hop_length)
 
 
-def test_a_stream_explains_the_mel_nearly_as_well_as_the_whole_does(voice, copy):
+def test_a_stream_reproduces_the_mel_nearly_as_well_as_the_whole(voice, copy):
     """And far better than chunks that know nothing of one another."""
     wanted, vocoder = mel_of(voice), GriffinLim(MEL)
     chunks = wanted.split(15)

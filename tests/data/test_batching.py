@@ -30,7 +30,7 @@ def prosody(durations, log_f0):
 # The regulator
 
 
-def test_regulate_by_hand():
+def test_regulate_of_a_worked_example():
     alignment, features = regulate(prosody([2, 4], [5.0, 8.0]), PLAIN)
     assert alignment.tolist() == [0, 0, 1, 1, 1, 1]
     assert features.dtype == np.float32
@@ -64,7 +64,7 @@ def test_regulate_gives_each_phone_its_frames(seed):
 # Items and crops
 
 
-def test_a_given_prosody_replaces_the_recordings(corpus):
+def test_another_prosody_replaces_that_of_the_recording(corpus):
     one = corpus.split("test")[0]
     given = prosody([2] * len(one.phones), np.linspace(4, 5, len(one.phones)))
     found = item(corpus, one, "acoustic", given)
@@ -91,7 +91,7 @@ def numbered(frames, phones=3):
                 np.stack([steps] * 4, axis=1).astype(np.float32), steps[:, None].astype(np.float32))  # fmt: skip
 
 
-def test_a_crop_is_one_stretch_of_everything():
+def test_a_crop_is_consecutive_in_all_arrays():
     starts = set()
     for seed in range(60):
         found = crop(numbered(12), 8, np.random.default_rng(seed), reach=3)
@@ -112,7 +112,7 @@ def test_a_short_clip_is_not_cropped(frames):
 
 
 @pytest.mark.parametrize("reach", [0, 1, 4])
-def test_a_crop_keeps_its_phones_and_those_within_reach(reach):
+def test_a_crop_has_its_phones_and_those_within_reach(reach):
     whole = numbered(60, phones=20)
     for seed in range(20):
         found = crop(whole, 9, np.random.default_rng(seed), reach)
@@ -124,7 +124,7 @@ def test_a_crop_keeps_its_phones_and_those_within_reach(reach):
         assert np.array_equal(found.phones[found.alignment], whole.phones[spoken])
 
 
-def test_within_the_encoder_s_reach_a_crop_is_conditioned_as_in_its_sentence():
+def test_a_crop_within_the_encoders_reach_is_conditioned_as_in_its_sentence():
     size = ModelSize(dim=16, encoder_layers=2, kernel=3)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -186,7 +186,7 @@ def test_a_batch_is_a_function_of_seed_and_step(corpus):
     assert same(one(2), batches(corpus)(2))
 
 
-def test_crops_have_the_size_asked_for(corpus):
+def test_crops_have_the_requested_size(corpus):
     batch = batches(corpus)(0)
     assert batch.target.shape == (3, 24, 20)
     assert batch.mask.all()
@@ -218,7 +218,7 @@ def test_a_batch_is_never_larger_than_the_split(corpus):
 # A share of the training speech
 
 
-def test_shares_are_nested_fair_to_speakers_and_leave_the_other_splits(corpus):
+def test_shares_are_nested_balanced_and_leave_other_splits_unchanged(corpus):
     whole = corpus.split("train")
     total = sum(one.frames for one in whole)
     before: set[str] = set()
@@ -239,7 +239,7 @@ def test_shares_are_nested_fair_to_speakers_and_leave_the_other_splits(corpus):
     assert len(corpus.with_share(0.01).split("train")) == 1
 
 
-def test_a_share_is_what_is_trained_on(corpus):
+def test_training_uses_only_the_share(corpus):
     part = corpus.with_share(0.4)
     batch = Batches(part, "acoustic", 100, None, seed=0, reach=0)(0)
     assert len(batch.phones) == len(part.split("train")) < len(corpus.split("train"))

@@ -16,6 +16,6 @@ from ttsbench.data.text import words
         ("'Twas 5 o'clock", "twas five o'clock"),
     ],
 )
-def test_both_spellings_become_one(text, full):
+def test_contractions_are_expanded(text, full):
     assert expanded(words(text)) == full.split()
     assert expanded(expanded(words(text))) == full.split()

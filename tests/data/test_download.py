@@ -81,7 +81,7 @@ def test_download_from_a_file(tmp_path, monkeypatch):
     assert sorted(item.name for item in root.parent.iterdir() if item.suffix != ".lock") == ["lj"]
 
 
-def test_download_resumes_where_it_broke_off(tmp_path, monkeypatch, server):
+def test_an_interrupted_download_resumes(tmp_path, monkeypatch, server):
     content = server["content"] = tiny_ljspeech(tmp_path)
     server["breaks_after"] = 100
     publish(monkeypatch, server["url"], content)
@@ -93,14 +93,14 @@ def test_download_resumes_where_it_broke_off(tmp_path, monkeypatch, server):
     assert server["asked"] == [None, "bytes=100-"]
 
 
-def test_download_killed_before_it_was_verified(tmp_path, monkeypatch, server):
+def test_a_download_killed_before_verification_is_completed(tmp_path, monkeypatch, server):
     content = server["content"] = tiny_ljspeech(tmp_path)
     publish(monkeypatch, server["url"], content)
     (tmp_path / "LJSpeech-1.1.tar.bz2.part").write_bytes(content)
     assert rows(LJSpeech(tmp_path / "lj", download=True)) == [("a", "LJ", "A")]
 
 
-def test_wrong_checksum_unpacks_nothing(tmp_path, monkeypatch, server):
+def test_a_wrong_checksum_is_refused_before_unpacking(tmp_path, monkeypatch, server):
     server["content"] = tiny_ljspeech(tmp_path)
     publish(monkeypatch, server["url"], b"another")
     root = tmp_path / "data" / "lj"
@@ -110,13 +110,13 @@ def test_wrong_checksum_unpacks_nothing(tmp_path, monkeypatch, server):
     assert not [item for item in root.parent.iterdir() if item.suffix != ".lock"]
 
 
-def test_no_network(tmp_path, monkeypatch):
+def test_a_network_failure_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(layouts, "LJSPEECH_URL", "http://127.0.0.1:9/LJSpeech-1.1.tar.bz2")
     assert "failed after 0 bytes" in error(LJSpeech(tmp_path / "lj", download=True))
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil-absolute.txt", "LJSpeech-1.1/../../evil.txt"])
-def test_archives_cannot_write_elsewhere(tmp_path, name):
+def test_archives_cannot_write_outside_their_folder(tmp_path, name):
     content = archive({"LJSpeech-1.1/metadata.csv": b"a|A", name: b"evil"})
     (tmp_path / "x.tar.bz2").write_bytes(content)
     root = tmp_path / "data" / "lj"

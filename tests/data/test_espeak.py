@@ -55,7 +55,7 @@ def measured_phrases(utterances):
             yield utterance, phrase, float(np.median(inside[inside > 0]))
 
 
-def test_it_is_as_long_as_asked_for_and_in_the_stated_format(utterances):
+def test_the_corpus_has_the_requested_length_and_format(utterances):
     infos = [soundfile.info(utterance.audio) for utterance in utterances]
     assert {(info.samplerate, info.channels, info.subtype) for info in infos} == {(22050, 1, "PCM_16")}
     durations = [info.frames / info.samplerate for info in infos]
@@ -65,13 +65,13 @@ def test_it_is_as_long_as_asked_for_and_in_the_stated_format(utterances):
         assert utterance.attributes["duration_s"] == pytest.approx(duration_s)
 
 
-def test_no_clip_is_clipped_or_faint(utterances):
+def test_levels_are_neither_clipped_nor_low(utterances):
     for utterance in utterances:
         peak = np.abs(soundfile.read(utterance.audio)[0]).max()
         assert 0.05 < peak < 0.999, utterance.id
 
 
-def test_its_splits_share_no_sentence_and_test_sentences_are_rendered_again(utterances):
+def test_splits_share_no_sentence_and_test_sentences_have_several_renderings(utterances):
     splits, _ = split(utterances, test=1, valid=1, seed=0)
     assert set(splits.values()) == {"train", "valid", "test"}
     renderings = defaultdict(set)
@@ -83,7 +83,7 @@ def test_its_splits_share_no_sentence_and_test_sentences_are_rendered_again(utte
     assert {utterance.speaker for utterance in utterances} == set(DEFAULT_SPEAKERS)
 
 
-def test_the_default_has_enough_to_test_and_to_train():
+def test_the_default_corpus_is_large_enough():
     options = EspeakCorpus().options
     sentences_tested = round(espeak.Options(**options.__dict__).minutes * 0.625)
     assert options.minutes >= 20 and sentences_tested * options.renderings >= 50 and len(options.speakers) >= 4
@@ -102,14 +102,14 @@ def test_phones_tile_each_clip_and_are_exact_to_the_sample(utterances):
         assert np.abs(samples - np.rint(samples)).max() < 0.01
 
 
-def test_words_are_those_of_the_text(utterances):
+def test_the_word_tier_matches_the_text(utterances):
     for utterance in utterances:
         tier = utterance.textgrid.read_text(encoding="utf-8").split('name = "phones"')[0]
         said = [line.split('"')[1] for line in tier.splitlines() if line.strip().startswith("text =")]
         assert " ".join(word for word in said if word != "SIL").split() == words(utterance.text)
 
 
-def test_phones_lie_where_their_sound_is(utterances):
+def test_phone_times_match_the_signal(utterances):
     """Vowels are voiced and loud, sibilants voiceless and high, silence is neither; a shift of 80 ms breaks it."""
 
     def contrast(shift_s):
@@ -138,7 +138,7 @@ def test_phones_lie_where_their_sound_is(utterances):
     assert shifted < sibilant - 0.2 and shifted_noise < noise / 1.5
 
 
-def test_the_measured_pitch_is_the_drawn_one(utterances):
+def test_the_measured_pitch_matches_the_drawn_pitch(utterances):
     rows = [
         (np.log(phrase["pitch"]), np.log(f0), np.log(SPEAKERS[utterance.speaker].prosody.base_pitch_hz))
         for utterance, phrase, f0 in measured_phrases(utterances[:30])
@@ -175,7 +175,7 @@ def test_a_wider_range_moves_the_pitch_more():
     assert spread[1] > 1.5 * spread[0]
 
 
-def test_the_manifest_states_the_distribution_the_prosody_was_drawn_from(corpus, utterances):
+def test_the_manifest_states_the_distribution_of_prosody(corpus, utterances):
     stated = corpus.manifest()["prosody"]
     assert set(stated) == set(DEFAULT_SPEAKERS)
     for utterance in utterances:
@@ -217,7 +217,7 @@ def test_the_density_integrates_to_one():
 
 
 @pytest.mark.parametrize("name", SPEAKERS)
-def test_the_extremes_are_within_what_espeak_takes(name):
+def test_the_extremes_are_within_the_range_of_espeak(name):
     base, rate = SPEAKERS[name].prosody.base_pitch_hz, SPEAKERS[name].prosody.base_rate_wpm
     for pitch, spread, speed in itertools.product((0.786, 1.272), (0.67, 1.5), (0.74, 1.35)):
         levels = SPEAKERS[name].levels(PhraseProsody(base * pitch, 45 * spread, rate * speed))
@@ -225,7 +225,7 @@ def test_the_extremes_are_within_what_espeak_takes(name):
     assert base * 0.786 > 65  # the floor of the pitch trackers
 
 
-def test_two_generations_are_the_same_bytes_and_another_seed_is_not(tmp_path):
+def test_generation_is_reproducible_and_depends_on_the_seed(tmp_path):
     def files(name, seed):
         folder = tmp_path / name
         EspeakCorpus(folder, minutes=0.4, seed=seed).utterances()
@@ -237,7 +237,7 @@ def test_two_generations_are_the_same_bytes_and_another_seed_is_not(tmp_path):
     assert first != files("other", 1)
 
 
-def test_several_at_once_leave_one_whole_corpus(tmp_path):
+def test_concurrent_generations_leave_one_complete_corpus(tmp_path):
     def make(_):
         return [one.id for one in EspeakCorpus(tmp_path / "corpus", minutes=0.3, speakers=("f5",)).utterances()]
 
@@ -249,7 +249,7 @@ def test_several_at_once_leave_one_whole_corpus(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
 
 
-def test_it_is_kept_in_the_cache_under_its_options(tmp_path, monkeypatch):
+def test_the_corpus_is_cached_under_its_options(tmp_path, monkeypatch):
     monkeypatch.setenv("TTSBENCH_CACHE", str(tmp_path))
     corpus = EspeakCorpus(minutes=0.3, speakers=("f5",))
     made = corpus.utterances()
@@ -260,7 +260,7 @@ def test_it_is_kept_in_the_cache_under_its_options(tmp_path, monkeypatch):
     assert EspeakCorpus(minutes=0.4, speakers=("f5",)).folder != corpus.folder
 
 
-def test_a_generation_that_dies_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failed_generation_leaves_no_files(tmp_path, monkeypatch):
     monkeypatch.setattr(espeak.sys, "executable", "/bin/false")
     with pytest.raises(CorpusError, match="could not be generated"):
         EspeakCorpus(tmp_path / "corpus", minutes=0.3).utterances()
@@ -277,17 +277,17 @@ def test_a_generation_that_dies_leaves_nothing(tmp_path, monkeypatch):
         ({"speakers": ("nobody",)}, "no speaker 'nobody': choose among f5"),
         ({"speakers": ()}, "list one or more"),
         ({"speakers": "f5"}, "list one or more"),
-        ({"speakers": ("f5", "f5")}, "different ones"),
+        ({"speakers": ("f5", "f5")}, "different names"),
         ({"renderings": 0}, "renderings is 0"),
         ({"seed": -1}, "seed is -1"),
     ],
 )
-def test_options_there_is_no_corpus_for_get_a_sentence(options, match):
+def test_invalid_options_are_refused(options, match):
     with pytest.raises(CorpusError, match=match):
         EspeakCorpus(**options)
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_refused_and_unchanged(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(CorpusError, match="holds no espeak corpus"):
         EspeakCorpus(tmp_path, minutes=0.3).utterances()
@@ -299,7 +299,7 @@ def test_a_folder_with_other_options_is_refused(corpus):
         EspeakCorpus(corpus.folder, minutes=5).utterances()
 
 
-def test_voices_there_are_not_are_refused():
+def test_unknown_voices_are_refused():
     for voice in ("nonsense", "en-us+nonsense", "en-us+../../../lang/gmw/de"):
         with pytest.raises(CorpusError, match="no voice"):
             espeak_voice.speak("hello", voice)
@@ -311,13 +311,13 @@ def test_words_to_phones():
     assert espeak_voice.phonemize("") == []
 
 
-def test_phonemize_gives_the_same_from_many_threads():
+def test_phonemize_is_thread_safe():
     asked = ["banana", "umbrella", "little", "strawberry"] * 25
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(espeak_voice.phonemize, asked)) == [espeak_voice.phonemize(word) for word in asked]
 
 
-def test_a_rendered_sentence_by_hand():
+def test_samples_intervals_and_record_of_a_sentence_agree():
     """Samples, intervals and record of one sentence agree; times of phones do not depend on earlier calls."""
     one = render(("after breakfast", "many musicians polished bananas"), SPEAKERS["edward"], np.random.default_rng(3))
     two = render(("after breakfast", "many musicians polished bananas"), SPEAKERS["edward"], np.random.default_rng(3))
@@ -349,7 +349,7 @@ def test_sentences_differ_and_use_the_whole_vocabulary():
     assert set(vocabulary()) <= set(dictionary())  # the recogniser knows every word
 
 
-def test_the_recogniser_understands_every_speaker(utterances):
+def test_every_speaker_is_intelligible(utterances):
     """Measured on the default corpus' 60 test clips: see the bounds; the recogniser hears a flat unigram."""
     from ttsbench.backends.transcribers.pocketsphinx import PocketSphinx
 
@@ -365,7 +365,7 @@ def test_the_recogniser_understands_every_speaker(utterances):
     assert max(rates.values()) < 0.45 and np.mean(list(rates.values())) < 0.25, rates
 
 
-def test_the_speakers_are_different_people(utterances):
+def test_speakers_are_distinct_voices(utterances):
     resemblyzer = pytest.importorskip("resemblyzer")
     encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
     voices = defaultdict(list)

@@ -36,7 +36,7 @@ def phones_of(ends):
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_durations_fill_the_clip_and_leave_none_out(seed):
+def test_durations_fill_the_clip_with_at_least_one_frame_per_phone(seed):
     rng = np.random.default_rng(seed)
     frames = int(rng.integers(1, 120))
     count = int(rng.integers(1, frames + 1))
@@ -50,7 +50,7 @@ def test_durations_fill_the_clip_and_leave_none_out(seed):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_boundaries_are_the_nearest_frame_where_there_is_room(seed):
+def test_boundaries_are_rounded_to_the_nearest_frame(seed):
     rng = np.random.default_rng(seed)
     durations_s = rng.uniform(2, 12, 9) * HOP_S
     ends = np.cumsum(durations_s)
@@ -59,7 +59,7 @@ def test_boundaries_are_the_nearest_frame_where_there_is_room(seed):
     assert np.abs(found - ends / HOP_S).max() <= 0.5 + 1e-6
 
 
-def test_durations_by_hand():
+def test_durations_of_a_worked_example():
     ends = [1.2 * HOP_S, 1.3 * HOP_S, 1.4 * HOP_S, 6.0 * HOP_S]
     assert frame_durations(phones_of(ends), 6, MEL).tolist() == [1, 1, 1, 3]
     assert frame_durations(phones_of([5.8 * HOP_S, 5.9 * HOP_S, 6 * HOP_S]), 6, MEL).tolist() == [4, 1, 1]
@@ -75,7 +75,7 @@ def test_phones_that_do_not_fit_are_refused(count):
 # Phone means
 
 
-def test_phone_means_by_hand():
+def test_phone_means_of_a_worked_example():
     log_f0 = np.array([4.0, 5.0, 9.0, 9.0, 9.0, 7.0, 8.0, 9.0])
     voiced = np.array([True, True, False, False, False, True, True, False])
     durations = np.array([2, 1, 2, 2, 1])
@@ -94,7 +94,7 @@ def test_unvoiced_frames_do_not_count():
 @pytest.mark.parametrize(
     "mel", [MEL, MelConfig(sample_rate=16000, n_fft=512, hop_length=128, n_mels=40, f_min=50, f_max=7600)]
 )
-def test_the_mel_is_librosas(mel):
+def test_the_mel_agrees_with_librosa(mel):
     samples = speechlike(0.7, sample_rate=mel.sample_rate)
     margin = (mel.n_fft - mel.hop_length) // 2
     spectrum = librosa.stft(np.pad(samples, margin, mode="reflect"), n_fft=mel.n_fft, hop_length=mel.hop_length,
@@ -131,7 +131,7 @@ def test_features_agree_in_length(clip):
     assert found.phones == ("0", "1", "2", "3")
 
 
-def test_f0_and_energy_are_those_of_the_sound(clip):
+def test_f0_and_energy_match_the_signal(clip):
     samples, _, found = clip
     assert np.median(found.f0[found.voicing]) == pytest.approx(140, rel=0.1)
     assert np.abs(np.exp(found.phone_log_f0) - 140).max() < 25
@@ -155,8 +155,8 @@ def test_save_and_load(clip, tmp_path):
         assert np.array_equal(saved, loaded), name
 
 
-def test_a_lost_cache_gets_a_sentence(tmp_path):
-    with pytest.raises(ClipError, match="are gone; run the same command again"):
+def test_missing_cached_features_are_reported(tmp_path):
+    with pytest.raises(ClipError, match="are missing; run the same command again"):
         load_features(tmp_path / "none.safetensors")
 
 
@@ -171,7 +171,7 @@ def utterance(tmp_path, monkeypatch):
     return Utterance("a", "s", "some words", tmp_path / "a.wav", tmp_path / "a.TextGrid")
 
 
-def test_the_cache_goes_by_content(utterance, tmp_path):
+def test_the_cache_key_depends_on_content(utterance, tmp_path):
     path = feature_path(utterance, MEL, "auto")
     assert path.is_relative_to(tmp_path / "cache" / "features")
     for name in ("wav", "TextGrid"):
@@ -180,7 +180,7 @@ def test_the_cache_goes_by_content(utterance, tmp_path):
     assert feature_path(moved, MEL, "auto") == path
 
 
-def test_whatever_features_depend_on_changes_the_path(utterance, tmp_path):
+def test_every_input_of_the_features_changes_the_path(utterance, tmp_path):
     found = [feature_path(utterance, MEL, "auto")]
     found.append(feature_path(utterance, MEL, "pocketsphinx"))
     found.append(feature_path(utterance, MEL.model_copy(update={"n_mels": 40}), "auto"))
@@ -193,7 +193,7 @@ def test_whatever_features_depend_on_changes_the_path(utterance, tmp_path):
     assert len(set(found)) == len(found)
 
 
-def test_bytes_do_not_slide_between_parts(utterance, tmp_path):
+def test_the_cache_key_separates_its_parts(utterance, tmp_path):
     first = feature_path(utterance, MEL, "auto")
     (tmp_path / "a.wav").write_bytes(b"soundg")
     (tmp_path / "a.TextGrid").write_bytes(b"rid")
@@ -222,7 +222,7 @@ def test_a_second_run_reads_the_cache(tmp_path, monkeypatch):
     assert lines[0] != lines[1]
 
 
-def test_the_cache_does_not_let_long_clips_through(tmp_path, monkeypatch):
+def test_cached_clips_are_still_checked_for_length(tmp_path, monkeypatch):
     """Clips last 1.3 to 1.5 s: a limit of 1.42 s leaves out four of twelve, whether or not they were cached before."""
     _, again = prepare_twice(tmp_path, monkeypatch, max_s=1.42, test=2, valid=1)
     excluded = (again().folder / "prepare" / "excluded.csv").read_text(encoding="utf-8").splitlines()[1:]

@@ -42,7 +42,7 @@ def test_bad_ids(id):
         check_id(id)
 
 
-def test_listing_sets_bad_rows_aside_with_their_reasons(tmp_path):
+def test_bad_rows_are_excluded_with_reasons(tmp_path):
     clip = sound(tmp_path / "a.wav")
     good = [Utterance("b", "s", "Two words.", clip), Utterance("a", "s", "One.", clip)]
     bad = [
@@ -62,13 +62,13 @@ def test_listing_sets_bad_rows_aside_with_their_reasons(tmp_path):
 
 
 @pytest.mark.parametrize("second", ["a1", "A1"])
-def test_listing_refuses_one_id_twice_and_names_both(tmp_path, second):
+def test_a_duplicate_id_is_refused_with_both_utterances(tmp_path, second):
     clip = sound(tmp_path / "a.wav")
     with pytest.raises(CorpusError, match=rf"'a1' \('First.*'{second}' \('Second"):
         check_listing([Utterance("a1", "s", "First.", clip), Utterance(second, "s", "Second.", clip)])
 
 
-def test_listing_refuses_nothing(tmp_path):
+def test_an_empty_listing_is_refused(tmp_path):
     with pytest.raises(CorpusError, match="no utterance"):
         check_listing([])
     with pytest.raises(CorpusError, match=r"None of the 1 utterances.*g\.wav"):
@@ -92,7 +92,7 @@ def test_folder_reads_two_three_and_four_fields(tmp_path):
     assert not excluded
 
 
-def test_quotes_are_text(tmp_path):
+def test_quotes_are_part_of_the_text(tmp_path):
     assert rows(Folder(folder(tmp_path, 'a|"Yes, he said.\nb|No"|"no')))[0][2] == '"Yes, he said.'
 
 
@@ -105,7 +105,7 @@ def test_textgrids_are_found_flat_and_nested(tmp_path):
     assert "both the alignment of b" in error(Folder(root))
 
 
-def test_no_path_is_made_from_a_bad_id(tmp_path):
+def test_a_bad_id_never_becomes_a_path(tmp_path):
     sound(tmp_path / "x.wav")
     root = folder(tmp_path / "corpus" / "deep", "a|A\n../../../x|Secret\n/etc/x|Root")
     listed = Folder(root).utterances()
@@ -115,7 +115,7 @@ def test_no_path_is_made_from_a_bad_id(tmp_path):
     assert sorted(id for id, _ in excluded) == ["../../../x", "/etc/x"]
 
 
-def test_single_bad_lines_are_set_aside(tmp_path):
+def test_single_bad_lines_are_excluded(tmp_path):
     root = folder(tmp_path, "a|A\nb|?!\nno delimiter here\nc|C\nd|D||Ann|extra\n|text")
     kept, excluded = check_listing(Folder(root).utterances())
     assert [row.id for row in kept] == ["a"]
@@ -126,7 +126,7 @@ def test_single_bad_lines_are_set_aside(tmp_path):
     assert set(reasons) == {"b", "c", "d", "no delimiter here", ""}
 
 
-def test_latin1_line_is_set_aside(tmp_path):
+def test_a_latin1_line_is_excluded(tmp_path):
     root = folder(tmp_path, "")
     (root / "metadata.csv").write_bytes("a|plain\nb|café".encode("latin-1"))
     kept, excluded = check_listing(Folder(root).utterances())
@@ -134,7 +134,7 @@ def test_latin1_line_is_set_aside(tmp_path):
     assert "UTF-8" in excluded[0][1]
 
 
-def test_folder_faults(tmp_path):
+def test_broken_folder_layouts_are_refused(tmp_path):
     assert "needs a path" in error(Folder())
     assert f"{tmp_path} holds nothing" in error(Folder(tmp_path / "nowhere"))
     sound(tmp_path / "wavs" / "a.wav")
@@ -144,7 +144,7 @@ def test_folder_faults(tmp_path):
     assert "is empty" in error(Folder(folder(tmp_path, " \n")))
     assert "no '|'" in error(Folder(folder(tmp_path, "a,text\nb,text")))
     assert "is not a folder" in error(LJSpeech(tmp_path / "metadata.csv"))
-    with pytest.raises(CorpusError, match="one id"):
+    with pytest.raises(CorpusError, match="the same id"):
         check_listing(Folder(folder(tmp_path, "a|A\nb|B\na|C")).utterances())
 
 
@@ -153,7 +153,7 @@ def test_ljspeech(tmp_path):
     assert rows(LJSpeech(root)) == [("a", "LJ", "A one"), ("b", "LJ", "B")]
 
 
-def test_absent_ljspeech_says_the_two_ways(tmp_path):
+def test_absent_ljspeech_names_both_ways_to_get_it(tmp_path):
     message = error(LJSpeech(tmp_path / "lj"))
     assert "download to true" in message
     assert layouts.LJSPEECH_URL in message
@@ -180,14 +180,14 @@ def test_librispeech_from_the_root_and_from_the_subset(tmp_path):
         assert [id for id, _ in excluded] == ["../../x", "7-1-0001", "7-1-0002"]
 
 
-def test_librispeech_faults(tmp_path):
+def test_broken_librispeech_layouts_are_refused(tmp_path):
     note(tmp_path / "README", "")
     assert "holds no *.trans.txt" in error(LibriSpeech(tmp_path))
     librispeech(tmp_path, "dev")
-    assert "asked for: test" in error(LibriSpeech(tmp_path, subset="test"))
+    assert "subset is test" in error(LibriSpeech(tmp_path, subset="test"))
     librispeech(tmp_path, "train")
     assert "subsets dev, train" in error(LibriSpeech(tmp_path))
-    assert "asked for: train" in error(LibriSpeech(tmp_path / "dev", subset="train"))
+    assert "subset is train" in error(LibriSpeech(tmp_path / "dev", subset="train"))
     assert len(LibriSpeech(tmp_path, subset="train").utterances()) == 6
     note(tmp_path / "blank" / "1" / "2" / "1-2.trans.txt", "\n")
     assert "all empty" in error(LibriSpeech(tmp_path / "blank"))
@@ -209,11 +209,11 @@ def test_libritts(tmp_path):
     assert "holds no *.normalized.txt" in error(LibriTTS(chapter))
 
 
-def test_libritts_id_in_two_chapters_is_seen(tmp_path):
+def test_a_libritts_id_in_two_chapters_is_refused(tmp_path):
     for chapter in ("1", "2"):
         sound(tmp_path / "dev" / "84" / chapter / "same.wav")
         note(tmp_path / "dev" / "84" / chapter / "same.normalized.txt", "Text.")
-    with pytest.raises(CorpusError, match="one id"):
+    with pytest.raises(CorpusError, match="the same id"):
         check_listing(LibriTTS(tmp_path).utterances())
 
 
@@ -240,7 +240,7 @@ def test_vctk(tmp_path, audio, ending):
     ]
 
 
-def test_vctk_faults(tmp_path):
+def test_broken_vctk_layouts_are_refused(tmp_path):
     note(tmp_path / "txt" / "p225" / "p225_001.txt", "Text.")
     assert "has no wav48_silence_trimmed/ or wav48/" in error(VCTK(tmp_path))
     sound(tmp_path / "wav48_silence_trimmed" / "p225" / "p225_001_mic1.flac")

@@ -31,7 +31,7 @@ def corpus(folder):
     return PreparedCorpus(folder / "prepare")
 
 
-def test_a_prompt_is_another_recording_of_the_speaker_that_is_not_tested(corpus):
+def test_a_prompt_is_another_untested_recording_of_the_speaker(corpus):
     prompts = Prompts(corpus)
     for one in corpus.utterances:
         other = prompts.of(one)
@@ -42,13 +42,13 @@ def test_a_prompt_is_another_recording_of_the_speaker_that_is_not_tested(corpus)
         assert abs(other.frames - PROMPT_FRAMES) == nearest
 
 
-def test_models_are_prompted_with_what_metrics_compare_with(folder, corpus):
+def test_models_and_metrics_use_the_same_prompt(folder, corpus):
     prompts = Prompts(corpus)
     told = {one.id: one.prompt for one in evaluated_utterances(folder)}
     assert told == {one.id: prompts.of(one).audio for one in corpus.split("test")}
 
 
-def test_an_only_recording_is_refused(corpus):
+def test_a_speaker_with_a_single_recording_is_refused(corpus):
     speaker = corpus.speakers[0]
     own = [one for one in corpus.utterances if one.speaker == speaker and one.split == "train"]
     corpus.utterances = [one for one in corpus.utterances if one.speaker != speaker or one is own[0]]
@@ -56,7 +56,7 @@ def test_an_only_recording_is_refused(corpus):
         Prompting(corpus)
 
 
-def test_a_prompt_ends_with_a_phone_and_the_speaker_is_nobody():
+def test_a_prompt_ends_with_a_phone_and_hides_the_speaker_number():
     durations = np.array([100, 100, 80])
     steps = int(durations.sum())
     whole = Item(
@@ -72,7 +72,7 @@ def test_a_prompt_ends_with_a_phone_and_the_speaker_is_nobody():
     assert len(prompted(whole, long).prompt.target) == 300  # a phone is never cut
 
 
-def test_training_prompts_are_drawn_by_seed_and_step_and_never_the_utterance_itself(corpus):
+def test_training_prompts_depend_on_seed_and_step_and_exclude_the_utterance(corpus):
     def batch(step):
         return Batches(corpus, "acoustic", 4, None, 3, 9, Prompting(corpus))(step)
 
@@ -88,7 +88,7 @@ def test_training_prompts_are_drawn_by_seed_and_step_and_never_the_utterance_its
     assert len(seen) > 1
 
 
-def test_a_prompt_goes_where_its_batch_goes(corpus):
+def test_a_prompt_moves_with_its_batch(corpus):
     utterances, prompt = corpus.split("train")[:4], Prompting(corpus)
     whole = collate([prompt(item(corpus, one, "acoustic"), one) for one in utterances], "acoustic")
     part = whole.part(1, 2).to(torch.device("cpu"))
@@ -102,7 +102,7 @@ SPLITS = {"a1": "train", "a2": "valid", "a3": "test", "b1": "train", "b2": "vali
 SPEAKERS = {id_: id_[0] for id_ in SPLITS}
 
 
-def test_who_is_held_out_is_tested_alone_and_trained_on_never():
+def test_only_held_out_speakers_are_tested_and_none_is_trained_on():
     found, (note,) = hold_out(SPLITS, SPEAKERS, ("b",))
     assert found == {"a1": "train", "a2": "valid", "a3": "held_out", "b1": "held_out", "b2": "held_out", "b3": "test"}
     assert note == "Speakers b are never trained on; 1 of their clips are tested."
@@ -112,16 +112,16 @@ def test_who_is_held_out_is_tested_alone_and_trained_on_never():
     ("speakers", "words"),
     [
         (("c",), "c has no clips"),
-        (("a", "b"), "leaves nobody to train on"),
+        (("a", "b"), "leaves no speaker to train on"),
         (("d",), "d has only clips of test"),
     ],
 )
-def test_who_cannot_be_held_out_gets_a_sentence(speakers, words):
+def test_speakers_that_cannot_be_held_out_are_refused(speakers, words):
     with pytest.raises(CorpusError, match=words):
         hold_out({**SPLITS, "d1": "test"}, {**SPEAKERS, "d1": "d"}, speakers)
 
 
-def test_an_unseen_speaker_speaks_from_a_prompt_and_streams(tmp_path, monkeypatch):
+def test_an_untrained_speaker_is_synthesized_from_a_prompt_and_streamed(tmp_path, monkeypatch):
     """Prepare, train and synthesize, with everything that free-running SLED has."""
     monkeypatch.setenv("TTSBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("baselines.sled_text.STOP_AT", 0.0)  # nobody learns to stop in four steps
@@ -149,7 +149,7 @@ def test_an_unseen_speaker_speaks_from_a_prompt_and_streams(tmp_path, monkeypatc
     assert first.phones is None
 
 
-def test_a_table_of_speakers_knows_nobody_new(tmp_path):
+def test_a_model_with_a_speaker_table_refuses_new_speakers(tmp_path):
     source = tiny_corpus(tmp_path / "corpus", 12)
     corpus = {"name": "folder", "path": str(source), "test": 4, "valid": 2, "held_out_speakers": ["s1"]}
     with pytest.raises(ConfigError, match="'l1' has one embedding per training speaker"):

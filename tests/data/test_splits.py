@@ -26,7 +26,7 @@ def corpus(speakers=("ann", "bob"), clips=20):
     return listing
 
 
-def test_counts_and_balance():
+def test_splits_have_the_requested_sizes_and_balance_speakers():
     splits, notes = split(corpus(("ann", "bob", "cid")), test=9, valid=4, seed=1)
     assert Counter(splits.values()) == {"test": 9, "valid": 4, "train": 47}
     assert Counter(id[:3] for id, name in splits.items() if name == "test") == {"ann": 3, "bob": 3, "cid": 3}
@@ -34,7 +34,7 @@ def test_counts_and_balance():
     assert notes == []
 
 
-def test_unequal_speakers_are_balanced_too():
+def test_speakers_with_unequal_counts_are_balanced():
     listing = corpus(("ann", "bob"), clips=40)[:45]  # 40 of ann, 5 of bob
     splits, _ = split(listing, test=8, valid=0, seed=1)
     assert Counter(id[:3] for id, name in splits.items() if name == "test") == {"ann": 4, "bob": 4}
@@ -42,7 +42,7 @@ def test_unequal_speakers_are_balanced_too():
     assert Counter(id[:3] for id, name in splits.items() if name == "test") == {"ann": 8, "bob": 4}
 
 
-def test_order_of_the_listing_does_not_matter_and_the_seed_does():
+def test_splits_depend_on_the_seed_but_not_on_the_listing_order():
     listing = corpus()
     first, _ = split(listing, test=5, valid=5, seed=3)
     for shuffle in range(5):
@@ -58,7 +58,7 @@ def test_test_split_does_not_depend_on_the_size_of_the_valid_split():
     assert tests[0] == tests[1]
 
 
-def test_same_words_lie_in_one_split():
+def test_utterances_with_the_same_words_share_a_split():
     listing = corpus()
     for row in corpus():  # everything once more, spelt otherwise and by two other speakers
         listing.append(say("again-" + row.id, row.text.upper() + "!", "cid" if row.id < "b" else "dan"))
@@ -68,14 +68,14 @@ def test_same_words_lie_in_one_split():
         assert Counter(splits.values()) == {"test": 10, "valid": 6, "train": 64}
 
 
-def test_sentences_read_by_everybody_do_not_fit():
+def test_sentences_read_by_all_speakers_do_not_fit():
     speakers = [f"s{number}" for number in range(7)]
     listing = [say(f"{name}-{text}", text, name) for name in speakers for text in NUMBERS]
     splits, notes = split(listing, test=10, valid=7, seed=0)
     assert Counter(splits.values()) == {"test": 7, "valid": 7, "train": 56}
     assert len(notes) == 1
     assert "test split has 7 utterances instead of 10" in notes[0]
-    with pytest.raises(CorpusError, match="No sentence can be put into the test split of 5"):
+    with pytest.raises(CorpusError, match="No sentence fits into the test split of 5"):
         split(listing, test=5, valid=7, seed=0)
     with pytest.raises(CorpusError, match="valid split of 2"):
         split(listing, test=7, valid=2, seed=0)
@@ -86,7 +86,7 @@ def test_speaker_with_one_clip_is_trained_on_and_reported():
     for seed in range(30):
         splits, notes = split(listing, test=4, valid=2, seed=seed)
         assert splits["solo-00"] == "train"
-        assert notes == ["Speaker solo has a single clip, which is trained on and never tested."]
+        assert notes == ["Speaker solo has a single clip, which is in the training split."]
 
 
 def test_every_tested_speaker_is_trained_on():
@@ -99,19 +99,19 @@ def test_every_tested_speaker_is_trained_on():
         assert not by_split["valid"] & by_split["test"]
 
 
-def test_too_little_data():
-    with pytest.raises(CorpusError, match=r"12 usable utterances .* 6 to test and 2 to validate.* at most 6"):
+def test_too_little_data_is_refused():
+    with pytest.raises(CorpusError, match=r"12 usable utterances .* 6 test and 2 validation.* at most 6"):
         split(corpus(clips=6), test=6, valid=2, seed=0)
     split(corpus(clips=6), test=4, valid=2, seed=0)
 
 
 @pytest.mark.parametrize(("test", "valid"), [(0, 1), (-1, 1), (1, -1)])
-def test_counts_that_are_no_counts(test, valid):
+def test_invalid_counts_are_refused(test, valid):
     with pytest.raises(ConfigError, match=r"corpus\.test is"):
         split(corpus(), test=test, valid=valid, seed=0)
 
 
-def test_given_splits_are_kept():
+def test_the_splits_of_a_corpus_are_used():
     listing = [
         say("a", "one", split="train"),
         say("b", "two", split="valid"),
@@ -120,7 +120,7 @@ def test_given_splits_are_kept():
     ]
     splits, notes = split(listing, test=100, valid=100, seed=0)
     assert splits == {"a": "train", "b": "valid", "c": "test", "d": "train"}
-    told = "The corpus sets its own splits, whatever corpus.test and corpus.valid ask for: 2 train, 1 valid, 1 test."
+    told = "The corpus sets its own splits, which override corpus.test and corpus.valid: 2 train, 1 valid, 1 test."
     assert notes == [told]
 
 
@@ -131,16 +131,16 @@ def test_given_splits_are_kept():
         (say("d", "Two?", split="test"), r"b \(valid\) and d \(test\) have the same words"),
         (say("d", "four"), "d has the split None"),
         (say("d", "four", split="dev"), "d has the split 'dev'"),
-        (say("d", "four", "new", split="test"), "new are tested and never trained on"),
+        (say("d", "four", "new", split="test"), "new are tested but not trained on"),
     ],
 )
-def test_given_splits_are_checked(extra, message):
+def test_the_splits_of_a_corpus_are_checked(extra, message):
     listing = [say("a", "one", split="train"), say("b", "two", split="valid"), say("c", "three", split="test")]
     with pytest.raises(CorpusError, match=message):
         split([*listing, extra], test=1, valid=1, seed=0)
 
 
-def test_given_splits_without_test_or_train():
+def test_a_corpus_without_train_or_test_split_is_refused():
     with pytest.raises(CorpusError, match="train and test"):
         split([say("a", "one", split="train"), say("b", "two", split="valid")], test=1, valid=1, seed=0)
 

@@ -45,13 +45,13 @@ def test_nothing_to_pronounce(text):
 
 
 @pytest.mark.parametrize("text", [*READINGS, "1" * 5000, "$" + "9" * 400, "1,00,000", "$.5", "%%", "1''s", "0th"])
-def test_what_was_said_stays(text):
+def test_normalised_words_are_unchanged(text):
     spoken = words(text)
     assert words(" ".join(spoken)) == spoken
     assert all(word.replace("'", "").isascii() and word.replace("'", "").isalpha() for word in spoken)
 
 
-def test_agrees_with_the_words_that_ljspeech_says(speech_data):
+def test_readings_agree_with_ljspeech(speech_data):
     """Column two is as printed, column three as a human wrote it out."""
     with (speech_data / "ljspeech-mini" / "metadata.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE))

@@ -42,7 +42,7 @@ def renderings(corpus):
     ]
 
 
-def test_phrases_are_found_by_their_phones(corpus):
+def test_phrases_are_located_by_their_phones(corpus):
     """In another rendering of the text, as well as the corpus itself knows where they lie."""
     for clip, reference in renderings(corpus):
         own = next(one for one in corpus if np.array_equal(one.samples, clip.samples)).attributes["phrases"]
@@ -50,7 +50,7 @@ def test_phrases_are_found_by_their_phones(corpus):
             assert (found.clip.start_s, found.clip.end_s) == pytest.approx((known["start_s"], known["end_s"]), abs=1e-6)
 
 
-def test_pitch_and_rate_of_another_rendering_are_read(corpus):
+def test_pitch_and_rate_of_another_rendering_are_measured(corpus):
     """The errors that the metrics declare are those they make."""
     errors = {"pitch": [], "rate": []}
     for clip, reference in renderings(corpus):
@@ -67,7 +67,7 @@ def test_pitch_and_rate_of_another_rendering_are_read(corpus):
 
 
 @pytest.mark.parametrize(("build", "value"), [(KnownLogF0Divergence, "pitch"), (KnownRateDivergence, "rate")])
-def test_the_recordings_themselves_are_near_the_floor(build, value, corpus):
+def test_the_recordings_are_near_the_floor(build, value, corpus):
     metric = build()
     rows = np.concatenate([measured(metric, clip, clip) for clip in corpus])
     drawn = [
@@ -97,7 +97,7 @@ def test_a_monotone_is_far_from_the_known_pitch(corpus):
     assert metric.reduce(rows) > 0.6 > 3 * metric.floor(rows, np.random.default_rng(0))
 
 
-def test_a_slower_voice_has_another_rate(corpus):
+def test_slower_speech_has_a_lower_rate(corpus):
     metric = KnownRateDivergence()
     factor = math.exp(2 * metric.bins.width * DURATION_EXPONENT)  # two bins down
     rows = []
@@ -112,7 +112,7 @@ def test_a_slower_voice_has_another_rate(corpus):
     assert metric.reduce(np.array(rows)) > metric.reduce(steady) + 0.05
 
 
-def test_the_known_probabilities_are_those_of_draws():
+def test_the_known_probabilities_agree_with_draws():
     """200,000 draws of ``ProsodyDistribution`` with errors added, against the integral; within 5 standard errors."""
     prosody, rng, count = SPEAKERS["edward"].prosody, np.random.default_rng(0), 200_000
     drawn = [prosody.sample(rng) for _ in range(count // 20)]
@@ -134,7 +134,7 @@ def test_integration_by_scipys_truncated_normal():
     np.testing.assert_allclose(integrated([0.0], 0.2, 1e-3, bins), expected, atol=2e-3)
 
 
-def test_the_floor_against_a_density_is_the_theorys():
+def test_the_floor_agrees_with_theory():
     """E JS = (K - 1) / (8 n ln 2): half of that of two samples, as one side does not vary."""
     metric, n = KnownLogF0Divergence(), 5_000
     rows = np.tile(np.full(32, n / 16 / 100), (100, 1))
@@ -142,7 +142,7 @@ def test_the_floor_against_a_density_is_the_theorys():
 
 
 @pytest.mark.parametrize("build", [KnownLogF0Divergence, KnownRateDivergence])
-def test_what_is_not_known_is_not_asked(build, corpus):
+def test_unknown_distributions_do_not_apply(build, corpus):
     metric, clip = build(), corpus[0]
     for unknown in (replace(clip, attributes={}), replace(clip, speaker="someone")):
         with pytest.raises(NotApplicable, match="is not known"):
@@ -158,7 +158,7 @@ def test_what_is_not_known_is_not_asked(build, corpus):
         measured(metric, replace(clip, samples=np.zeros_like(clip.samples)), clip)
 
 
-def test_a_phrase_that_lost_its_voice_is_no_measurement(corpus):
+def test_an_unvoiced_phrase_is_refused(corpus):
     clip = next(one for one in corpus if len(one.attributes["phrases"]) > 1)
     samples, first = clip.samples.copy(), clip.attributes["phrases"][0]
     span = slice(int(first["start_s"] * RATE), int(first["end_s"] * RATE))

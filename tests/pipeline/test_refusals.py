@@ -80,7 +80,7 @@ def empty_metadata(corpus):
     ("damage", "words"),
     [
         (remove_metadata, "has no metadata.csv"),
-        (repeat_an_id, "Two utterances have one id: 'c03'"),
+        (repeat_an_id, "Two utterances have the same id: 'c03'"),
         (keep_two_lines, "2 usable utterances are too few"),
         (empty_metadata, "is empty"),
     ],

@@ -1,1 +1,1 @@
-"""Pretrained or signal-processing back ends: vocoders, codecs, recognisers, and the weights they load."""
+"""Pretrained or signal-processing back ends: vocoders, codecs and recognisers, and the loading of their weights."""

@@ -1,6 +1,7 @@
-"""SpeechBrain's ``hyperparams.yaml``, read for the sizes in it.
+"""Reader of the sizes in SpeechBrain's ``hyperparams.yaml``.
 
-It is written in hyperpyyaml, whose tags name functions to be called. None is: the file may come from anywhere.
+The file is written in hyperpyyaml, whose tags name functions to call. They are never called, because the file may come
+from an untrusted source.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ HYPERPARAMS = "hyperparams.yaml"
 
 
 class _Plain(yaml.SafeLoader):
-    """YAML whose tags, ``!new:`` and ``!ref`` of hyperpyyaml, are left out of account."""
+    """A loader that ignores the tags of hyperpyyaml, such as ``!new:`` and ``!ref``."""
 
     def untagged(self, _suffix: str, node: yaml.Node) -> Any:
         if isinstance(node, yaml.MappingNode):
@@ -26,8 +27,8 @@ _Plain.add_multi_constructor("!", _Plain.untagged)
 
 
 def read_sizes(path: Path) -> dict[str, Any]:
-    """A file of hyperpyyaml as plain values by section; references such as ``<n_mels>`` are followed."""
-    values = yaml.load(path.read_text(encoding="utf-8"), _Plain)  # a SafeLoader: makes no objects
+    """Return the plain values of a hyperpyyaml file by section; references such as ``<n_mels>`` are resolved."""
+    values = yaml.load(path.read_text(encoding="utf-8"), _Plain)  # a SafeLoader creates no objects
     known = {f"<{key}>": value for key, value in values.items() if not isinstance(value, dict)}
     return {
         key: {name: known.get(value, value) if isinstance(value, str) else value for name, value in section.items()}

@@ -1,16 +1,16 @@
-"""Forced alignment: where each phone of a known text lies in a recording.
+"""Forced alignment of a known text to a recording with pocketsphinx.
 
-Two Viterbi passes of pocketsphinx (https://github.com/cmusphinx/pocketsphinx, US English model): the first chooses
-among the pronunciations of each word and places optional silences, the second times the phones of that choice.
+Two Viterbi passes of pocketsphinx (https://github.com/cmusphinx/pocketsphinx, US English model): the first selects the
+pronunciation of each word and places optional silences, the second times the phones of that selection.
 
-- Beams are wide open. The search space of one known sentence is small, so the exact best path costs little (twice the
-  time), and a beam loses it now and then: on 58 LJSpeech clips the 99th percentile of the boundary errors falls from
-  0.8 s to 0.1 s. ``bestpath``, a rescoring of word lattices that fails on a fifth of the clips, is off.
-- A frame's features look at the 25.6 ms after its nominal start and at its neighbours, so boundaries come out early:
-  half a window less half a hop is 8 ms, and against the Montreal aligner the median was 15 ms. ``BIAS_S`` takes it out.
-- The exact best path exists for any text. Its score per frame of speech, relative to the best of the states that were
-  tried, tells a text from somebody else's: right texts had -40 to -9 (60 LJSpeech and LibriSpeech clips), texts of
-  other clips of the same length -92 to -44. Below ``MIN_SCORE`` a clip is refused; a few wrong words go unnoticed.
+- Beams are disabled. The search space of one known sentence is small, so the exact best path takes only twice the time,
+  while a beam occasionally loses it: on 58 LJSpeech clips the 99th percentile of the boundary errors falls from 0.8 to
+  0.1 s. ``bestpath``, a rescoring of word lattices that fails on a fifth of the clips, is off.
+- The features of a frame cover the 25.6 ms after its nominal start and its neighbours, so boundaries are early: half a
+  window minus half a hop is 8 ms, and the median against the Montreal aligner was 15 ms. ``BIAS_S`` corrects it.
+- The exact best path exists for any text. Its score per frame of speech, relative to the best active state, separates
+  correct texts (-40 to -9 on 60 LJSpeech and LibriSpeech clips) from texts of other clips of the same length (-92 to
+  -44). A clip below ``MIN_SCORE`` is refused; a few wrong words remain undetected.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ SAMPLE_RATE = 16000  # Hz, of the acoustic model
 FRAME_S = 0.01
 BIAS_S = 0.015
 MIN_SCORE = -50.0
-STATES = 3  # of a phone's model, each of which takes a frame at least
+STATES = 3  # per phone model; each state lasts at least one frame
 
 _LOCK = threading.Lock()
 
 
 def align(utterance_text: str, samples: Samples, sample_rate: int) -> list[Phone]:
-    """``Aligner.align`` by the one aligner of this process, safe to call from several threads."""
+    """Call ``Aligner.align`` of the aligner of this process; safe to call from several threads."""
     with _LOCK:
         return _aligner().align(utterance_text, samples, sample_rate)
 
@@ -49,7 +49,7 @@ def _aligner() -> Aligner:
 
 
 class _Entry(NamedTuple):
-    """A phone as the decoder has it; times in frames."""
+    """A phone as the decoder returns it; times in frames."""
 
     name: str
     start: int
@@ -58,20 +58,20 @@ class _Entry(NamedTuple):
 
 
 class Aligner:
-    """A decoder kept for any number of clips; what it finds in a clip does not depend on those before.
+    """A decoder for any number of clips; the result for a clip does not depend on earlier clips.
 
-    Not for use by several threads at once.
+    It is not thread-safe.
     """
 
     def __init__(self) -> None:
         self._decoder: Any = None
 
     def align(self, utterance_text: str, samples: Samples, sample_rate: int) -> list[Phone]:
-        """Phones of a text in samples (N,) at ``sample_rate`` (Hz), tiling [0, N / sample_rate] with no gap; seconds.
+        """Return the phones of a text in samples (N,) at ``sample_rate`` Hz; they tile [0, N / sample_rate] s.
 
-        Labels are ARPAbet without stress, and ``SIL`` for silence and noise. Raises ``ClipError`` where the text has
-        no words or one without pronunciation, the clip is empty, silent, not finite or too short for its text, or no
-        path through the text explains it.
+        Labels are ARPAbet without stress, and ``SIL`` for silence and noise. Raises ``ClipError`` if the text has no
+        words or a word without pronunciation, if the clip is empty, silent, not finite or too short for its text, or
+        if no path through the text fits the recording.
         """
         spoken = words(utterance_text)
         reason = fault(samples, sample_rate)
@@ -88,7 +88,7 @@ class Aligner:
         return _tile(entries, duration_s)
 
     def _entries(self, spoken: list[str], pcm: bytes) -> list[_Entry]:
-        """Phones in order; raises ``ClipError`` where the decoder finds no path."""
+        """Return the phones in order; raises ``ClipError`` if the decoder finds no path."""
         if self._decoder is None:
             self._decoder = make_decoder(lm=None, bestpath=False, beam=0.0, pbeam=0.0, wbeam=0.0)
         try:
@@ -99,29 +99,29 @@ class Aligner:
 
 
 def make_decoder(**options: Any) -> Any:
-    """A pocketsphinx decoder that reports errors by raising and logs nothing."""
+    """Return a pocketsphinx decoder that raises on errors and logs nothing."""
     from pocketsphinx import Decoder
 
     return Decoder(loglevel="FATAL", **options)
 
 
 def add_words(decoder: Any, vocabulary: list[str]) -> None:
-    """Teach a decoder the words that its dictionary lacks; raises ``ClipError`` for one without pronunciation."""
+    """Add the words that a decoder's dictionary lacks; raises ``ClipError`` for a word without pronunciation."""
     for word in vocabulary:
         if decoder.lookup_word(word) is None:
             decoder.add_word(word, " ".join(pronounce(word)), True)
 
 
 def pcm16(samples: Samples) -> bytes:
-    """Samples (N,) as 16-bit integers in the machine's order; what exceeds full scale is turned down to it."""
+    """Return samples (N,) as 16-bit integers in native byte order; a clip above full scale is scaled down."""
     scaled = samples.astype(np.float64) / max(1.0, float(np.abs(samples).max()))
     return np.rint(scaled * 32767.0).astype(np.int16).tobytes()
 
 
 def decode(decoder: Any, pcm: bytes) -> None:
-    """One pass over a whole utterance, whose cepstral mean is that of the utterance itself.
+    """Decode a whole utterance in one pass, with the cepstral mean of the utterance itself.
 
-    The front end's noise estimate outlives an utterance and would let one clip change the next: it is made anew.
+    The noise estimate of the front end would carry over from one clip to the next, so the front end is reset first.
     """
     decoder.reinit_feat()
     decoder.start_utt()
@@ -133,19 +133,19 @@ def _two_passes(decoder: Any, spoken: list[str], pcm: bytes) -> list[_Entry]:
     add_words(decoder, spoken)
     decoder.set_align_text(" ".join(spoken))
     decode(decoder, pcm)
-    found = [] if decoder.hyp() is None else [_plain(segment.word) for segment in decoder.seg()]
-    if [word for word in found if word] != spoken:
+    path = [] if decoder.hyp() is None else [_plain(segment.word) for segment in decoder.seg()]
+    if [word for word in path if word] != spoken:
         raise RuntimeError("the end of the text was not reached")
     decoder.set_alignment()
     decode(decoder, pcm)
     entries: list[_Entry] = []
-    for word in decoder.get_alignment():  # the nested iterators share a cursor: only this order is safe
+    for word in decoder.get_alignment():  # the nested iterators share a cursor, so only this order is safe
         entries.extend(_Entry(phone.name, phone.start, phone.duration, phone.score) for phone in word)
     return entries
 
 
 def _plain(word: str) -> str:
-    """``read`` for ``read(2)``, the second pronunciation; nothing for a filler such as ``<sil>`` or ``[NOISE]``."""
+    """Return "read" for "read(2)", the second pronunciation, and "" for fillers such as "<sil>" and "[NOISE]"."""
     return "" if word[0] in "<[(" else word.split("(")[0]
 
 
@@ -159,7 +159,7 @@ def _check_score(entries: list[_Entry]) -> None:
 
 
 def _tile(entries: list[_Entry], duration_s: float) -> list[Phone]:
-    """Phones that touch, each ending where the next starts; the first starts at 0, the last ends with the clip."""
+    """Return contiguous phones; the first starts at 0 and the last ends with the clip."""
     merged: list[tuple[str, float]] = []
     for entry in entries:
         label = entry.name if entry.name in PHONES else SILENCE
@@ -168,5 +168,5 @@ def _tile(entries: list[_Entry], duration_s: float) -> list[Phone]:
     starts = [start_s for _, start_s in merged]
     ends = [*starts[1:], duration_s]
     if any(end_s <= start_s for start_s, end_s in zip(starts, ends, strict=True)):
-        raise ClipError("The alignment found has a phone of no length: check that text and audio match.")
+        raise ClipError("The alignment has a phone of zero length: check that text and audio match.")
     return [Phone(label, start_s, end_s) for (label, start_s), end_s in zip(merged, ends, strict=True)]

@@ -1,7 +1,7 @@
-"""From features to padded batches, with every random choice a function of (seed, step).
+"""Padded batches of features, with every random choice a function of (seed, step).
 
-The order of the data and the crops do not depend on the system: all objectives of an experiment see the same frames in
-the same order, and a resumed training sees what an undisturbed one would have.
+The order of the data and the crops do not depend on the system: all objectives of an experiment train on the same
+frames in the same order, and a resumed training continues exactly as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch import Tensor
 from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
 from ttsbench.types import Role
 
-Prompter = Callable[["Item", PreparedUtterance, np.random.Generator], "Item"]  # gives an utterance its prompt
+Prompter = Callable[["Item", PreparedUtterance, np.random.Generator], "Item"]  # adds the prompt of an utterance
 
 
 @dataclass(frozen=True)
 class Prosody:
-    """Durations in frames (P,) and phone-level log-F0 (P,), from a recording or from a prosody model."""
+    """Durations in frames (P,) and phone-level log-F0 (P,), from a recording or a prosody model."""
 
     durations: NDArray[np.int64]
     phone_log_f0: NDArray[np.float32]
@@ -30,7 +30,7 @@ class Prosody:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Padded inputs of the conditioner, and the normalised target where there is one."""
+    """Padded inputs of the conditioner and the normalised target."""
 
     phones: Tensor  # (B, P) int64, 0 at padding
     phone_mask: Tensor  # (B, P) bool
@@ -40,14 +40,14 @@ class RawBatch:
     frame_features: Tensor  # (B, T, 4): position in phone, 1 - position, log duration, F0
     mask: Tensor  # (B, T) bool
     target: Tensor  # (B, T, C)
-    prompt: RawBatch | None = None  # recordings that tell whose voice it is
+    prompt: RawBatch | None = None  # other recordings of the speakers
 
     def to(self, device: torch.device) -> RawBatch:
-        """The same batch elsewhere."""
+        """Return the batch on ``device``."""
         return self._with(lambda tensor: tensor.to(device))
 
     def part(self, rank: int, world: int) -> RawBatch:
-        """Every ``world``-th row from ``rank`` on: one device's share."""
+        """Return every ``world``-th row from ``rank`` on, the share of one device."""
         return self._with(lambda tensor: tensor[rank::world])
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> RawBatch:
@@ -57,7 +57,7 @@ class RawBatch:
 
 @dataclass(frozen=True)
 class Item:
-    """One utterance (or a crop of it), not yet padded."""
+    """One utterance or a crop of it, before padding."""
 
     phones: NDArray[np.int64]
     speaker: int
@@ -69,9 +69,9 @@ class Item:
 
 
 def regulate(prosody: Prosody, norm: Normalisation) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Prosody of P phones -> phone of each frame (T,) and frame features (T, 4), T = sum of the durations.
+    """Return the phone of each frame (T,) and the frame features (T, 4) for the prosody of P phones.
 
-    F0 is the phones' log-F0, linear between their centres.
+    T is the sum of the durations. F0 is the phones' log-F0, interpolated linearly between their centres.
     """
     durations = prosody.durations
     ends = np.cumsum(durations)
@@ -93,26 +93,26 @@ def regulate(prosody: Prosody, norm: Normalisation) -> tuple[NDArray[np.int64], 
 
 
 def item(corpus: PreparedCorpus, utterance: PreparedUtterance, role: Role, prosody: Prosody | None = None) -> Item:
-    """One utterance with its target; ``prosody`` replaces the recording's (the target is then left empty)."""
+    """Return an utterance with its target; with other ``prosody`` than the recording's an acoustic target is zero."""
     features = corpus.features(utterance)
     phones = corpus.phone_ids(utterance)
     speaker = corpus.speakers.index(utterance.speaker)
-    given = prosody or Prosody(features.durations, features.phone_log_f0)
-    alignment, frame_features = regulate(given, corpus.norm)
+    conditioning = prosody or Prosody(features.durations, features.phone_log_f0)
+    alignment, frame_features = regulate(conditioning, corpus.norm)
     if role == "prosody":
         target = corpus.norm.prosody(features)
     elif prosody is None:
         target = corpus.norm.mel(features.mel)
     else:
         target = np.zeros((len(alignment), features.mel.shape[1]), dtype=np.float32)
-    return Item(phones, speaker, given.durations, alignment, frame_features, target)
+    return Item(phones, speaker, conditioning.durations, alignment, frame_features, target)
 
 
 def crop(whole: Item, frames: int, rng: np.random.Generator, reach: int) -> Item:
-    """``frames`` consecutive frames of an acoustic item, with their phones and ``reach`` more on either side.
+    """Return ``frames`` consecutive frames of an acoustic item, with their phones and ``reach`` more on either side.
 
-    With the encoder's reach, frames are conditioned on exactly what they would be in the whole sentence, at a fraction
-    of the encoder's work.
+    If ``reach`` covers the encoder's receptive field, the frames are conditioned exactly as in the whole sentence, at a
+    fraction of the cost.
     """
     start = int(rng.integers(0, max(0, len(whole.alignment) - frames) + 1))
     part = slice(start, start + frames)
@@ -131,33 +131,33 @@ def crop(whole: Item, frames: int, rng: np.random.Generator, reach: int) -> Item
 
 
 def collate(items: Sequence[Item], role: Role) -> RawBatch:
-    """Pad to the longest. All have a prompt, or none."""
-    prompts = [one.prompt for one in items if one.prompt is not None]
-    phone_counts = torch.tensor([len(one.phones) for one in items])
-    frame_counts = torch.tensor([len(one.alignment) for one in items])
+    """Pad items to the longest. Either all items have a prompt or none has."""
+    prompts = [each.prompt for each in items if each.prompt is not None]
+    phone_counts = torch.tensor([len(each.phones) for each in items])
+    frame_counts = torch.tensor([len(each.alignment) for each in items])
     phone_mask = _mask(phone_counts)
     mask = phone_mask if role == "prosody" else _mask(frame_counts)
     return RawBatch(
-        phones=_pad([one.phones for one in items]),
+        phones=_pad([each.phones for each in items]),
         phone_mask=phone_mask,
-        speaker=torch.tensor([one.speaker for one in items]),
-        durations=_pad([one.durations for one in items]),
-        alignment=_pad([one.alignment for one in items]),
-        frame_features=_pad([one.frame_features for one in items]),
+        speaker=torch.tensor([each.speaker for each in items]),
+        durations=_pad([each.durations for each in items]),
+        alignment=_pad([each.alignment for each in items]),
+        frame_features=_pad([each.frame_features for each in items]),
         mask=mask,
-        target=_pad([one.target for one in items]),
+        target=_pad([each.target for each in items]),
         prompt=collate(prompts, role) if prompts else None,
     )
 
 
 class Batches:
-    """The training batches of a role: batch(step) is a pure function of the seed and the step."""
+    """The training batches of a role; ``batches(step)`` is a pure function of the seed and the step."""
 
     def __init__(
         self, corpus: PreparedCorpus, role: Role, batch_size: int, crop_frames: int | None, seed: int, reach: int,
         prompt: Prompter | None = None,
     ) -> None:  # fmt: skip
-        """``reach`` phones on either side of a crop stay with it. ``prompt`` gives each utterance one, where wanted."""
+        """Keep ``reach`` phones on either side of a crop; ``prompt`` adds a prompt to each utterance."""
         self._corpus, self._role, self._crop, self._seed, self._reach = corpus, role, crop_frames, seed, reach
         self._utterances = corpus.split("train")
         self._size = min(batch_size, len(self._utterances))
@@ -165,19 +165,19 @@ class Batches:
         self._prompt = prompt
 
     def __call__(self, step: int) -> RawBatch:
-        """The batch of optimizer step ``step``."""
+        """Return the batch of optimizer step ``step``."""
         rng = np.random.default_rng([self._seed, step, 1])
         utterances = [self._utterances[index] for index in self._indices(step)]
-        items = [self._item(one) for one in utterances]
+        items = [self._item(utterance) for utterance in utterances]
         if self._prompt is not None:
             draws = np.random.default_rng([self._seed, step, 2])
-            items = [self._prompt(whole, one, draws) for whole, one in zip(items, utterances, strict=True)]
+            items = [self._prompt(whole, each, draws) for whole, each in zip(items, utterances, strict=True)]
         if self._role == "acoustic" and self._crop is not None:
-            items = [crop(one, self._crop, rng, self._reach) for one in items]
+            items = [crop(whole, self._crop, rng, self._reach) for whole in items]
         return collate(items, self._role)
 
     def _indices(self, step: int) -> list[int]:
-        """Walk through one permutation of the training split after another."""
+        """Return the indices of a batch, from one permutation of the training split after another."""
         count = len(self._utterances)
         positions = range(step * self._size, (step + 1) * self._size)
         return [int(self._permutation(position // count)[position % count]) for position in positions]

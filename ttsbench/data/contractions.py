@@ -1,8 +1,8 @@
-"""Contractions written out, so that "don't" and "do not" are one thing to a word error rate.
+"""Expansion of contractions, so that a word error rate treats "don't" and "do not" as equal.
 
-A recogniser writes whichever form it learnt, and a listener hears the text either way. After ``words`` both sides go
-through the same table. "'s" is "is" after pronouns and question words and stays what it is elsewhere, where it is
-mostly a genitive; "'d" is "would", its commoner reading. "cannot" parts into two words, as "can not" does.
+A recogniser writes the form it was trained on, so reference and transcript go through the same table after ``words``.
+"'s" becomes "is" after pronouns and question words and is unchanged elsewhere, where it is mostly a genitive; "'d"
+becomes "would", its more frequent reading. "cannot" becomes two words.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ _IS = {"he", "she", "it", "that", "this", "what", "who", "where", "when", "how",
 
 
 def expanded(words: Iterable[str]) -> list[str]:
-    """Normalised words with contractions written out: "they'll" becomes "they", "will"."""
+    """Return normalised words with contractions written out.
+
+    >>> expanded(["they'll", "know", "the", "king's", "name"])
+    ['they', 'will', 'know', 'the', "king's", 'name']
+    """
     return [part for word in words for part in _expand(word)]
 
 

@@ -1,4 +1,4 @@
-"""A prepared corpus as every later stage sees it: manifest, phone inventory, normalisation statistics."""
+"""The prepared corpus that later stages read: manifest, phone inventory and normalisation statistics."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ class Normalisation:
     log_duration_std: float
 
     def mel(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Log-mel (T, M) to zero mean and unit variance."""
+        """Normalise a log-mel (T, M) to zero mean and unit variance."""
         return (log_mel - np.float32(self.mel_mean)) / np.float32(self.mel_std)
 
     def prosody(self, features: Features) -> NDArray[np.float32]:
-        """Normalised phone log-F0 and log-duration, (P, 2)."""
+        """Return normalised phone log-F0 and log-duration, (P, 2)."""
         log_f0 = (features.phone_log_f0 - self.log_f0_mean) / self.log_f0_std
         log_duration = (np.log(features.durations) - self.log_duration_mean) / self.log_duration_std
         return np.stack([log_f0, log_duration], axis=1).astype(np.float32)
 
 
 class PreparedCorpus:
-    """What the prepare stage left in ``folder``."""
+    """The corpus that the prepare stage wrote to ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
@@ -71,12 +71,12 @@ class PreparedCorpus:
         self._log_f0: Mapping[str, NDArray[np.float32]] = {}
 
     def split(self, name: Split) -> list[PreparedUtterance]:
-        """Utterances of a split, in the manifest's order (by id)."""
+        """Return the utterances of a split in the order of the manifest (by id)."""
         return [utterance for utterance in self.utterances if utterance.split == name]
 
     @cached_property
     def by_id(self) -> Mapping[str, PreparedUtterance]:
-        """Utterances by id."""
+        """Utterances by their id."""
         return {utterance.id: utterance for utterance in self.utterances}
 
     @cached_property
@@ -84,64 +84,65 @@ class PreparedCorpus:
         return {phone: index + 1 for index, phone in enumerate(self.phones)}  # 0 is padding
 
     def phone_ids(self, utterance: PreparedUtterance) -> NDArray[np.int64]:
-        """Phones as numbers from 1, (P,)."""
+        """Return the phones as numbers from 1, (P,)."""
         return np.array([self._phone_index[phone] for phone in utterance.phones])
 
     def features(self, utterance: PreparedUtterance) -> Features:
-        """The utterance's features, from the cache."""
+        """Load the utterance's features from the cache."""
         features = load_features(Path(utterance.features))
-        given = self._log_f0.get(utterance.id)
-        return features if given is None else replace(features, phone_log_f0=given)
+        log_f0 = self._log_f0.get(utterance.id)
+        return features if log_f0 is None else replace(features, phone_log_f0=log_f0)
 
     def with_share(self, share: float) -> PreparedCorpus:
-        """The same corpus with that share of its training speech, by duration, at least an utterance.
+        """Return the corpus with that share of its training speech, by duration; at least one utterance.
 
-        Speakers take turns, each in an order that a hash of the ids gives, so a smaller share lies within a larger one.
-        Normalisation stays that of the whole.
+        Speakers alternate, each in the order of a hash of the ids, so a smaller share is a subset of a larger one.
+        Normalisation is that of the whole corpus.
         """
-        train = sorted(self.split("train"), key=lambda one: hashlib.sha256(one.id.encode()).digest())
-        taken, turn = Counter[str](), dict[str, int]()
-        for one in train:
-            turn[one.id] = taken[one.speaker]
-            taken[one.speaker] += 1
-        train.sort(key=lambda one: turn[one.id])
-        ends = np.cumsum([one.frames for one in train])
-        kept = {one.id for one in train[: max(1, int(np.searchsorted(ends, share * ends[-1], side="right")))]}
+        train = sorted(self.split("train"), key=lambda utterance: hashlib.sha256(utterance.id.encode()).digest())
+        count, turn = Counter[str](), dict[str, int]()
+        for utterance in train:
+            turn[utterance.id] = count[utterance.speaker]
+            count[utterance.speaker] += 1
+        train.sort(key=lambda utterance: turn[utterance.id])
+        ends = np.cumsum([utterance.frames for utterance in train])
+        size = max(1, int(np.searchsorted(ends, share * ends[-1], side="right")))
+        selected = {utterance.id for utterance in train[:size]}
         other = copy(self)
-        other.utterances = [one for one in self.utterances if one.split != "train" or one.id in kept]
+        other.utterances = [each for each in self.utterances if each.split != "train" or each.id in selected]
         return other
 
-    def with_log_f0(self, given: Mapping[str, NDArray[np.float32]]) -> PreparedCorpus:
-        """The same corpus with other phone log-F0 (P,) for the utterances named."""
+    def with_log_f0(self, log_f0: Mapping[str, NDArray[np.float32]]) -> PreparedCorpus:
+        """Return the corpus with other phone log-F0 (P,), by utterance id."""
         other = copy(self)
-        other._log_f0 = given
+        other._log_f0 = log_f0
         return other
 
 
 def parse_utterance(values: Mapping[str, Any]) -> PreparedUtterance:
-    """One line of the manifest."""
+    """Return the utterance of a line of the manifest."""
     return PreparedUtterance(**{**values, "phones": tuple(values["phones"])})
 
 
 def dump_utterance(utterance: PreparedUtterance) -> str:
-    """One line of the manifest."""
+    """Return the line of the manifest for an utterance."""
     return json.dumps(asdict(utterance), ensure_ascii=False)
 
 
 def normalisation(features: Sequence[Features]) -> Normalisation:
-    """Statistics of the training split, in one pass over the clips."""
+    """Compute the statistics of the training split in one pass over the clips."""
     mel = _Moments()
     log_f0 = _Moments()
     log_duration = _Moments()
-    for one in features:
-        mel.add(one.mel)
-        log_f0.add(one.phone_log_f0)
-        log_duration.add(np.log(one.durations))
+    for clip in features:
+        mel.add(clip.mel)
+        log_f0.add(clip.phone_log_f0)
+        log_duration.add(np.log(clip.durations))
     return Normalisation(*mel.result(), *log_f0.result(), *log_duration.result())
 
 
 class _Moments:
-    """Mean and standard deviation of what was added; that of a constant is 1e-3, so that nothing explodes."""
+    """Running mean and standard deviation; the latter is at least 1e-3, so that a constant can be normalised."""
 
     def __init__(self) -> None:
         self._count, self._sum, self._square = 0, 0.0, 0.0

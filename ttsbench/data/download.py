@@ -1,4 +1,4 @@
-"""A published archive to a folder: resumed where it broke off, verified, unpacked whole or not at all."""
+"""Download of a published archive: resumable, verified by checksum, unpacked atomically."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _log = logging.getLogger(__name__)
 
 
 def fetch_archive(url: str, sha256: str, folder: Path) -> None:
-    """Make ``folder`` the one folder inside the tar archive at ``url``, whose SHA-256 (hex) must be ``sha256``.
+    """Download the tar archive at ``url`` and unpack the single folder in it as ``folder``.
 
-    The archive is kept beside ``folder`` until it is unpacked (as ``<name>.part`` until it is verified), so a killed
-    download goes on where it stopped. Raises ``CorpusError`` where the network fails, the checksum differs, the
-    archive is not what it should be, or ``folder`` already holds something.
+    ``sha256`` is the expected checksum in hexadecimal. The archive lies beside ``folder`` until it is unpacked (as
+    ``<name>.part`` until it is verified), so that an interrupted download resumes. Raises ``CorpusError`` if the
+    network fails, the checksum differs or the archive does not hold exactly one folder.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
@@ -42,42 +42,42 @@ def fetch_archive(url: str, sha256: str, folder: Path) -> None:
 
 
 def _download(url: str, part: Path) -> None:
-    """Append to ``part`` what it lacks of ``url``; a server that cannot resume sends all of it again."""
+    """Append the missing bytes of ``url`` to ``part``; a server that cannot resume sends the whole file."""
     have = part.stat().st_size if part.is_file() else 0
     _log.info("downloading %s to %s, %.0f MB there already", url, part, have / 1e6)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             resumed = getattr(response, "status", None) == http.client.PARTIAL_CONTENT
-            promised = (have if resumed else 0) + int(response.headers.get("Content-Length") or 0)
+            expected = (have if resumed else 0) + int(response.headers.get("Content-Length") or 0)
             with part.open("ab" if resumed else "wb") as file:
                 shutil.copyfileobj(response, file, CHUNK)
     except urllib.error.HTTPError as error:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # nothing is left to fetch; the checksum decides whether it is right
+            return  # the file is complete; the checksum decides whether it is correct
         raise _broken_off(url, part, f"the server answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         raise _broken_off(url, part, str(getattr(error, "reason", error)) or type(error).__name__) from error
-    if part.stat().st_size < promised:
-        raise _broken_off(url, part, f"{promised} bytes were promised")
+    if part.stat().st_size < expected:
+        raise _broken_off(url, part, f"{expected} bytes were expected")
 
 
 def _broken_off(url: str, part: Path, reason: str) -> CorpusError:
     have = part.stat().st_size if part.is_file() else 0
     return CorpusError(
         f"Downloading {url} failed after {have} bytes ({reason}). "
-        f"Run the same command again to go on, or fetch the archive by hand and unpack it into {part.parent}."
+        f"Run the same command again to resume, or fetch the archive by hand and unpack it into {part.parent}."
     )
 
 
 def _verify(part: Path, sha256: str, url: str) -> None:
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256:
         part.unlink()
         raise CorpusError(
-            f"{url} has SHA-256 {found}, expected {sha256}: what was downloaded is deleted. "
-            "Run the same command again; if it repeats, the archive at that address is another one."
+            f"{url} has SHA-256 {digest}, expected {sha256}: the download was deleted. "
+            "Run the same command again; if the error repeats, the archive at that address has changed."
         )
 
 

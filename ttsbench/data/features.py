@@ -1,7 +1,8 @@
-"""What is computed once from a clip and read by every system: mel, F0, voicing, energy, durations, phone-level log-F0.
+"""Features of a recording: mel, F0, voicing, energy, durations and phone-level log-F0.
 
-Features are cached by content: the file's name is the hash of everything they depend on (the audio's bytes, the text,
-the TextGrid's bytes, the mel's definition), so the same clip in another run, corpus or folder is never analysed twice.
+Features are cached by content. The name of a file is the hash of everything its features depend on (the bytes of the
+audio, the text, the bytes of the TextGrid, the definition of the mel), so a clip that occurs in several runs, corpora
+or folders is analysed once.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Features:
-    """One clip, analysed. T mel frames, P phones."""
+    """The features of one clip, with T mel frames and P phones."""
 
-    mel: FloatArray  # (T, M) natural log; a codec's latents where the experiment has one
+    mel: FloatArray  # (T, M) natural log, or the latents of a codec
     f0: FloatArray  # (T,) Hz, 0 where unvoiced
     energy: FloatArray  # (T,) natural log of the RMS of the frame's magnitudes
     durations: NDArray[np.int64]  # (P,) frames, each at least 1, summing to T
@@ -42,12 +43,12 @@ class Features:
 
     @property
     def voicing(self) -> NDArray[np.bool_]:
-        """(T,) True where voiced."""
+        """Voicing flags (T,)."""
         return self.f0 > 0
 
 
 def feature_path(utterance: Utterance, mel: MelConfig, alignment: str, codec: str = "") -> Path:
-    """Where the utterance's features are cached; ``codec`` says whose latents they are, if not mels."""
+    """Return the path of the cached features; ``codec`` is the signature of a codec that replaces the mel."""
     digest = hashlib.blake2b(digest_size=16)
     for part in (
         utterance.audio.read_bytes(),
@@ -69,14 +70,14 @@ def extract(samples: Samples, phones: Sequence[Phone], mel: MelConfig, codec: Co
     from ttsbench.audio.pitch import frame_f0, interpolate_log_f0
 
     if len(samples) < mel.n_fft:
-        raise ClipError(f"{len(samples)} samples are less than one analysis window of {mel.n_fft}; leave it out")
+        raise ClipError(f"{len(samples)} samples are less than one analysis window of {mel.n_fft}; leave the clip out")
     linear = magnitudes(torch.from_numpy(samples), mel)
     energy = linear.pow(2).mean(dim=1).sqrt().clamp_min(1e-5).log()
     f0 = frame_f0(samples, mel.sample_rate, mel.hop_length)
     durations = frame_durations(phones, len(linear), mel)
     predicted = log_mel(linear, mel) if codec is None else codec.encode(samples)[: len(linear)]
     if len(predicted) < len(linear):
-        raise ClipError(f"the codec makes {len(predicted)} latents of {len(linear)} frames; leave this clip out")
+        raise ClipError(f"the codec returns {len(predicted)} latents for {len(linear)} frames; leave the clip out")
     return Features(
         mel=predicted.numpy(),
         f0=f0.astype(np.float32),
@@ -88,9 +89,14 @@ def extract(samples: Samples, phones: Sequence[Phone], mel: MelConfig, codec: Co
 
 
 def frame_durations(phones: Sequence[Phone], frames: int, mel: MelConfig) -> NDArray[np.int64]:
-    """Durations in frames (P,), each at least 1, that sum to ``frames``.
+    """Return durations in frames (P,), each at least 1, that sum to ``frames``.
 
-    Boundaries are rounded to the nearest frame, then moved as little as it takes to leave every phone a frame.
+    Boundaries are rounded to the nearest frame, then moved as little as possible so that every phone has a frame.
+    Raises ``ClipError`` if there are more phones than frames.
+
+    >>> phones = [Phone("h", 0.0, 0.02), Phone("aɪ1", 0.02, 0.06)]
+    >>> frame_durations(phones, 5, MelConfig(sample_rate=22050, hop_length=256)).tolist()
+    [2, 3]
     """
     count = len(phones)
     if count == 0 or count > frames:
@@ -107,7 +113,12 @@ def frame_durations(phones: Sequence[Phone], frames: int, mel: MelConfig) -> NDA
 def phone_means(
     log_f0: NDArray[np.float64], voiced: NDArray[np.bool_], durations: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Phone-level log-F0 (P,): the mean over a phone's voiced frames, linear between phones that have none."""
+    """Return phone-level log-F0 (P,): the mean over voiced frames, interpolated linearly for unvoiced phones.
+
+    >>> frames, voiced = np.log([100.0, 100.0, 150.0, 200.0]), np.array([True, True, False, True])
+    >>> np.exp(phone_means(frames, voiced, np.array([2, 1, 1]))).round(1).tolist()
+    [100.0, 141.4, 200.0]
+    """
     owner = np.repeat(np.arange(len(durations)), durations)
     counts = np.bincount(owner, weights=voiced, minlength=len(durations))
     sums = np.bincount(owner, weights=np.where(voiced, log_f0, 0.0), minlength=len(durations))
@@ -116,7 +127,7 @@ def phone_means(
 
 
 def save_features(path: Path, features: Features) -> None:
-    """Write whole or not at all; no pickle."""
+    """Write features atomically as safetensors."""
     arrays: dict[str, NDArray[Any]] = {
         "mel": features.mel,
         "f0": features.f0,
@@ -129,10 +140,10 @@ def save_features(path: Path, features: Features) -> None:
 
 
 def load_features(path: Path) -> Features:
-    """What ``save_features`` wrote; raises ``ClipError`` where the cache was emptied under a run."""
+    """Load what ``save_features`` wrote; raises ``ClipError`` if the file was deleted from the cache during a run."""
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             return Features(**arrays, phones=tuple(json.loads(file.metadata()["phones"])))
     except FileNotFoundError:
-        raise ClipError(f"the features at {path} are gone; run the same command again to compute them anew") from None
+        raise ClipError(f"the features at {path} are missing; run the same command again to compute them") from None

@@ -1,11 +1,11 @@
-"""How public corpora lie on disk.
+"""Layouts of public corpora on disk.
 
-Each class is a ``Corpus``: built with a path and options, ``utterances()`` lists what the metadata names, sorted by
-id. Nothing is judged here but the layout as a whole (``CorpusError``): rows with a bad id, no text or no audio are
-listed as they are, for ``ttsbench.data.listing.check_listing`` to set aside and count. No path is ever made from a
-bad id: the ``audio`` of such a row is the folder it would have been in.
+Each class is a ``Corpus``: it takes a path and options, and ``utterances()`` lists the rows of the metadata, sorted by
+id. Only the layout as a whole is checked here (``CorpusError``). Rows with a bad id, no text or no audio are listed
+unchanged, and ``ttsbench.data.listing.check_listing`` excludes and counts them. A bad id never becomes a path: the
+``audio`` of such a row is the folder of the recordings.
 
-Alignments are optional: every ``<id>.TextGrid`` anywhere under ``<path>/TextGrid/`` belongs to that utterance.
+Alignments are optional: any ``<id>.TextGrid`` below ``<path>/TextGrid/`` belongs to that utterance.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Folder:
     """``metadata.csv`` and ``wavs/<id>.wav`` or ``.flac``.
 
     One utterance per line, without a header, without quoting, in UTF-8: ``id|text``, ``id|text|normalised text`` or
-    ``id|text|normalised text|speaker``. The normalised text is used where it is not empty; ``speaker`` names the
-    speaker of lines that give none.
+    ``id|text|normalised text|speaker``. The normalised text is used unless it is empty; ``speaker`` is the default for
+    lines without a speaker.
     """
 
     def __init__(self, path: Path | None = None, *, speaker: str = "speaker") -> None:
@@ -38,7 +38,7 @@ class Folder:
         self.speaker = speaker
 
     def utterances(self) -> list[Utterance]:
-        """Every line of the metadata; raises ``CorpusError`` where it is missing, empty or has no ``|``."""
+        """Return every line of the metadata; raises ``CorpusError`` if it is missing, empty or has no ``|``."""
         layout = "metadata.csv with lines id|text and wavs/<id>.wav"
         root = _existing(self.path, layout)
         metadata = root / "metadata.csv"
@@ -62,7 +62,7 @@ class Folder:
 class LJSpeech:
     """LJSpeech 1.1 (Ito and Johnson 2017, https://keithito.com/LJ-Speech-Dataset/): the folder with ``metadata.csv``.
 
-    With ``download`` and nothing at ``path``, the published archive (2.7 GB) is fetched, verified and unpacked there.
+    With ``download`` and an empty or missing ``path``, the published archive (2.7 GB) is downloaded and unpacked there.
     """
 
     def __init__(self, path: Path | None = None, *, download: bool = False) -> None:
@@ -70,7 +70,7 @@ class LJSpeech:
         self.download = download
 
     def utterances(self) -> list[Utterance]:
-        """Every line of the metadata, speaker ``LJ``; raises ``CorpusError`` as ``Folder`` and the download do."""
+        """Return every line of the metadata, speaker ``LJ``; raises ``CorpusError`` like ``Folder`` and downloads."""
         root = Path(self.path).expanduser() if self.path is not None else None
         if root and (not root.exists() or (root.is_dir() and not any(root.iterdir()))):
             if not self.download:
@@ -85,8 +85,8 @@ class LJSpeech:
 class LibriSpeech:
     """LibriSpeech (Panayotov et al. 2015, https://www.openslr.org/12): ``<subset>/<speaker>/<chapter>/<id>.flac``.
 
-    ``path`` is a subset or the folder above it; where that holds several, ``subset`` says which. Texts are upper-case
-    without punctuation, as published.
+    ``path`` is a subset or the folder above it; if that holds several subsets, ``subset`` selects one. Texts are in
+    upper case without punctuation, as published.
     """
 
     def __init__(self, path: Path | None = None, *, subset: str | None = None) -> None:
@@ -94,7 +94,7 @@ class LibriSpeech:
         self.subset = subset
 
     def utterances(self) -> list[Utterance]:
-        """Every line of every ``*.trans.txt``; raises ``CorpusError`` where there is none."""
+        """Return every line of every ``*.trans.txt``; raises ``CorpusError`` if there is none."""
         layout = "<subset>/<speaker>/<chapter>/*.trans.txt with .flac files beside it"
         root = _existing(self.path, layout)
         rows = []
@@ -118,7 +118,7 @@ class LibriTTS:
         self.subset = subset
 
     def utterances(self) -> list[Utterance]:
-        """Every clip or text there is; raises ``CorpusError`` where there is no normalised text at all."""
+        """Return every clip or text; raises ``CorpusError`` if there is no normalised text at all."""
         layout = "<subset>/<speaker>/<chapter>/<id>.wav with <id>.normalized.txt beside it"
         root = _existing(self.path, layout)
         subset = _subset(root, self.subset, "*.normalized.txt", layout)
@@ -129,8 +129,8 @@ class LibriTTS:
 class VCTK:
     """VCTK (Yamagishi et al. 2019, https://doi.org/10.7488/ds/2645): ``txt/<speaker>/<id>.txt`` and the audio.
 
-    Audio is ``wav48_silence_trimmed/<speaker>/<id>_<mic>.flac`` (0.92) or ``wav48/<speaker>/<id>.wav`` (0.80, where
-    ``mic`` means nothing).
+    Audio is ``wav48_silence_trimmed/<speaker>/<id>_<mic>.flac`` (0.92) or ``wav48/<speaker>/<id>.wav`` (0.80, which
+    ignores ``mic``).
     """
 
     def __init__(self, path: Path | None = None, *, mic: str = "mic1") -> None:
@@ -138,7 +138,7 @@ class VCTK:
         self.mic = mic
 
     def utterances(self) -> list[Utterance]:
-        """Every clip or text there is; raises ``CorpusError`` where a folder or all texts are missing."""
+        """Return every clip or text; raises ``CorpusError`` if a folder or all texts are missing."""
         layout = "txt/<speaker>/<id>.txt and wav48_silence_trimmed/<speaker>/<id>_mic1.flac or wav48/<speaker>/<id>.wav"
         root = _existing(self.path, layout)
         audio = next((root / name for name in VCTK_AUDIO if (root / name).is_dir()), None)
@@ -161,37 +161,37 @@ def _existing(path: Path | None, layout: str) -> Path:
     return root
 
 
-def _wrong(root: Path, what: str, layout: str) -> CorpusError:
-    """The error for a layout that is not there, with the nearest thing that is."""
+def _wrong(root: Path, fault: str, layout: str) -> CorpusError:
+    """Return the error for a missing layout, with the contents of the nearest existing folder."""
     nearest = next((folder for folder in (root, *root.parents) if folder.is_dir()), root)
     names = sorted(item.name + "/" * item.is_dir() for item in nearest.iterdir()) if nearest.is_dir() else []
     holds = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "") or "nothing"
-    return CorpusError(f"{root} {what}. Expected {layout}; {nearest} holds {holds}. Set the corpus path accordingly.")
+    return CorpusError(f"{root} {fault}. Expected {layout}; {nearest} holds {holds}. Set the corpus path accordingly.")
 
 
 def _subset(root: Path, subset: str | None, pattern: str, layout: str) -> Path:
-    """The one folder, ``root`` or in it, that holds ``<speaker>/<chapter>/<pattern>``."""
+    """Return the folder, ``root`` or a folder in it, that holds ``<speaker>/<chapter>/<pattern>``."""
     candidates = (
         [root] if any(root.glob(f"*/*/{pattern}")) else sorted(item for item in root.iterdir() if item.is_dir())
     )
-    found = [item for item in candidates if any(item.glob(f"*/*/{pattern}"))]
-    chosen = [item for item in found if subset in (None, item.name)]
+    subsets = [item for item in candidates if any(item.glob(f"*/*/{pattern}"))]
+    chosen = [item for item in subsets if subset in (None, item.name)]
     if len(chosen) == 1:
         return chosen[0]
-    if found:
-        names = ", ".join(item.name for item in found)
-        raise CorpusError(f"{root} has the subsets {names}; asked for: {subset or 'none'}. Set subset to one of them.")
+    if subsets:
+        names = ", ".join(item.name for item in subsets)
+        raise CorpusError(f"{root} has the subsets {names}; subset is {subset or 'not set'}. Set it to one of them.")
     raise _wrong(root, f"holds no {pattern}", layout)
 
 
 def _lines(file: Path) -> list[str]:
-    """Lines that are not blank; bytes that are not UTF-8 become U+FFFD, which the listing refuses row by row."""
+    """Return the lines that are not blank; bytes that are not UTF-8 become U+FFFD, which excludes only their rows."""
     text = file.read_text(encoding="utf-8-sig", errors="replace")
     return [line for line in text.split("\n") if line.strip()]
 
 
 def _by_id(base: Path, folders: str, endings: Sequence[str]) -> _Files:
-    """Files in ``folders`` below ``base``, their ids without the ending; the first of ``endings`` wins."""
+    """Return the files in ``folders`` below ``base`` by folder and id; earlier ``endings`` take precedence."""
     return {
         (file.parent.relative_to(base), file.name.removesuffix(ending)): file
         for ending in reversed(endings)
@@ -200,7 +200,7 @@ def _by_id(base: Path, folders: str, endings: Sequence[str]) -> _Files:
 
 
 def _paired(texts: _Files, clips: _Files, base: Path) -> list[Utterance]:
-    """An utterance for each text or clip, with an empty text or an absent file for what it lacks."""
+    """Return an utterance for each text or clip; a missing text is empty and a missing clip is a path to no file."""
     rows = []
     for folder, id in {**texts, **clips}:
         text = " ".join(_lines(texts[folder, id])) if (folder, id) in texts else ""
@@ -209,7 +209,7 @@ def _paired(texts: _Files, clips: _Files, base: Path) -> list[Utterance]:
 
 
 def _audio(folder: Path, id: str) -> Path:
-    """``<id>.wav`` or ``.flac``, whichever is there; ``folder`` itself for an id that may not become a path."""
+    """Return ``<id>.wav`` or ``.flac``, whichever exists; ``folder`` itself for an id that may not become a path."""
     try:
         check_id(id)
     except ClipError:
@@ -219,7 +219,7 @@ def _audio(folder: Path, id: str) -> Path:
 
 
 def _listed(rows: Iterable[Utterance], root: Path) -> list[Utterance]:
-    """Rows sorted by id, each with its TextGrid where there is one."""
+    """Return the rows sorted by id, each with its TextGrid if it has one."""
     grids: dict[str, Path] = {}
     for file in sorted((root / "TextGrid").rglob("*.TextGrid")):
         if grids.setdefault(file.stem, file) is not file:

@@ -1,6 +1,6 @@
-"""What a corpus lists, checked before anything is read: ids, speakers, texts, files that exist.
+"""Checks of a corpus listing before any audio is read: ids, speakers, texts and the existence of files.
 
-One bad row is set aside with its reason and counted; a listing that is wrong as a whole raises ``CorpusError``.
+A bad row is excluded with a reason and counted; a listing that is unusable as a whole raises ``CorpusError``.
 """
 
 from __future__ import annotations
@@ -16,32 +16,35 @@ MAX_ID_LENGTH = 128
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # ASCII: the same name on every file system
 
 
-def check_id(id: str, what: str = "id") -> str:
+def check_id(id: str, label: str = "id") -> str:
     """Return ``id`` if it may become a file name, raise ``ClipError`` otherwise.
 
-    Allowed: ASCII letters, digits and ``. _ -``; no leading dot, no ``..``, at most 128 characters, not empty.
-    ``what`` names it in the message.
+    Allowed are 1 to 128 ASCII letters, digits and ``. _ -``, without a leading dot and without ``..``. ``label`` names
+    the value in the message.
+
+    >>> check_id("LJ001-0002")
+    'LJ001-0002'
     """
     if len(id) > MAX_ID_LENGTH:
-        raise ClipError(f"The {what} {id[:40]!a}... has {len(id)} characters: shorten it to {MAX_ID_LENGTH}.")
+        raise ClipError(f"The {label} {id[:40]!a}... has {len(id)} characters: shorten it to {MAX_ID_LENGTH}.")
     if not _ID.fullmatch(id) or ".." in id:
         raise ClipError(
-            f"The {what} {id!a} cannot name a file: rename it with letters, digits, '.', '_' and '-', "
+            f"The {label} {id!a} cannot name a file: rename it with letters, digits, '.', '_' and '-', "
             "without '..' and not starting with '.'."
         )
     return id
 
 
 def check_listing(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[tuple[str, str]]]:
-    """Usable utterances sorted by id, and (id, reason) for each row set aside, in the order listed.
+    """Return usable utterances sorted by id, and (id, reason) of each excluded row in the listed order.
 
-    A row is set aside for a bad id or speaker name, a text that is empty, not UTF-8 or without a pronounceable word,
-    and audio that is missing. Raises ``CorpusError`` where nothing is listed, nothing is usable, or two rows have
-    one id (letter case aside, because ids become file names).
+    A row is excluded for a bad id or speaker name, a text that is empty, not UTF-8 or without a pronounceable word, and
+    missing audio. Raises ``CorpusError`` if no row is listed or usable, or if two rows share an id (ignoring case,
+    because ids become file names).
     """
     if not utterances:
         raise CorpusError("The corpus lists no utterance: check its path, and that its metadata is complete.")
-    kept: list[Utterance] = []
+    usable: list[Utterance] = []
     excluded: list[tuple[str, str]] = []
     for utterance in utterances:
         try:
@@ -49,11 +52,11 @@ def check_listing(utterances: Sequence[Utterance]) -> tuple[list[Utterance], lis
         except ClipError as error:
             excluded.append((utterance.id, str(error)))
         else:
-            kept.append(utterance)
+            usable.append(utterance)
     _check_unique(utterances)
-    if not kept:
+    if not usable:
         raise CorpusError(f"None of the {len(utterances)} utterances listed can be used. The first: {excluded[0][1]}")
-    return sorted(kept, key=lambda utterance: utterance.id), excluded
+    return sorted(usable, key=lambda utterance: utterance.id), excluded
 
 
 def _check_row(utterance: Utterance) -> None:
@@ -71,11 +74,11 @@ def _check_row(utterance: Utterance) -> None:
 
 
 def _check_unique(utterances: Sequence[Utterance]) -> None:
-    seen: dict[str, Utterance] = {}
+    by_id: dict[str, Utterance] = {}
     for utterance in utterances:
-        first = seen.setdefault(utterance.id.casefold(), utterance)
+        first = by_id.setdefault(utterance.id.casefold(), utterance)
         if first is not utterance:
             raise CorpusError(
-                f"Two utterances have one id: {first.id!a} ({first.text[:40]!a}, {first.audio}) and "
+                f"Two utterances have the same id: {first.id!a} ({first.text[:40]!a}, {first.audio}) and "
                 f"{utterance.id!a} ({utterance.text[:40]!a}, {utterance.audio}). Rename or drop one."
             )

@@ -1,8 +1,7 @@
-"""Which recording tells a model whose voice it is to speak with, and what of it.
+"""Prompts: another recording of the speaker, whose voice a zero-shot model imitates.
 
-A prompt is about 3 s, as those of SLED (Ma et al. 2025, https://arxiv.org/abs/2505.13181) and of DMOSpeech. For every
-utterance it is one and the same other recording of its speaker, never a tested one, whether a model is prompted with it
-or a metric compares speech with it.
+A prompt lasts about 3 s, as in SLED (Ma et al. 2025, https://arxiv.org/abs/2505.13181) and DMOSpeech. Every utterance
+has one fixed prompt, which is never a test recording; models and metrics use the same one.
 """
 
 from __future__ import annotations
@@ -20,51 +19,51 @@ PROMPT_FRAMES = 260  # about 3 s at the default mel
 
 
 class Prompts:
-    """The recordings that may be prompts, by speaker."""
+    """The recordings that may serve as prompts, by speaker."""
 
     def __init__(self, corpus: PreparedCorpus) -> None:
         self._by_speaker: dict[str, list[PreparedUtterance]] = defaultdict(list)
-        for one in corpus.utterances:
-            if one.split in ("train", "held_out"):
-                self._by_speaker[one.speaker].append(one)
-        for ones in self._by_speaker.values():
-            ones.sort(key=lambda one: (abs(one.frames - PROMPT_FRAMES), one.id))
+        for utterance in corpus.utterances:
+            if utterance.split in ("train", "held_out"):
+                self._by_speaker[utterance.speaker].append(utterance)
+        for candidates in self._by_speaker.values():
+            candidates.sort(key=lambda candidate: (abs(candidate.frames - PROMPT_FRAMES), candidate.id))
 
     def of(self, utterance: PreparedUtterance) -> PreparedUtterance | None:
-        """That whose length is nearest to a prompt's, the first of them by id; None where there is no other."""
-        return next((one for one in self._by_speaker[utterance.speaker] if one.id != utterance.id), None)
+        """Return the recording of a length nearest to ``PROMPT_FRAMES``; None if the speaker has no other one."""
+        return next((other for other in self._by_speaker[utterance.speaker] if other.id != utterance.id), None)
 
     def drawn(self, utterance: PreparedUtterance, rng: np.random.Generator) -> PreparedUtterance | None:
-        """Any other recording of the speaker, for training."""
-        others = [one for one in self._by_speaker[utterance.speaker] if one.id != utterance.id]
+        """Draw another recording of the speaker, for training."""
+        others = [other for other in self._by_speaker[utterance.speaker] if other.id != utterance.id]
         return others[int(rng.integers(len(others)))] if others else None
 
 
 class Prompting:
-    """Gives utterances their prompts. Raises ``CorpusError`` where a speaker has one recording alone."""
+    """Adds prompts to utterances. Raises ``CorpusError`` if a speaker has only one recording."""
 
     def __init__(self, corpus: PreparedCorpus) -> None:
         self._corpus, self._prompts, self._items = corpus, Prompts(corpus), dict[str, Item]()
-        for one in corpus.utterances:
-            if one.split != "held_out" and self._prompts.of(one) is None:
+        for utterance in corpus.utterances:
+            if utterance.split != "held_out" and self._prompts.of(utterance) is None:
                 raise CorpusError(
-                    f"{one.id} has no prompt: no other recording of speaker {one.speaker} is trained on or held out. "
-                    "Leave it out, or add recordings."
+                    f"{utterance.id} has no prompt: speaker {utterance.speaker} has no other recording in the train or "
+                    "held_out split. Leave the utterance out, or add recordings."
                 )
 
     def __call__(self, whole: Item, utterance: PreparedUtterance, rng: np.random.Generator | None = None) -> Item:
-        """``whole`` with the prompt of its utterance, or with one that is drawn."""
+        """Return ``whole`` with the prompt of its utterance, or with a random prompt if ``rng`` is given."""
         other = self._prompts.drawn(utterance, rng) if rng else self._prompts.of(utterance)
-        assert other is not None  # of everybody there is one
+        assert other is not None  # the constructor has checked it
         if other.id not in self._items:
             self._items[other.id] = item(self._corpus, other, "acoustic")
         return prompted(whole, self._items[other.id])
 
 
 def prompted(whole: Item, prompt: Item) -> Item:
-    """An item with its prompt, the first ``PROMPT_FRAMES`` of a recording up to the end of a phone.
+    """Return an item with its prompt, the first ``PROMPT_FRAMES`` of a recording rounded down to whole phones.
 
-    The prompt alone says who speaks: the speaker becomes number 0 for everybody.
+    The speaker number becomes 0, so that only the prompt carries the identity of the speaker.
     """
     count = max(1, int(np.searchsorted(np.cumsum(prompt.durations), PROMPT_FRAMES, side="right")))
     frames = int(prompt.durations[:count].sum())

@@ -1,7 +1,7 @@
-"""Words to phones: the dictionary that comes with pocketsphinx, and espeak-ng for the words it lacks.
+"""Pronunciations of words: the dictionary of pocketsphinx, and espeak-ng for words that it lacks.
 
 The phones are the 39 of the CMU Pronouncing Dictionary (ARPAbet in capitals, without stress,
-http://www.speech.cs.cmu.edu/cgi-bin/cmudict), which are what pocketsphinx' acoustic model knows besides silence.
+http://www.speech.cs.cmu.edu/cgi-bin/cmudict), which are those of pocketsphinx' acoustic model besides silence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ttsbench.errors import ClipError
 _ALL = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
 PHONES = frozenset(_ALL.split())
 
-# espeak-ng's American English, then what it borrows for foreign names, by the nearest English phone.
+# espeak-ng's American English, then its phones of foreign names, mapped to the nearest English phone.
 _IPA = {
     "aɪɚ": "AY ER", "aɪə": "AY AH", "aʊɚ": "AW ER", "eɪ": "EY", "aɪ": "AY", "ɔɪ": "OY", "aʊ": "AW", "oʊ": "OW",
     "əʊ": "OW", "oɪ": "OY", "iə": "IY AH", "əl": "AH L", "ɑː": "AA", "ɔː": "AO", "oː": "AO", "ɜː": "ER", "iː": "IY",
@@ -37,36 +37,43 @@ _ENTRY = re.compile(r"([a-z']+)(?:\(\d+\))? ([A-Z ]+)")
 
 @cache
 def dictionary() -> dict[str, str]:
-    """Word -> its first pronunciation, phones parted by blanks, of pocketsphinx' American English dictionary."""
+    """Return the first pronunciation of each word, phones separated by spaces, from pocketsphinx' dictionary."""
     from pocketsphinx import get_model_path
 
     entries: dict[str, str] = {}
     with Path(get_model_path("en-us/cmudict-en-us.dict")).open(encoding="utf-8") as file:
         for line in file:
-            found = _ENTRY.fullmatch(line.rstrip())
-            if found:
-                entries.setdefault(found[1], found[2])
+            entry = _ENTRY.fullmatch(line.rstrip())
+            if entry:
+                entries.setdefault(entry[1], entry[2])
     return entries
 
 
 @lru_cache(maxsize=65536)
 def pronounce(word: str) -> tuple[str, ...]:
-    """ARPAbet phones of one normalised word (see ``ttsbench.data.text.words``); at least one phone.
+    """Return the ARPAbet phones of one normalised word (see ``ttsbench.data.text.words``); at least one phone.
 
-    Raises ``ClipError`` naming the word where neither the dictionary nor espeak-ng has a pronunciation.
+    Raises ``ClipError`` with the word if neither the dictionary nor espeak-ng has a pronunciation.
+
+    >>> pronounce("hello")
+    ('HH', 'AH', 'L', 'OW')
     """
     if not _PLAIN_WORD.fullmatch(word):
         raise ClipError(f"{word!r} is not a normalised word: pass the text through ttsbench.data.text.words first.")
-    known = dictionary().get(word)
-    if known is not None:
-        return tuple(known.split())
+    entry = dictionary().get(word)
+    if entry is not None:
+        return tuple(entry.split())
     from ttsbench.data.espeak.voice import phonemize
 
     return to_arpabet(phonemize(word), word)
 
 
 def to_arpabet(symbols: Iterable[str], word: str) -> tuple[str, ...]:
-    """IPA symbols of ``word`` -> ARPAbet phones; raises ``ClipError`` naming the word and the symbol it stops at."""
+    """Convert the IPA symbols of ``word`` to ARPAbet phones; raises ``ClipError`` with the word and the symbol.
+
+    >>> to_arpabet(["h", "ə", "l", "oʊ"], "hello")
+    ('HH', 'AH', 'L', 'OW')
+    """
     phones: list[str] = []
     for symbol in symbols:
         rest = unicodedata.normalize("NFD", symbol.translate(_STRESS))
@@ -76,7 +83,7 @@ def to_arpabet(symbols: Iterable[str], word: str) -> tuple[str, ...]:
                 phones += _DECOMPOSED[rest[:size]].split()
             elif not _modifies(rest[0]):
                 raise ClipError(
-                    f"No ARPAbet phone is near {rest[0]!r}, which espeak-ng says in {word!r}: respell the word."
+                    f"No ARPAbet phone corresponds to {rest[0]!r}, which espeak-ng uses in {word!r}: respell the word."
                 )
             rest = rest[size or 1 :]
     if not phones:
@@ -85,7 +92,7 @@ def to_arpabet(symbols: Iterable[str], word: str) -> tuple[str, ...]:
 
 
 def _modifies(character: str) -> bool:
-    """Whether a character only colours the one before it: length, palatalisation, a diacritic."""
+    """Return whether a character modifies the one before it: length, palatalisation, a diacritic."""
     return unicodedata.category(character) in {"Lm", "Mn"}
 
 

@@ -1,7 +1,7 @@
-"""Which utterance is trained on, which is validated with and which is tested.
+"""Splits of a corpus into training, validation and test utterances.
 
-Splits are made of whole sentences: utterances whose words are the same, whoever says them, lie in one split, so that
-no sentence that is tested or validated was ever trained on. Order is by a hash of (seed, words), never by the listing.
+Splits consist of whole sentences: all utterances with the same words, by any speaker, are in one split, so that no test
+or validation sentence occurs in training. The order is by a hash of (seed, words) and independent of the listing.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from ttsbench.data.text import words
 from ttsbench.errors import ConfigError, CorpusError
 from ttsbench.types import Utterance
 
-Split = Literal["train", "valid", "test", "held_out"]  # the last is for prompts alone
-GIVEN = ("train", "valid", "test")  # what a corpus may set itself
-Sentences = dict[str, list[Utterance]]  # words -> everyone who says them
+Split = Literal["train", "valid", "test", "held_out"]  # held_out: prompts only
+GIVEN = ("train", "valid", "test")  # splits that a corpus may set itself
+Sentences = dict[str, list[Utterance]]  # words -> utterances with these words
 
 
 def split(utterances: Sequence[Utterance], *, test: int, valid: int, seed: int) -> tuple[dict[str, Split], list[str]]:
-    """Split of each utterance id (sorted by id), and notes on what did not come out as asked for.
+    """Return the split of each utterance id (sorted by id), and notes on deviations from the requested sizes.
 
-    ``test`` and ``valid`` count utterances. They are taken a sentence at a time, always from the speaker who has the
-    fewest so far; a sentence that does not fit in what is left is passed over, and so is one that would leave any of
-    its speakers without training data: a speaker with a single clip stays in training. A corpus that sets
-    ``attributes["split"]`` keeps its own splits, once checked.
+    ``test`` and ``valid`` count utterances. They are selected one sentence at a time, always from the speaker with the
+    fewest so far. A sentence is skipped if it exceeds the remaining count or would leave one of its speakers without
+    training data; a speaker with a single clip stays in training. A corpus that sets ``attributes["split"]`` keeps its
+    own splits after a check.
 
-    Raises ``CorpusError`` where training would keep less than half, no sentence can be tested, or the corpus' own
-    splits share a sentence, test a speaker they do not train on, or leave a split empty; ``ConfigError`` for counts
-    that are no counts.
+    Raises ``CorpusError`` if less than half of the corpus would remain for training, if no sentence can be tested, or
+    if the corpus' own splits share a sentence, test an untrained speaker or leave a split empty; ``ConfigError`` for
+    invalid counts.
     """
     if any("split" in utterance.attributes for utterance in utterances):
         return _given(utterances)
@@ -40,7 +40,7 @@ def split(utterances: Sequence[Utterance], *, test: int, valid: int, seed: int) 
         sentences[" ".join(words(utterance.text))].append(utterance)
     spare = Counter(utterance.speaker for utterance in utterances)
     alone = sorted(speaker for speaker, count in spare.items() if count == 1)
-    notes = [f"Speaker {speaker} has a single clip, which is trained on and never tested." for speaker in alone]
+    notes = [f"Speaker {speaker} has a single clip, which is in the training split." for speaker in alone]
     splits: dict[str, Split] = {utterance.id: "train" for utterance in utterances}
     counts: Mapping[Split, int] = {"test": test, "valid": valid}
     for name, count in counts.items():
@@ -54,61 +54,62 @@ def split(utterances: Sequence[Utterance], *, test: int, valid: int, seed: int) 
 def hold_out(
     splits: Mapping[str, Split], speaker_of: Mapping[str, str], speakers: Collection[str]
 ) -> tuple[dict[str, Split], list[str]]:
-    """Splits by id in which ``speakers`` are never trained on and alone are tested, and a note that says so.
+    """Return splits by id in which only ``speakers`` are tested and none of them is trained on, and a note.
 
-    What else they have read becomes ``held_out``, and so do test clips of the others: prompts, at most. Raises
-    ``CorpusError`` for a speaker who is unknown or has no test clip and another one, and where nobody is left.
+    Their other clips become ``held_out``, as do the test clips of all other speakers; such clips serve only as prompts.
+    Raises ``CorpusError`` for an unknown speaker, for one without both a test clip and another clip, and if no training
+    clip remains.
     """
-    found: dict[str, Split] = {}
+    moved: dict[str, Split] = {}
     for id_, name in splits.items():
         away = speaker_of[id_] in speakers
-        found[id_] = name if away == (name == "test") else "held_out"
+        moved[id_] = name if away == (name == "test") else "held_out"
     for speaker in speakers:
-        own = {found[id_] for id_ in found if speaker_of[id_] == speaker}
+        own = {moved[id_] for id_ in moved if speaker_of[id_] == speaker}
         has = f"only clips of {', '.join(own)}" if own else "no clips"
         if own != {"test", "held_out"}:
             raise CorpusError(
-                f"corpus.held_out_speakers: {speaker} has {has}, and needs one to be tested and another as its prompt. "
+                f"corpus.held_out_speakers: {speaker} has {has}, but needs a test clip and another one as prompt. "
                 f"Raise corpus.test, or choose among {', '.join(sorted(set(speaker_of.values()))[:20])}."
             )
-    if "train" not in found.values():
-        raise CorpusError("corpus.held_out_speakers leaves nobody to train on; hold out fewer.")
-    tested = sum(name == "test" for name in found.values())
-    return found, [f"Speakers {', '.join(speakers)} are never trained on; {tested} of their clips are tested."]
+    if "train" not in moved.values():
+        raise CorpusError("corpus.held_out_speakers leaves no speaker to train on; hold out fewer.")
+    tested = sum(name == "test" for name in moved.values())
+    return moved, [f"Speakers {', '.join(speakers)} are never trained on; {tested} of their clips are tested."]
 
 
 def _check_counts(total: int, test: int, valid: int) -> None:
     if test < 1 or valid < 0:
         raise ConfigError(
-            f"corpus.test is {test} and corpus.valid is {valid}: test at least 1, validate with 0 or more."
+            f"corpus.test is {test} and corpus.valid is {valid}: set test to at least 1 and valid to at least 0."
         )
     if 2 * (test + valid) > total:
         raise CorpusError(
-            f"{total} usable utterances are too few for {test} to test and {valid} to validate: less than half would "
-            f"be left to train. Set corpus.test + corpus.valid to at most {total // 2}, or add recordings."
+            f"{total} usable utterances are too few for {test} test and {valid} validation utterances: less than half "
+            f"would remain for training. Set corpus.test + corpus.valid to at most {total // 2}, or add recordings."
         )
 
 
 def _choose(sentences: Sentences, spare: Counter[str], count: int, seed: int) -> list[str]:
-    """Sentences of ``count`` utterances together, or fewer; takes what they use from ``spare``, clips by speaker."""
+    """Return sentences with at most ``count`` utterances in total, and subtract these from ``spare`` (by speaker)."""
     queues: dict[str, list[str]] = defaultdict(list)
     for text in sorted(sentences, key=lambda text: _order(seed, text), reverse=True):
         for speaker in sorted({utterance.speaker for utterance in sentences[text]}):
             queues[speaker].append(text)
     turn = {speaker: _order(seed, speaker) for speaker in queues}
-    taken: Counter[str] = Counter()
+    used: Counter[str] = Counter()
     chosen: list[str] = []
-    while queues and taken.total() < count:
-        speaker = min(queues, key=lambda name: (taken[name], turn[name]))
+    while queues and used.total() < count:
+        speaker = min(queues, key=lambda name: (used[name], turn[name]))
         text = queues[speaker].pop()
         if not queues[speaker]:
             del queues[speaker]
-        use = Counter(utterance.speaker for utterance in sentences[text])
-        fits = taken.total() + use.total() <= count and all(spare[name] > used for name, used in use.items())
+        clips = Counter(utterance.speaker for utterance in sentences[text])
+        fits = used.total() + clips.total() <= count and all(spare[name] > number for name, number in clips.items())
         if fits and text not in chosen:
             chosen.append(text)
-            taken += use
-            spare.subtract(use)
+            used += clips
+            spare.subtract(clips)
     return chosen
 
 
@@ -117,36 +118,36 @@ def _order(seed: int, text: str) -> bytes:
 
 
 def _shortfall(name: Split, taken: int, count: int) -> list[str]:
-    why = "the other sentences are read by too many speakers to fit, or are all that a speaker has"
+    reason = "the other sentences have too many speakers to fit, or are the only ones of a speaker"
     if taken == count:
         return []
     if not taken:
-        raise CorpusError(f"No sentence can be put into the {name} split of {count}: {why}. Set split.{name} higher.")
-    return [f"The {name} split has {taken} utterances instead of {count}: {why}."]
+        raise CorpusError(f"No sentence fits into the {name} split of {count}: {reason}. Increase corpus.{name}.")
+    return [f"The {name} split has {taken} utterances instead of {count}: {reason}."]
 
 
 def _given(utterances: Iterable[Utterance]) -> tuple[dict[str, Split], list[str]]:
-    """The corpus' own splits, checked."""
+    """Return the corpus' own splits after a check."""
     splits: dict[str, Split] = {}
     home: dict[str, Utterance] = {}
     speakers: Mapping[Split, set[str]] = {"train": set(), "valid": set(), "test": set()}
     for utterance in sorted(utterances, key=lambda utterance: utterance.id):
         name = utterance.attributes.get("split")
         if name not in GIVEN:
-            raise CorpusError(f"{utterance.id} has the split {name!r}: a corpus sets train, valid or test, for all.")
+            raise CorpusError(f"{utterance.id} has the split {name!r}: set train, valid or test for every utterance.")
         first = home.setdefault(" ".join(words(utterance.text)), utterance)
         if first.attributes["split"] != name:
             raise CorpusError(
                 f"{first.id} ({first.attributes['split']}) and {utterance.id} ({name}) have the same words: "
-                f"{utterance.text[:60]!a}. Put them into one split."
+                f"{utterance.text[:60]!a}. Put them into the same split."
             )
         splits[utterance.id] = name
         speakers[name].add(utterance.speaker)
     if not speakers["train"] or not speakers["test"]:
         raise CorpusError(f"The corpus sets its own splits, {dict(Counter(splits.values()))}: fill train and test.")
-    unheard = sorted(speakers["test"] - speakers["train"])
-    if unheard:
-        raise CorpusError(f"Speakers {', '.join(unheard[:5])} are tested and never trained on: add training clips.")
+    untrained = sorted(speakers["test"] - speakers["train"])
+    if untrained:
+        raise CorpusError(f"Speakers {', '.join(untrained[:5])} are tested but not trained on: add training clips.")
     sizes = Counter(splits.values())
-    told = ", ".join(f"{sizes[name]} {name}" for name in speakers)
-    return splits, [f"The corpus sets its own splits, whatever corpus.test and corpus.valid ask for: {told}."]
+    counts = ", ".join(f"{sizes[name]} {name}" for name in speakers)
+    return splits, [f"The corpus sets its own splits, which override corpus.test and corpus.valid: {counts}."]

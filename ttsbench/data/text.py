@@ -1,14 +1,14 @@
-"""The one normaliser of the project: text to the words that are said.
+"""Text normalisation: the spoken words of an English text.
 
-Manifests, pronunciations, vocabularies and word error rates all use it, so that no difference of spelling is ever
-counted as a difference of speech. Its choices, American readings throughout:
+Manifests, pronunciations, vocabularies and word error rates all use it, so that differences in spelling do not count as
+differences in speech. Readings are American:
 
 - lower case ASCII; accents are folded, other scripts are dropped;
 - ``1,234`` one thousand two hundred thirty four, ``1st`` first, ``1066`` ten sixty six (1001 to 1999 and 2010 to 2099
   without a comma are years), ``1920s`` nineteen twenties, ``3.14`` three point one four, ``007`` zero zero seven;
 - ``$1.50`` one dollar fifty cents, ``£2 million`` two million pounds, ``5%`` five percent, ``&`` and;
 - ``Mr.`` mister and other titles; ``St.`` is saint before a capital letter and street elsewhere;
-- apostrophes within a word stay (``don't``), hyphens part words, all other punctuation goes.
+- apostrophes within a word stay (``don't``), hyphens separate words, all other punctuation is removed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ABBREVIATIONS = {
     "dec": "december",
 }  # fmt: skip
 _ABBREVIATED = re.compile(rf"(?<![\w.])({'|'.join(_ABBREVIATIONS)})\.", re.IGNORECASE)
-# These are no words of their own, so the full stop may be missing.
+# These are not words by themselves, so the full stop may be missing.
 _TITLE = re.compile(r"\b(mr|mrs|messrs)\b", re.IGNORECASE)
 _SAINT = re.compile(r"\bSt\.(?=\s+[A-Z])")
 _STREET = re.compile(r"\bst\.", re.IGNORECASE)
@@ -60,44 +60,48 @@ _DECADE = re.compile(r"(?<!\d)(\d{1,4})'?s\b", re.IGNORECASE)
 _WHOLE = re.compile(_DIGITS)
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
-_LONGEST = 15  # digits; longer strings are codes, and are read digit by digit
+_LONGEST = 15  # digits; longer strings are codes, which are read digit by digit
 
 
 def words(text: str) -> list[str]:
-    """The words said for ``text``, lower case ASCII; empty where nothing can be pronounced."""
+    """Return the spoken words of ``text`` in lower case ASCII; empty if nothing can be pronounced.
+
+    >>> words("Dr. Smith paid $1.50 on the 1st.")
+    ['doctor', 'smith', 'paid', 'one', 'dollar', 'fifty', 'cents', 'on', 'the', 'first']
+    """
     spoken = _spell_numbers(_expand(_fold(text)))
     return _WORD.findall(spoken.lower())
 
 
 def _fold(text: str) -> str:
-    """ASCII and the currency signs, everything else decomposed or dropped."""
+    """Return text in ASCII and currency signs; other characters are decomposed or dropped."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_FOLDED)).translate(_FOLDED)
-    kept = (c if c.isascii() or c in _CURRENCIES else "" if unicodedata.combining(c) else " " for c in decomposed)
-    return "".join(kept)
+    characters = (c if c.isascii() or c in _CURRENCIES else "" if unicodedata.combining(c) else " " for c in decomposed)
+    return "".join(characters)
 
 
 def _expand(text: str) -> str:
-    """Abbreviations and signs written out."""
+    """Write out abbreviations and signs."""
     text = _STREET.sub(" street ", _SAINT.sub("saint", text))
     text = _NUMERO.sub("number ", text)
-    text = _ABBREVIATED.sub(lambda found: f"{_ABBREVIATIONS[found[1].lower()]} ", text)
-    text = _TITLE.sub(lambda found: _ABBREVIATIONS[found[1].lower()], text)
+    text = _ABBREVIATED.sub(lambda match: f"{_ABBREVIATIONS[match[1].lower()]} ", text)
+    text = _TITLE.sub(lambda match: _ABBREVIATIONS[match[1].lower()], text)
     return text.replace("%", " percent ").replace("&", " and ")
 
 
 def _spell_numbers(text: str) -> str:
-    """Numbers written out, the most particular forms first."""
+    """Write out numbers, the most specific forms first."""
     text = _MINUS.sub(" minus ", text)
     text = _MONEY.sub(_money, text)
-    text = _ORDINAL.sub(lambda found: f" {_ordinal(found[1])} ", text)
-    text = _DECADE.sub(lambda found: f" {_plural(_whole(found[1]))} ", text)
-    text = _DOTTED.sub(lambda found: found[0].replace(".", " "), text)
+    text = _ORDINAL.sub(lambda match: f" {_ordinal(match[1])} ", text)
+    text = _DECADE.sub(lambda match: f" {_plural(_whole(match[1]))} ", text)
+    text = _DOTTED.sub(lambda match: match[0].replace(".", " "), text)
     text = _DECIMAL.sub(_decimal, text)
-    return _WHOLE.sub(lambda found: f" {_whole(found[0])} ", text)
+    return _WHOLE.sub(lambda match: f" {_whole(match[0])} ", text)
 
 
 def _whole(digits: str) -> str:
-    """A whole number, a year, or a code read digit by digit."""
+    """Return the reading of a whole number, a year, or a code that is read digit by digit."""
     plain = digits.replace(",", "")
     if len(plain) > _LONGEST or (len(plain) > 1 and plain.startswith("0")):
         return _one_by_one(plain)
@@ -112,28 +116,28 @@ def _ordinal(digits: str) -> str:
     return _one_by_one(plain) if len(plain) > _LONGEST else _american(num2words(int(plain), to="ordinal"))
 
 
-def _decimal(found: re.Match[str]) -> str:
-    whole, fraction = found.groups(default="0")
+def _decimal(match: re.Match[str]) -> str:
+    whole, fraction = match.groups(default="0")
     return f" {_amount(whole)} point {_one_by_one(fraction)} "
 
 
-def _money(found: re.Match[str]) -> str:
-    """``$1.50``: whole and hundredths; ``$1.5 million`` and odd fractions: a decimal number of the currency."""
-    sign, whole, fraction, scale = found.groups()
-    one, many, one_part, many_parts = _CURRENCIES[sign]
+def _money(match: re.Match[str]) -> str:
+    """Read ``$1.50`` as units and hundredths, ``$1.5 million`` and other fractions as a decimal number."""
+    sign, whole, fraction, scale = match.groups()
+    unit, units, part, parts = _CURRENCIES[sign]
     amount = _amount(whole)
     if scale or (fraction and len(fraction) != 2):
         point = f" point {_one_by_one(fraction)}" if fraction else ""
-        return f" {amount}{point} {scale or ''} {many} "
-    said = f" {amount} {one if amount == 'one' else many} "
+        return f" {amount}{point} {scale or ''} {units} "
+    reading = f" {amount} {unit if amount == 'one' else units} "
     if fraction and int(fraction):
-        parts = _amount(str(int(fraction)))
-        said += f"{parts} {one_part if parts == 'one' else many_parts} "
-    return said
+        hundredths = _amount(str(int(fraction)))
+        reading += f"{hundredths} {part if hundredths == 'one' else parts} "
+    return reading
 
 
 def _amount(digits: str) -> str:
-    """A quantity: never read as a year."""
+    """Return the reading of a quantity, which is never a year."""
     plain = digits.replace(",", "")
     return _one_by_one(plain) if len(plain) > _LONGEST else _american(num2words(int(plain)))
 
@@ -147,5 +151,5 @@ def _plural(spelled: str) -> str:
 
 
 def _american(spelled: str) -> str:
-    """Without the "and" that American readers leave out, hyphens and commas."""
+    """Remove hyphens, commas, and the "and" that American readers omit."""
     return re.sub(r"\band\b|[,-]", " ", spelled).strip()

@@ -1,8 +1,8 @@
-"""Phones from Praat TextGrids.
+"""Reader of Praat TextGrids.
 
-A text file, long or short, is to Praat a stream of free-standing strings, numbers and flags; everything else is there
-for human readers (Praat manual, "TextGrid file formats", https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html).
-Reading it in the same way covers both formats, and whatever aligners make of the layout.
+Praat reads a text file, long or short, as a stream of free-standing strings, numbers and flags, and ignores everything
+else (Praat manual, "TextGrid file formats", https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html). The
+same approach covers both formats and the variants that aligners write.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ttsbench.errors import ClipError
 from ttsbench.types import SILENCE, Phone
 
 SILENT_LABELS = frozenset({"", "sil", "sp", "spn", "<eps>"})  # in lower case
-TOLERANCE_S = 1e-3  # what rounding to milliseconds may shift
+TOLERANCE_S = 1e-3  # the effect of rounding to milliseconds
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _TOKEN = re.compile(rf'"(?P<string>(?:[^"]|"")*)"|(?<!\S)(?P<number>{_NUMBER})(?!\S)|(?P<flag><\w+>)|![^\n]*')
-# "phones", "phone", and the Montreal aligner's "speaker - phones" of files with several speakers.
+# "phones", "phone", and "speaker - phones", which the Montreal aligner writes for several speakers.
 _PHONE_TIER = re.compile(r"(?:.* - )?phones?", re.IGNORECASE)
 
 Interval = tuple[float, float, str]
@@ -35,33 +35,33 @@ class _Tier:
 
 
 def read_textgrid(path: Path) -> list[Phone]:
-    """Phones of the phone tier of a TextGrid, tiling [0, duration] with no gap; seconds.
+    """Return the phones of the phone tier of a TextGrid; they tile [0, duration] in seconds.
 
-    Unlabelled time and the labels ``sil``, ``sp``, ``spn`` and ``<eps>`` become ``SIL``, one phone where several follow
-    each other. Raises ``ClipError`` for a file that is missing, binary, cut short, without a phone tier or with more
-    than one, and for intervals that overlap or end before they start.
+    Unlabelled time and the labels ``sil``, ``sp``, ``spn`` and ``<eps>`` become ``SIL``, and consecutive silences are
+    joined. Raises ``ClipError`` for a file that is missing, binary, truncated, without a phone tier or with several,
+    and for intervals that overlap or end before they start.
     """
     tiers = _tiers(path)
-    found = [tier for tier in tiers if _PHONE_TIER.fullmatch(tier.name.strip())]
-    if not found:
+    phone_tiers = [tier for tier in tiers if _PHONE_TIER.fullmatch(tier.name.strip())]
+    if not phone_tiers:
         names = ", ".join(repr(tier.name) for tier in tiers) or "none"
         raise ClipError(f"{path} has no interval tier named 'phones' (its interval tiers: {names}): align it again.")
-    if len(found) > 1:
-        names = ", ".join(repr(tier.name) for tier in found)
-        raise ClipError(f"{path} has {len(found)} phone tiers ({names}): keep the one of the speaker.")
-    return _tile(found[0], path)
+    if len(phone_tiers) > 1:
+        names = ", ".join(repr(tier.name) for tier in phone_tiers)
+        raise ClipError(f"{path} has {len(phone_tiers)} phone tiers ({names}): keep the one of the speaker.")
+    return _tile(phone_tiers[0], path)
 
 
 def _tile(tier: _Tier, path: Path) -> list[Phone]:
-    """The intervals of a tier made to touch, from 0 to the end of the tier."""
+    """Return contiguous phones from 0 to the end of the tier."""
     phones: list[Phone] = []
     now = 0.0
     for start_s, end_s, label in (*tier.intervals, (tier.end_s, tier.end_s, "")):
-        what = f"{path}: the phone {label!r} from {start_s:g} to {end_s:g} s"
+        name = f"{path}: the phone {label!r} from {start_s:g} to {end_s:g} s"
         if start_s < now - TOLERANCE_S:
-            raise ClipError(f"{what} overlaps what ends at {now:g} s: align the clip again.")
+            raise ClipError(f"{name} overlaps the one that ends at {now:g} s: align the clip again.")
         if end_s < start_s:
-            raise ClipError(f"{what} ends before it starts: align the clip again.")
+            raise ClipError(f"{name} ends before it starts: align the clip again.")
         if start_s > now + TOLERANCE_S:
             _append(phones, "", now, start_s)
         _append(phones, label, now if start_s <= now + TOLERANCE_S else start_s, end_s)
@@ -74,7 +74,7 @@ def _tile(tier: _Tier, path: Path) -> list[Phone]:
 
 
 def _append(phones: list[Phone], label: str, start_s: float, end_s: float) -> None:
-    """Add a phone unless it has no length; join silence to silence."""
+    """Append a phone unless its length is zero; join consecutive silences."""
     if end_s <= start_s:
         return
     label = SILENCE if label.strip().lower() in SILENT_LABELS else label.strip()
@@ -84,7 +84,7 @@ def _append(phones: list[Phone], label: str, start_s: float, end_s: float) -> No
 
 
 def _tiers(path: Path) -> list[_Tier]:
-    """Every interval tier of a file; point tiers are passed over."""
+    """Return every interval tier of a file; point tiers are skipped."""
     stream = _Stream(_text(path), path)
     kind = (stream.string(), stream.string())
     if kind[0] != "ooTextFile" or not kind[1].startswith("TextGrid"):
@@ -108,7 +108,7 @@ def _tiers(path: Path) -> list[_Tier]:
 
 
 class _Stream:
-    """The free-standing values of a text file in order; a value of another kind than expected is damage."""
+    """The free-standing values of a text file in order; a value of an unexpected kind raises ``ClipError``."""
 
     def __init__(self, text: str, path: Path) -> None:
         self._tokens: Iterator[re.Match[str]] = (t for t in _TOKEN.finditer(text) if t.lastgroup)
@@ -127,21 +127,21 @@ class _Stream:
         value = self._next("number")
         if not value.isdecimal():
             raise ClipError(
-                f"{self._path} is damaged: {value} is no number of tiers or intervals: align the clip again."
+                f"{self._path} is damaged: {value} is not a number of tiers or intervals: align the clip again."
             )
         return int(value)
 
     def _next(self, kind: str) -> str:
         token = next(self._tokens, None)
         if token is None:
-            raise ClipError(f"{self._path} breaks off where a {kind} was expected: align the clip again.")
+            raise ClipError(f"{self._path} ends where a {kind} was expected: align the clip again.")
         if token.lastgroup != kind:
             raise ClipError(f"{self._path} is damaged: {token[0]!r} where a {kind} was expected: align the clip again.")
         return token[kind]
 
 
 def _text(path: Path) -> str:
-    """The text of a file in UTF-8, UTF-16, or Latin-1 where it is neither."""
+    """Return the text of a file in UTF-8 or UTF-16, and otherwise as Latin-1."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -150,7 +150,7 @@ def _text(path: Path) -> str:
         raise ClipError(f"{path} is a binary TextGrid: save it from Praat as a text file.")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
-    if b"\0" in data[:2]:  # UTF-16 without its mark: the first character is ASCII
+    if b"\0" in data[:2]:  # UTF-16 without a byte order mark: the first character is ASCII
         return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
     try:
         return data.decode("utf-8-sig")

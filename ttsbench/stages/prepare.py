@@ -1,7 +1,7 @@
-"""Stage prepare: a corpus becomes a manifest, cached features and normalisation statistics.
+"""Stage prepare: turn a corpus into a manifest, cached features and normalisation statistics.
 
-Leaves ``manifest.jsonl`` (id, speaker, text, phones, split, ...), ``excluded.csv`` (id, reason), ``notes.json`` and
-``statistics.json``. One bad clip is listed with its reason and left out; a corpus that is wrong as a whole is refused.
+Writes ``manifest.jsonl`` (id, speaker, text, phones, split, ...), ``excluded.csv`` (id, reason), ``notes.json`` and
+``statistics.json``. A bad clip is excluded with its reason; a corpus that is unusable as a whole is refused.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ttsbench.types import SILENCE, Phone, Utterance
 
 CHUNK = 16  # clips per task
 BYTES_PER_MINUTE = 2_500_000  # features and reference wavs
-MOST_EXCLUDED = 0.5  # a corpus that loses more than this is wrong as a whole
+MOST_EXCLUDED = 0.5  # a corpus that loses a larger share is refused
 
 
 def list_corpus(config: CorpusConfig) -> tuple[list[Utterance], list[tuple[str, str]]]:
-    """The usable rows of a corpus' listing and those set aside with their reasons; raises ``CorpusError``."""
+    """Return the usable utterances of a corpus and the excluded ids with reasons; raises ``CorpusError``."""
     from ttsbench.data.listing import check_listing
 
     corpus = registry.load("corpora", config.name)(config.path, **config.options)
@@ -39,13 +39,13 @@ def list_corpus(config: CorpusConfig) -> tuple[list[Utterance], list[tuple[str, 
 
 
 def tasks(run: Run, job: Job[PrepareSpec]) -> Sequence[Task]:
-    """List, split and check the corpus as far as its listing goes, then cut it into chunks."""
+    """List, split and check the corpus without reading audio, then divide it into chunks."""
     folder = job.path(run)
     check_space(folder, int(job.spec.minutes * BYTES_PER_MINUTE))
     check_space(cache_dir(), int(job.spec.minutes * BYTES_PER_MINUTE))
     config = run.experiment.corpus
     utterances, excluded = list_corpus(config)
-    _splits(utterances, config)  # refuses before long work starts
+    _splits(utterances, config)  # raises before long work starts
     write_json(folder / "listing.json", excluded)
     chunks = [utterances[start : start + CHUNK] for start in range(0, len(utterances), CHUNK)]
     return [
@@ -69,36 +69,36 @@ def work(run: Run, job: Job[PrepareSpec], task: Task, progress: Progress) -> Non
 
 
 def finish(run: Run, job: Job[PrepareSpec]) -> None:
-    """Split what is usable and write manifest, exclusions and statistics."""
+    """Split the usable clips and write manifest, exclusions and statistics."""
     folder, config = job.path(run), run.experiment.corpus
     rows = [row for part in sorted((folder / "parts").glob("*.json")) for row in read_json(part)]
-    kept = [row for row in rows if "reason" not in row]
+    usable = [row for row in rows if "reason" not in row]
     excluded = [tuple(pair) for pair in read_json(folder / "listing.json")]
     excluded += [(row["utterance"]["id"], row["reason"]) for row in rows if "reason" in row]
     _write_csv(folder / "excluded.csv", ("id", "reason"), excluded)
-    if len(kept) < MOST_EXCLUDED * len(rows):
+    if len(usable) < MOST_EXCLUDED * len(rows):
         raise CorpusError(
-            f"{len(rows) - len(kept)} of {len(rows)} clips of '{config.name}' cannot be used, too many to go on. "
+            f"{len(rows) - len(usable)} of {len(rows)} clips of '{config.name}' cannot be used, too many to continue. "
             f"The first: {excluded[0][0]}: {excluded[0][1]} All are listed in {folder / 'excluded.csv'}."
         )
-    prepared, notes = _split(kept, config)
+    prepared, notes = _split(usable, config)
     if excluded:
-        notes.append(f"{len(excluded)} clips were left out; see excluded.csv.")
-    write_text(folder / "manifest.jsonl", "".join(dump_utterance(one) + "\n" for one in prepared))
+        notes.append(f"{len(excluded)} clips were excluded; see excluded.csv.")
+    write_text(folder / "manifest.jsonl", "".join(dump_utterance(each) + "\n" for each in prepared))
     write_json(folder / "notes.json", notes)
-    train = [load_features(Path(one.features)) for one in prepared if one.split == "train"]
+    train = [load_features(Path(each.features)) for each in prepared if each.split == "train"]
     write_json(
         folder / "statistics.json",
         {
             "normalisation": asdict(normalisation(train)),
-            "phones": sorted({phone for one in prepared for phone in one.phones}),
-            "speakers": sorted({one.speaker for one in prepared}),
+            "phones": sorted({phone for each in prepared for phone in each.phones}),
+            "speakers": sorted({each.speaker for each in prepared}),
         },
     )
 
 
 def features_exist(folder: Path) -> bool:
-    """Whether the cache still holds the features of a prepared corpus."""
+    """Return whether the cache still holds the features of a prepared corpus."""
     return all(_is_whole(part) for part in (folder / "parts").glob("*.json"))
 
 
@@ -107,7 +107,7 @@ def _is_whole(part: Path) -> bool:
 
 
 def _prepare_one(utterance: Utterance, experiment: Experiment) -> dict[str, Any]:
-    """One clip's line; its features are computed unless the cache has them."""
+    """Return the row of one clip; its features are computed unless they are cached."""
     from ttsbench.audio.wav import check_length, load_clip_audio
 
     mel, config = experiment.mel, experiment.corpus
@@ -116,19 +116,19 @@ def _prepare_one(utterance: Utterance, experiment: Experiment) -> dict[str, Any]
     path = feature_path(utterance, mel, config.alignment, codec_signature(experiment))
     source = _alignment_source(utterance, config)
     if path.exists():
-        check_length(utterance.audio, max_s=config.max_s)  # the cache may come from a run that allowed more
+        check_length(utterance.audio, max_s=config.max_s)  # the cached features may come from a run with a larger limit
         features = load_features(path)
     else:
         samples = load_clip_audio(utterance.audio, mel.sample_rate, max_s=config.max_s)
         phones = _align(utterance, samples, mel.sample_rate, source)
         features = extract(samples, phones, mel, make_codec(experiment))
         save_features(path, features)
-    return {"utterance": _dump(utterance), "features": str(path), "alignment": source, **_facts(features)}
+    return {"utterance": _dump(utterance), "features": str(path), "alignment": source, **_phones_and_frames(features)}
 
 
-def _facts(features: Features) -> dict[str, Any]:
+def _phones_and_frames(features: Features) -> dict[str, Any]:
     if set(features.phones) <= {SILENCE}:
-        raise ClipError("the alignment holds silence only; check that text and audio belong together.")
+        raise ClipError("the alignment holds silence only; check that text and audio match.")
     return {"phones": features.phones, "frames": len(features.mel)}
 
 
@@ -151,22 +151,25 @@ def _align(utterance: Utterance, samples: Any, sample_rate: int, source: str) ->
 
 
 def _splits(utterances: Sequence[Utterance], config: CorpusConfig) -> tuple[dict[str, Split], list[str]]:
-    """Split of each utterance, and notes."""
+    """Return the split of each utterance and notes."""
     splits, notes = split(utterances, test=config.test, valid=config.valid, seed=config.split_seed)
     if not config.held_out_speakers:
         return splits, notes
-    found, more = hold_out(splits, {one.id: one.speaker for one in utterances}, config.held_out_speakers)
-    return found, [*notes, *more]
+    speakers = {utterance.id: utterance.speaker for utterance in utterances}
+    splits, more = hold_out(splits, speakers, config.held_out_speakers)
+    return splits, [*notes, *more]
 
 
-def _split(kept: Sequence[Mapping[str, Any]], config: CorpusConfig) -> tuple[list[PreparedUtterance], list[str]]:
-    utterances = [_parse(row["utterance"]) for row in kept]
+def _split(rows: Sequence[Mapping[str, Any]], config: CorpusConfig) -> tuple[list[PreparedUtterance], list[str]]:
+    utterances = [_parse(row["utterance"]) for row in rows]
     splits, notes = _splits(utterances, config)
-    mixed = len({row["alignment"] for row in kept}) > 1
+    mixed = len({row["alignment"] for row in rows}) > 1
     if mixed:
-        notes.append("Some clips have a TextGrid and others were aligned here; stress marks were dropped from all.")
+        notes.append(
+            "Some clips have a TextGrid and others were aligned by pocketsphinx; stress marks were removed from all."
+        )
     prepared = []
-    for utterance, row in sorted(zip(utterances, kept, strict=True), key=lambda pair: pair[0].id):
+    for utterance, row in sorted(zip(utterances, rows, strict=True), key=lambda pair: pair[0].id):
         phones = tuple(phone.rstrip("012") if mixed else phone for phone in row["phones"])
         prepared.append(
             PreparedUtterance(
@@ -186,21 +189,22 @@ def _split(kept: Sequence[Mapping[str, Any]], config: CorpusConfig) -> tuple[lis
 
 
 def _trainable_phones(prepared: Sequence[PreparedUtterance], notes: list[str]) -> list[PreparedUtterance]:
-    """Replace phones that training never sees (a rare stress, say) by the same phone with another stress.
+    """Replace phones that do not occur in training, such as a rare stress, by a similar phone.
 
-    An embedding that was never trained would speak noise; a phone with no relative at all is said in the notes.
+    An untrained embedding would produce noise. The notes list every replacement.
     """
-    known = {phone for one in prepared if one.split == "train" for phone in one.phones}
-    unseen = {phone for one in prepared for phone in one.phones} - known
-    relatives = {phone: _relative(phone, known) for phone in sorted(unseen)}
+    trained = {phone for each in prepared if each.split == "train" for phone in each.phones}
+    untrained = {phone for each in prepared for phone in each.phones} - trained
+    relatives = {phone: _relative(phone, trained) for phone in sorted(untrained)}
     for phone, relative in relatives.items():
-        notes.append(f"Phone {phone} is never trained on; it is read as {relative}.")
-    return [replace(one, phones=tuple(relatives.get(phone, phone) for phone in one.phones)) for one in prepared]
+        notes.append(f"Phone {phone} does not occur in training; it is replaced by {relative}.")
+    return [replace(each, phones=tuple(relatives.get(phone, phone) for phone in each.phones)) for each in prepared]
 
 
-def _relative(phone: str, known: set[str]) -> str:
+def _relative(phone: str, trained: set[str]) -> str:
+    """Return the trained phone that differs only in stress or length, or silence."""
     bare = phone.rstrip("012ː")
-    near = [other for other in sorted(known) if other.rstrip("012ː") == bare]
+    near = [other for other in sorted(trained) if other.rstrip("012ː") == bare]
     return near[0] if near else SILENCE
 
 

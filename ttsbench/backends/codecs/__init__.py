@@ -1,1 +1,1 @@
-"""Codecs: continuous latents of speech, and speech from them."""
+"""Codecs: speech to continuous latents, and back."""

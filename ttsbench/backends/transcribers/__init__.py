@@ -1,1 +1,1 @@
-"""Recognisers: samples to words."""
+"""Speech recognisers: samples to words."""

@@ -2,8 +2,8 @@
 
 W.-N. Hsu et al., "HuBERT: self-supervised speech representation learning by masked prediction of hidden units", TASLP
 2021, https://arxiv.org/abs/2106.07447, fine-tuned with the loss of A. Graves et al., "Connectionist temporal
-classification", ICML 2006. The most probable letter of each 20 ms is taken, repetitions and blanks are dropped; no
-language model guesses at words that were swallowed. The model decides which language is understood.
+classification", ICML 2006. Decoding takes the most probable letter of each 20 ms and removes repetitions and blanks,
+without a language model. The language is that of the model.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SAMPLE_RATE = 16000  # Hz
 
 
 class HubertCtc:
-    """A recogniser of letters; ``vocabulary`` is ignored. What it hears does not depend on the clips before.
+    """A recogniser of letters; ``vocabulary`` is ignored. Transcripts do not depend on earlier clips.
 
-    ``model`` is a name of the hub or the folder of any model of transformers that ends in CTC (HuBERT, wav2vec 2.0,
-    WavLM) with letters as its labels. A clip is heard whole, however long.
+    ``model`` is a hub name or the folder of a CTC model of transformers (HuBERT, wav2vec 2.0, WavLM) whose labels are
+    letters. A clip of any length is decoded as a whole.
     """
 
     def __init__(
@@ -37,31 +37,31 @@ class HubertCtc:
         self.signature = f"hubert_ctc|{self._source.label}|greedy|lm:none"
 
     def require(self) -> None:
-        """Raise ``ConfigError`` where the model is absent."""
+        """Raise ``ConfigError`` if the model is absent."""
         self._source.require()
 
     def transcribe(self, samples: Samples) -> str:
-        """Mono samples (N,) at 16 kHz -> words in lower case; empty for empty, silent or very short audio.
+        """Return the words of mono samples (N,) at 16 kHz in lower case; "" for empty, silent or very short audio.
 
-        Raises ``ValueError`` for samples that are not mono or not finite, ``ConfigError`` where the model is absent.
+        Raises ``ValueError`` for samples that are not mono or not finite, ``ConfigError`` if the model is absent.
         """
         if samples.ndim != 1 or not np.isfinite(samples).all():
             raise ValueError(f"transcribe takes finite mono samples of shape (N,); these are {samples.shape}.")
         if fault(samples, SAMPLE_RATE) is not None:
             return ""
         model, processor = load(self._source, "AutoModelForCTC", "Wav2Vec2Processor")
-        given = processor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        inputs = processor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         with inference():
-            scores = model(given.input_values.to(model.device)).logits  # (1, frames, letters)
+            scores = model(inputs.input_values.to(model.device)).logits  # (1, frames, letters)
         return " ".join(words(spell(scores[0].argmax(dim=-1).tolist(), processor.tokenizer)))
 
 
 def spell(labels: Sequence[int], tokenizer: Any) -> str:
-    """Labels of successive frames as text: repetitions are one, then blanks and other special tokens are dropped.
+    """Return the text of a label sequence: repetitions are merged, then blanks and other special tokens are removed.
 
-    Written out because some releases of transformers drop blanks first, and so hear "helo" for "hello".
+    Some releases of transformers remove blanks first, which turns "hello" into "helo"; hence this function.
     """
     tokens = tokenizer.convert_ids_to_tokens([label for label, _ in groupby(labels)])
     gap = tokenizer.word_delimiter_token
-    left_out = set(tokenizer.all_special_tokens) - {gap}
-    return "".join(" " if token == gap else token for token in tokens if token not in left_out)
+    special = set(tokenizer.all_special_tokens) - {gap}
+    return "".join(" " if token == gap else token for token in tokens if token not in special)

@@ -1,7 +1,7 @@
 """Recognition with pocketsphinx and a flat unigram over the vocabulary of the corpus.
 
-Every word is as likely as any other in any place, so that what is recognised comes from the sound: a language model
-of the texts themselves would guess every word that was swallowed, and hide the errors that a word error rate is for.
+All words are equally likely in any position, so that the transcript depends on the sound alone. A language model of the
+texts themselves would guess unintelligible words and hide the errors that a word error rate should count.
 D. Huggins-Daines et al., PocketSphinx, ICASSP 2006, https://github.com/cmusphinx/pocketsphinx.
 """
 
@@ -26,28 +26,28 @@ from ttsbench.types import Samples
 
 
 class PocketSphinx:
-    """A recogniser of the given words. What it hears in a clip does not depend on the clips before.
+    """A recogniser of a fixed vocabulary. The transcript of a clip does not depend on earlier clips.
 
-    ``vocabulary`` holds normalised words (``ttsbench.data.text.words``); raises ``ConfigError`` where it is empty or
-    holds anything else, ``ClipError`` for a word without pronunciation. Not for use by several threads at once.
+    ``vocabulary`` holds normalised words (``ttsbench.data.text.words``). Raises ``ConfigError`` if it is empty or holds
+    other strings, ``ClipError`` for a word without pronunciation. Instances are not thread-safe.
     """
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self.vocabulary = tuple(sorted(set(vocabulary)))
         if not self.vocabulary:
-            raise ConfigError("pocketsphinx needs a vocabulary, and that of the corpus is empty: add texts.")
-        odd = [word for word in self.vocabulary if words(word) != [word]]
-        if odd:
-            raise ConfigError(f"{odd[0]!r} is not a normalised word: take words from ttsbench.data.text.words.")
+            raise ConfigError("pocketsphinx needs a vocabulary, but that of the corpus is empty: add texts.")
+        invalid = [word for word in self.vocabulary if words(word) != [word]]
+        if invalid:
+            raise ConfigError(f"{invalid[0]!r} is not a normalised word: take words from ttsbench.data.text.words.")
         for word in self.vocabulary:
-            pronounce(word)  # said now rather than hours later, when there are clips to transcribe
+            pronounce(word)  # raises now rather than hours later, when clips are transcribed
         digest = hashlib.sha256("\n".join(self.vocabulary).encode()).hexdigest()[:8]
         self.sample_rate = SAMPLE_RATE
         self.signature = f"pocketsphinx{version('pocketsphinx')}|unigram|vocab:{digest}"
         self._decoder: Any = None
 
     def transcribe(self, samples: Samples) -> str:
-        """Mono samples (N,) at 16 kHz -> words in lower case; empty for empty, silent or very short audio.
+        """Return the words of mono samples (N,) at 16 kHz in lower case; "" for empty, silent or very short audio.
 
         Raises ``ValueError`` for samples that are not mono or not finite.
         """
@@ -59,14 +59,14 @@ class PocketSphinx:
             self._decoder = self._load()
         try:
             decode(self._decoder, pcm16(samples))
-            heard = self._decoder.hyp()
+            hypothesis = self._decoder.hyp()
         except RuntimeError:
             self._decoder = None  # after an error its state is undefined
             raise
-        return "" if heard is None else str(heard.hypstr)
+        return "" if hypothesis is None else str(hypothesis.hypstr)
 
     def _load(self) -> Any:
-        """A decoder with the vocabulary's words and language model."""
+        """Return a decoder with the words and the language model of the vocabulary."""
         decoder = make_decoder(lm=None)
         add_words(decoder, list(self.vocabulary))
         with tempfile.TemporaryDirectory() as folder:
@@ -78,9 +78,12 @@ class PocketSphinx:
 
 
 def unigram_arpa(vocabulary: Sequence[str]) -> str:
-    """A language model in the ARPA format in which each word and the sentence end have the same probability.
+    """Return an ARPA language model in which each word and the end of the sentence have equal probability.
 
-    ``<s>`` starts a sentence and is never predicted: log10 probability -99, as the format has it.
+    ``<s>`` starts a sentence and is never predicted; its log10 probability is -99 by convention of the format.
+
+    >>> unigram_arpa(["hello"]).splitlines()[4:7]
+    ['-99.000000 <s> 0.000000', '-0.301030 </s>', '-0.301030 hello']
     """
     log10 = -math.log10(len(vocabulary) + 1)
     lines = [f"{log10:.6f} {word}" for word in ("</s>", *vocabulary)]

@@ -1,1 +1,1 @@
-"""Mel spectrograms to waveforms, each a plug-in."""
+"""Vocoders: mel spectrograms to waveforms."""

@@ -1,12 +1,12 @@
-"""Griffin-Lim (Griffin and Lim 1984; momentum by Perraudin et al. 2013): the vocoder that needs no weights.
+"""Griffin-Lim vocoder (Griffin and Lim 1984; momentum by Perraudin et al. 2013), which needs no weights.
 
-The mel is brought back to magnitudes X >= 0 by non-negative least squares, min ||X B - exp(mel)||, solved by the
-multiplicative updates of Lee and Seung (2001) from the pseudo-inverse, then the phase is iterated from zero: the same
-mel always gives the same waveform.
+The mel is converted to magnitudes X >= 0 by non-negative least squares, min ||X B - exp(mel)||, solved by the
+multiplicative updates of Lee and Seung (2001) from the pseudo-inverse. The phase is then iterated from zero, so that
+the same mel always gives the same waveform.
 
-A stream is made chunk by chunk: what was given out stays as it is, and every chunk's phase is iterated beside the end
-of it, in the manner of Zhu, Beauregard and Wyse 2007 (https://doi.org/10.1109/TASL.2007.899236). The last ``HELD``
-frames wait for their right neighbours.
+A stream is synthesized chunk by chunk: emitted samples are fixed, and the phase of each chunk is iterated next to them,
+following Zhu, Beauregard and Wyse 2007 (https://doi.org/10.1109/TASL.2007.899236). The last ``HELD`` frames wait for
+their right neighbours.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ttsbench.audio.mel import filterbank
 from ttsbench.config.schema import MelConfig
 
 SMALL = 1e-8
-HELD = 2  # frames of a stream that are given out with the next chunk
-BESIDE = 8  # frames given out before, beside which a chunk's phase is found
+HELD = 2  # frames of a stream that are emitted with the next chunk
+BESIDE = 8  # emitted frames that constrain the phase of the next chunk
 
 
 class GriffinLim:
-    """Vocoder with ``iterations`` of phase estimation."""
+    """Griffin-Lim vocoder with ``iterations`` of phase estimation."""
 
     def __init__(self, mel: MelConfig, *, iterations: int = 32, momentum: float = 0.99) -> None:
         if iterations < 1 or not 0 <= momentum < 1:
@@ -37,12 +37,12 @@ class GriffinLim:
         self._inverse = torch.linalg.pinv(self._bands)  # (M, F)
 
     def synthesize(self, log_mel: Tensor) -> Tensor:
-        """(T, M) natural-log mel -> (T * hop_length,) samples in [-1, 1]."""
+        """Return samples (T * hop_length,) in [-1, 1] for a natural-log mel (T, M)."""
         mel = self._mel
         magnitudes = self.magnitudes(log_mel.float().exp()).T
         length = log_mel.shape[0] * mel.hop_length
-        # torch centres frame t on sample hop * t; here it is centred half a hop later. One more frame at the end
-        # covers the samples after the last centre.
+        # torch centres frame t on sample hop * t; here it is centred half a hop later. An additional frame at the
+        # end covers the samples after the last centre.
         magnitudes = torch.cat([magnitudes, magnitudes[:, -1:]], dim=1)
         shifted = griffinlim(
             magnitudes,
@@ -62,12 +62,15 @@ class GriffinLim:
         return samples / peak if peak > 1 else samples
 
     def stream(self, log_mels: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Chunks (T_i, M) -> chunks of samples, ``HELD`` frames behind until the last; together those of all frames.
+        """Yield samples for chunks (T_i, M), delayed by ``HELD`` frames; in total hop_length samples per frame.
 
-        Unlike ``synthesize`` nobody knows the peak in advance: samples are cut off at -1 and 1.
+        The peak is not known in advance, so unlike in ``synthesize`` samples are clipped at -1 and 1.
         """
         hop = self._mel.hop_length
-        known, frames = torch.zeros(0), torch.zeros(len(self._bands), 0)  # what was given out, and all it depends on
+        known, frames = (
+            torch.zeros(0),
+            torch.zeros(len(self._bands), 0),
+        )  # emitted samples and their frames
         lead = torch.zeros(hop // 2)  # frame t is centred half a hop after sample hop * t
         for log_mel in log_mels:
             frames = torch.cat([frames, self.magnitudes(log_mel.float().exp()).T], dim=1)
@@ -82,7 +85,7 @@ class GriffinLim:
             yield torch.cat([lead, made[: -hop - hop // 2]]).clamp(-1, 1)
 
     def _beside(self, magnitudes: Tensor, known: Tensor) -> Tensor:
-        """Magnitudes (F, T), the first of whose samples are known (K,) -> those that follow, (T * hop_length - K,)."""
+        """Return the samples (T * hop_length - K,) after the ``known`` samples (K,) for magnitudes (F, T)."""
         mel, frames = self._mel, magnitudes.shape[1]
         window, length = torch.hann_window(mel.n_fft), frames * mel.hop_length
         inverse = partial(torch.istft, n_fft=mel.n_fft, hop_length=mel.hop_length, window=window, length=length)
@@ -97,7 +100,7 @@ class GriffinLim:
         return inverse(spectrum)[len(known) :]
 
     def magnitudes(self, mel: Tensor, updates: int = 30) -> Tensor:
-        """Mel magnitudes (T, M) -> STFT magnitudes (T, F), non-negative."""
+        """Return non-negative STFT magnitudes (T, F) for mel magnitudes (T, M)."""
         bands = self._bands
         estimate: Tensor = (mel @ self._inverse).clamp_min(SMALL)
         numerator = mel @ bands.T

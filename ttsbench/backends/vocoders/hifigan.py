@@ -1,8 +1,8 @@
 """HiFi-GAN (Kong, Kim and Bae 2020, https://arxiv.org/abs/2010.05646) with SpeechBrain's weights.
 
-Its generators of LJSpeech and LibriTTS at 22,050 Hz are trained on the mels of ``ttsbench/audio/mel.py``, but for one
-thing: their frames are centred on sample hop * t, ours half a hop later, so what they make is delayed by half a hop.
-Five frames are repeated on either side, as SpeechBrain does, and cut off again.
+The generators of LJSpeech and LibriTTS at 22,050 Hz are trained on the mels of ``ttsbench/audio/mel.py`` with one
+difference: their frames are centred on sample hop * t, ours half a hop later, so the output is shifted by half a hop.
+Five frames are repeated on either side, as in SpeechBrain, and removed from the output.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ MARGIN = 5  # frames on either side
 
 
 class HifiGan:
-    """Vocoder; ``model`` is a name of the hub or a folder. Raises ``ConfigError`` where its mels are not the run's."""
+    """HiFi-GAN vocoder; ``model`` is a hub name or a folder. Raises ``ConfigError`` if the mels do not fit."""
 
     def __init__(self, mel: MelConfig, *, model: str = "speechbrain/tts-hifigan-ljspeech", device: str = "cpu") -> None:
         self._mel = mel
         self._source = HubModel(model, "griffin_lim", ((HYPERPARAMS,), (WEIGHTS,)), device=device)
 
     def require(self) -> None:
-        """The weights are there and fit the run's mels; raises ``ConfigError`` with what to do."""
+        """Raise ``ConfigError`` with the next action if the weights are missing or do not fit the mels of the run."""
         sizes = _sizes(self._source, self._source.require())
         hop, bands = math.prod(sizes["upsample_factors"]), sizes["in_channels"]
         if (hop, bands) != (self._mel.hop_length, self._mel.n_mels):
             raise ConfigError(
-                f"'{self._source.name}' takes mels of {bands} bands every {hop} samples, and the run's have "
-                f"{self._mel.n_mels} every {self._mel.hop_length}; set mel.n_mels and mel.hop_length, or name another."
+                f"'{self._source.name}' takes mels of {bands} bands every {hop} samples, but those of the run have "
+                f"{self._mel.n_mels} every {self._mel.hop_length}; set mel.n_mels and mel.hop_length, or use another."
             )
 
     def synthesize(self, log_mel: Tensor) -> Tensor:
-        """(T, M) natural-log mel -> (T * hop_length,) samples in [-1, 1]."""
+        """Return samples (T * hop_length,) in [-1, 1] for a natural-log mel (T, M)."""
         network = load_generator(self._source, self._source.require())
         padded = functional.pad(log_mel.float().T[None].to(self._source.device), (MARGIN, MARGIN), "replicate")
         with inference():
@@ -55,7 +55,7 @@ class HifiGan:
 
 @cache
 def load_generator(source: HubModel, folder: Path) -> Any:
-    """The generator in eval mode, from SpeechBrain's files in ``folder``, once per process."""
+    """Load the generator in eval mode from SpeechBrain's files in ``folder``, once per process."""
     from speechbrain.lobes.models.HifiGAN import HifiganGenerator
 
     try:
@@ -81,6 +81,6 @@ def _sizes(source: HubModel, folder: Path) -> dict[str, Any]:
 def _damaged(source: HubModel, folder: Path, error: Exception) -> ConfigError:
     reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return ConfigError(
-        f"{folder} holds no HiFi-GAN of SpeechBrain ({reason}); get '{source.name}' again. {source.instead} works "
-        "without it."
+        f"{folder} does not hold a HiFi-GAN of SpeechBrain ({reason}); get '{source.name}' again. {source.instead} "
+        "works without it."
     )

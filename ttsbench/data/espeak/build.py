@@ -1,7 +1,7 @@
 """Generation of the embedded corpus, run as a process of its own: ``python -m ttsbench.data.espeak.build FOLDER``.
 
-espeak-ng's noise runs on from call to call (see ``ttsbench.data.espeak.voice``); only a process that has rendered
-nothing yet gives the same samples every time. The options arrive as JSON on the standard input.
+The phase of espeak-ng's noise continues from call to call (see ``ttsbench.data.espeak.voice``), so the samples are
+reproducible only in a process that has rendered nothing before. The options arrive as JSON on the standard input.
 
 Layout: ``wavs/ID.wav`` (16 bit, mono), ``TextGrid/ID.TextGrid`` (tiers words and phones), ``manifest.json``.
 """
@@ -30,7 +30,7 @@ VALID_PER_MINUTE = 0.5
 
 @dataclass(frozen=True)
 class Options:
-    """What the corpus depends on; see ``ttsbench.data.espeak.corpus.EspeakCorpus``."""
+    """The options that determine the corpus; see ``ttsbench.data.espeak.corpus.EspeakCorpus``."""
 
     minutes: float
     speakers: tuple[str, ...]
@@ -39,7 +39,9 @@ class Options:
     version: int
 
 
-class _Planned(NamedTuple):
+class _PlannedUtterance(NamedTuple):
+    """One utterance before it is rendered."""
+
     id: str
     split: str
     speaker: str
@@ -49,36 +51,36 @@ class _Planned(NamedTuple):
 
 
 def build(folder: Path, options: Options) -> None:
-    """Fill an empty folder; the manifest is written last."""
+    """Write the corpus into an empty folder; the manifest is written last."""
     (folder / "wavs").mkdir()
     (folder / "TextGrid").mkdir()
     rows: list[dict[str, Any]] = []
     seconds = 0.0
-    trained: set[str] = set()
+    train_speakers: set[str] = set()
     for index, planned in enumerate(_plan(options)):
-        if seconds >= 60.0 * options.minutes and trained == set(options.speakers):
+        if seconds >= 60.0 * options.minutes and train_speakers == set(options.speakers):
             break
         rng = np.random.default_rng([options.seed, 1, index])
-        rows.append(_make(folder, planned, rng))
+        rows.append(_write_utterance(folder, planned, rng))
         seconds += rows[-1]["duration_s"]
-        trained |= {planned.speaker} if planned.split == "train" else set()
+        train_speakers |= {planned.speaker} if planned.split == "train" else set()
     distributions = {name: SPEAKERS[name].prosody.parameters() for name in options.speakers}
     head = {"options": options.__dict__, "sample_rate": SAMPLE_RATE, "prosody": distributions}
     write_json(folder / "manifest.json", {**head, "utterances": rows})
 
 
-def _plan(options: Options) -> Iterator[_Planned]:
-    """The test sentences, each several times by one speaker, the validation sentences, then training without end."""
-    told = enumerate(sentences(np.random.default_rng([options.seed, 0])))
+def _plan(options: Options) -> Iterator[_PlannedUtterance]:
+    """Yield the test sentences, each several times by one speaker, the validation sentences, then endless training."""
+    numbered = enumerate(sentences(np.random.default_rng([options.seed, 0])))
     counts = {"test": _count(TEST_PER_MINUTE, options), "valid": _count(VALID_PER_MINUTE, options), "train": None}
     for split, count in counts.items():
         turn = 0
         while count is None or turn < count:
-            sentence, phrases = next(told)
+            sentence, phrases = next(numbered)
             speaker = options.speakers[turn % len(options.speakers)]
             for rendering in range(options.renderings if split == "test" else 1):
                 id = f"{speaker}-{split}-{sentence:04d}-{rendering}"
-                yield _Planned(id, split, speaker, phrases, sentence, rendering)
+                yield _PlannedUtterance(id, split, speaker, phrases, sentence, rendering)
             turn += 1
 
 
@@ -86,11 +88,11 @@ def _count(per_minute: float, options: Options) -> int:
     return max(1, round(per_minute * options.minutes))
 
 
-def _make(folder: Path, planned: _Planned, rng: np.random.Generator) -> dict[str, Any]:
-    """Render one utterance, write its files, and return its row of the manifest."""
-    made = render(planned.phrases, SPEAKERS[planned.speaker], rng)
-    soundfile.write(folder / "wavs" / f"{planned.id}.wav", made.samples, SAMPLE_RATE, subtype="PCM_16")
-    grid = textgrid({"words": made.words, "phones": made.phones}, len(made.samples))
+def _write_utterance(folder: Path, planned: _PlannedUtterance, rng: np.random.Generator) -> dict[str, Any]:
+    """Render one utterance, write its files and return its row of the manifest."""
+    rendering = render(planned.phrases, SPEAKERS[planned.speaker], rng)
+    soundfile.write(folder / "wavs" / f"{planned.id}.wav", rendering.samples, SAMPLE_RATE, subtype="PCM_16")
+    grid = textgrid({"words": rendering.words, "phones": rendering.phones}, len(rendering.samples))
     write_text(folder / "TextGrid" / f"{planned.id}.TextGrid", grid)
     return {
         "id": planned.id,
@@ -99,11 +101,11 @@ def _make(folder: Path, planned: _Planned, rng: np.random.Generator) -> dict[str
         "split": planned.split,
         "sentence": planned.sentence,
         "rendering": planned.rendering,
-        "duration_s": len(made.samples) / SAMPLE_RATE,
-        "phrases": made.phrases,
+        "duration_s": len(rendering.samples) / SAMPLE_RATE,
+        "phrases": rendering.phrases,
     }
 
 
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    build(Path(sys.argv[1]), Options(**{**asked, "speakers": tuple(asked["speakers"])}))
+    values = json.load(sys.stdin)
+    build(Path(sys.argv[1]), Options(**{**values, "speakers": tuple(values["speakers"])}))

@@ -1,8 +1,8 @@
-"""The embedded corpus: speech by espeak-ng, made on first use, with everything about it known.
+"""The embedded corpus: speech rendered by espeak-ng on first use, from known distributions.
 
-Sentences come from a grammar (``espeak_text``), the prosody of each phrase from a distribution that is stated
-(``espeak_prosody``), and the times of the phones from the synthesiser itself (``espeak_render``). Test sentences are
-rendered several times by the same speaker, so that the distribution of prosody given the text is there to compare with.
+Sentences come from a grammar (``text``), the prosody of each phrase from a documented distribution (``prosody``), and
+the times of the phones from the synthesiser itself (``render``). Test sentences are rendered several times by the same
+speaker, so that systems can be compared with the distribution of prosody given the text.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from ttsbench.engine.store import cache_dir, check_space, content_hash, read_jso
 from ttsbench.errors import CorpusError
 from ttsbench.types import Utterance
 
-VERSION = 1  # of what is generated from the same options
+VERSION = 1  # increase it when the same options generate different files
 MAX_MINUTES = 600.0
 BYTES_PER_MINUTE = 3_000_000
-ABANDONED_S = 3600.0  # after which an unfinished folder belongs to a generation that was killed
+ABANDONED_S = 3600.0  # an unfinished folder older than this was left by a process that was killed
 
 
 class EspeakCorpus:
     """``minutes`` of speech at 22,050 Hz by ``speakers``, each test sentence ``renderings`` times by one of them.
 
-    Kept in ``path``, or in the cache folder under the hash of its options. The same options give the same bytes.
-    ``Utterance.attributes`` holds ``split``, ``sentence``, ``rendering``, ``duration_s`` and ``phrases``: for each its
-    text, the drawn ``pitch`` (Hz), ``range``, ``rate`` (words per minute) and ``pause_s``, and where it lies.
-    Raises ``CorpusError`` for options there is no corpus for.
+    The files are stored in ``path``, or in the cache folder under the hash of the options. The same options give the
+    same bytes. ``Utterance.attributes`` holds ``split``, ``sentence``, ``rendering``, ``duration_s`` and ``phrases``:
+    for each phrase its text, the drawn ``pitch`` (Hz), ``range``, ``rate`` (words per minute) and ``pause_s``, and its
+    ``start_s`` and ``end_s``. Raises ``CorpusError`` for options out of range.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class EspeakCorpus:
         self.folder = cache_dir() / "corpora" / name if path is None else Path(path).expanduser()
 
     def utterances(self) -> Sequence[Utterance]:
-        """Every utterance; generated first where it is not there yet. Raises ``CorpusError``."""
+        """Return every utterance, after generating the corpus if necessary. Raises ``CorpusError``."""
         return [self._utterance(row) for row in self.manifest()["utterances"]]
 
     def manifest(self) -> dict[str, Any]:
-        """Options, the parameters of each speaker's prosody, and the rows of all utterances."""
+        """Return the options, the parameters of each speaker's prosody and the rows of all utterances."""
         if self._occupied():
             return self._read()
         _generate(self.folder, self.options)
@@ -74,31 +74,31 @@ class EspeakCorpus:
         return self.folder.is_dir() and any(self.folder.iterdir())
 
     def _read(self) -> dict[str, Any]:
-        """The manifest of a finished corpus with these options."""
+        """Return the manifest of a finished corpus with these options."""
         path = self.folder / "manifest.json"
         try:
             manifest: dict[str, Any] = read_json(path)
-            found = manifest["options"]
+            options = manifest["options"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorpusError(f"{self.folder} is not empty and holds no espeak corpus: choose another path.") from error
-        if found != json.loads(json.dumps(asdict(self.options))):
+        if options != json.loads(json.dumps(asdict(self.options))):
             raise CorpusError(
-                f"{self.folder} holds an espeak corpus with other options ({found}): choose another path or delete it."
+                f"{self.folder} holds an espeak corpus with other options ({options}): choose another path."
             )
         return manifest
 
     def _utterance(self, row: dict[str, Any]) -> Utterance:
-        rest = {key: value for key, value in row.items() if key not in ("id", "speaker", "text")}
+        attributes = {key: value for key, value in row.items() if key not in ("id", "speaker", "text")}
         audio = self.folder / "wavs" / f"{row['id']}.wav"
         grid = self.folder / "TextGrid" / f"{row['id']}.TextGrid"
-        return Utterance(row["id"], row["speaker"], row["text"], audio, grid, rest)
+        return Utterance(row["id"], row["speaker"], row["text"], audio, grid, attributes)
 
 
 def _check_numbers(minutes: float, seed: int, renderings: int) -> None:
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not math.isfinite(minutes):
         raise CorpusError(f"minutes is {minutes!r}: give a number of minutes, such as 24.")
     if not 0.0 < minutes <= MAX_MINUTES:
-        raise CorpusError(f"minutes is {minutes:g}: the espeak corpus has more than 0 and at most {MAX_MINUTES:g}.")
+        raise CorpusError(f"minutes is {minutes:g}: give more than 0 and at most {MAX_MINUTES:g}.")
     for name, value, least in (("seed", seed, 0), ("renderings", renderings, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise CorpusError(f"{name} is {value!r}: give a whole number of at least {least}.")
@@ -107,14 +107,14 @@ def _check_numbers(minutes: float, seed: int, renderings: int) -> None:
 def _check_speakers(speakers: Sequence[str]) -> None:
     known = ", ".join(SPEAKERS)
     if isinstance(speakers, str) or not speakers or len(set(speakers)) != len(speakers):
-        raise CorpusError(f"speakers is {speakers!r}: list one or more different ones of {known}.")
+        raise CorpusError(f"speakers is {speakers!r}: list one or more different names among {known}.")
     unknown = [name for name in speakers if name not in SPEAKERS]
     if unknown:
         raise CorpusError(f"The espeak corpus has no speaker {unknown[0]!r}: choose among {known}.")
 
 
 def _generate(folder: Path, options: Options) -> None:
-    """Build beside the folder and rename: whoever comes first of several at once is kept, the others are the same."""
+    """Build beside the folder and rename it; of several processes at once the first wins, since all files are equal."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     check_space(folder.parent, round(options.minutes * BYTES_PER_MINUTE))
     prefix = f".{folder.name}."
@@ -123,7 +123,7 @@ def _generate(folder: Path, options: Options) -> None:
     try:
         _run_builder(unfinished, options)
         unfinished.chmod(0o755)
-        with suppress(OSError):  # another process was first: the caller reads what it left, and says if that is wrong
+        with suppress(OSError):  # another process was first; the caller reads and checks its files
             unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -132,17 +132,17 @@ def _generate(folder: Path, options: Options) -> None:
 def _run_builder(folder: Path, options: Options) -> None:
     command = [sys.executable, "-m", "ttsbench.data.espeak.build", str(folder)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
-    done = subprocess.run(
+    process = subprocess.run(
         command, input=json.dumps(asdict(options)), env=environment, capture_output=True, text=True, check=False
     )
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    if process.returncode != 0:
+        reason = (process.stderr.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
         raise CorpusError(f"The espeak corpus could not be generated in {folder.parent}: {reason}")
 
 
 def _sweep(parent: Path, prefix: str) -> None:
-    """Remove what killed generations of the same corpus left."""
-    for left in parent.glob(f"{prefix}*"):
+    """Remove unfinished folders that killed processes left behind."""
+    for folder in parent.glob(f"{prefix}*"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > ABANDONED_S:
-                shutil.rmtree(left, ignore_errors=True)
+            if time.time() - folder.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)

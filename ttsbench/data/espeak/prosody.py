@@ -1,24 +1,25 @@
-"""The prosody of the embedded corpus: a distribution that is known, because it was chosen.
+"""The known distribution of prosody in the embedded corpus.
 
-Each phrase draws, independently of its text and of its neighbours,
+Each phrase draws its prosody independently of its text and of its neighbours:
 
     register r ~ {low: -1, high: +1}, one half each
     log pitch = log base_pitch_hz + r * register_log + pitch_std * z1       median F0 of the phrase, Hz
     log range = log median_range + range_std * z2                          level of ``espeakRANGE``, 50 is the default
     log rate  = log base_rate_wpm + rate_std * z3                          words per minute
 
-and, after each phrase but the last, log pause = log median_pause_s + pause_std * z4. The z are standard normal,
-truncated to [-TRUNCATION, TRUNCATION] by drawing again. Log pitch has two modes, with a standard deviation of about
-sqrt(register_log^2 + pitch_std^2) = 0.15 around a mean that is almost never spoken: a model of the conditional mean is
-visibly wrong here.
+After each phrase but the last, log pause = log median_pause_s + pause_std * z4. The z are standard normal, truncated to
+[-TRUNCATION, TRUNCATION] by rejection. Log pitch has two modes and a standard deviation of about
+sqrt(register_log^2 + pitch_std^2) = 0.15 around a mean that is almost never spoken, so a model of the conditional mean
+is visibly wrong.
 
-espeak-ng takes integers. Its median F0 over 12 sentences of the grammar, measured with WORLD's DIO, is within 1.5 % of
+espeak-ng takes integer levels. Its median F0 over 12 sentences of the grammar, measured with WORLD's DIO, is within
+1.5 % of
 
     F0 = offset_hz + hz_per_range * (range - 50) + scale_hz * 2 ** ((pitch level - 50) / 50)
 
-which is solved for the level; rounding moves F0 by less than 1 % and the rate by less than 0.5 %. The median of a
-single phrase lies around the drawn pitch with a standard deviation of 3 %, its text's doing. The values kept with the
-corpus are those drawn, before rounding.
+which is solved for the level. Rounding moves F0 by less than 1 % and the rate by less than 0.5 %. The median F0 of a
+single phrase scatters around the drawn pitch with a standard deviation of 3 %, because it depends on the text. The
+manifest holds the drawn values, before rounding.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ from typing import Any
 
 import numpy as np
 
-TRUNCATION = 2.0  # standard deviations: keeps clips within 2 to 6 s and levels within what espeak-ng takes
+TRUNCATION = 2.0  # standard deviations; keeps clips between 2 and 6 s and levels within espeak-ng's range
 
 
 @dataclass(frozen=True)
 class PhraseProsody:
-    """What one phrase is rendered with."""
+    """The prosody of one phrase."""
 
     pitch: float  # median F0, Hz
-    range: float  # level, 50 is the voice's own
+    range: float  # level; 50 is the voice's default
     rate: float  # words per minute
 
 
 @dataclass(frozen=True)
 class ProsodyDistribution:
-    """The distribution of a speaker's prosody given any text; see the top of this file."""
+    """The distribution of a speaker's prosody, independent of the text; see the top of this file."""
 
     base_pitch_hz: float
     base_rate_wpm: float
@@ -56,7 +57,7 @@ class ProsodyDistribution:
     pause_std: float = 0.3
 
     def sample(self, rng: np.random.Generator) -> PhraseProsody:
-        """The prosody of one phrase."""
+        """Draw the prosody of one phrase."""
         register = 1.0 if rng.random() < 0.5 else -1.0
         return PhraseProsody(
             pitch=self.base_pitch_hz * math.exp(register * self.register_log + self.pitch_std * _truncated(rng)),
@@ -65,11 +66,11 @@ class ProsodyDistribution:
         )
 
     def sample_pause(self, rng: np.random.Generator) -> float:
-        """The silence after a phrase that is not the last, seconds."""
+        """Draw the silence after a phrase that is not the last one, in seconds."""
         return self.median_pause_s * math.exp(self.pause_std * _truncated(rng))
 
     def log_density(self, prosody: PhraseProsody) -> float:
-        """Natural logarithm of the density of (log pitch, log range, log rate); -inf outside the truncation."""
+        """Return the log density of (log pitch, log range, log rate); -inf outside the truncation."""
         centre = math.log(prosody.pitch / self.base_pitch_hz)
         low, high = (_log_normal(centre - sign * self.register_log, self.pitch_std) for sign in (-1.0, 1.0))
         return (
@@ -80,13 +81,13 @@ class ProsodyDistribution:
         )
 
     def parameters(self) -> dict[str, Any]:
-        """Everything needed to write the distribution down, as JSON values."""
+        """Return the parameters of the distribution as JSON values."""
         return {**asdict(self), "truncation": TRUNCATION}
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """A voice of espeak-ng, how its median F0 answers to the levels, and its prosody."""
+    """A voice of espeak-ng, the calibration of its median F0, and its distribution of prosody."""
 
     voice: str
     offset_hz: float
@@ -95,15 +96,15 @@ class Speaker:
     prosody: ProsodyDistribution
 
     def levels(self, drawn: PhraseProsody) -> dict[str, int]:
-        """Arguments of ``espeak_voice.speak``: pitch, pitch_range, rate."""
+        """Return the arguments pitch, pitch_range and rate of ``voice.speak``."""
         pitch_range = round(drawn.range)
         factor = (drawn.pitch - self.offset_hz - self.hz_per_range * (pitch_range - 50)) / self.scale_hz
         return {"pitch": round(50 + 50 * math.log2(factor)), "pitch_range": pitch_range, "rate": round(drawn.rate)}
 
 
-# Voices that a recogniser understands: its word error rates on the default corpus' test clips (pocketsphinx, flat
-# unigram of 119 words) are .10 (f5), .07 (edward), .06 (robosoft3), .11 (mike2) and .24 (m6). Bases of pitch and rate
-# part them further.
+# Intelligible voices: the word error rates of pocketsphinx (flat unigram of 119 words) on the test clips of the default
+# corpus are .10 (f5), .07 (edward), .06 (robosoft3), .11 (mike2) and .24 (m6). Different base pitches and rates make
+# the speakers easier to tell apart.
 SPEAKERS = {
     "f5": Speaker("en-us+f5", 54.6, 0.460, 151.6, ProsodyDistribution(205.0, 184.0)),
     "edward": Speaker("en-us+edward", 30.4, 0.263, 71.5, ProsodyDistribution(108.0, 184.0)),
@@ -126,7 +127,7 @@ def _truncated(rng: np.random.Generator) -> float:
 
 
 def _log_normal(deviation: float, std: float) -> float:
-    """Log density of a zero-mean normal truncated at ``TRUNCATION`` standard deviations."""
+    """Return the log density of a zero-mean normal truncated at ``TRUNCATION`` standard deviations."""
     if abs(deviation) > TRUNCATION * std * (1.0 + 1e-9):
         return -math.inf
     inside = math.erf(TRUNCATION / math.sqrt(2.0))

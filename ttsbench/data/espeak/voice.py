@@ -1,12 +1,12 @@
-"""espeak-ng through ctypes: phrases to samples with the phones' times, and words to phones.
+"""espeak-ng through ctypes: phrases to samples with the times of the phones, and words to phones.
 
 The library (https://github.com/espeak-ng/espeak-ng, API in ``speak_lib.h``) and its data come with `espeakng_loader`.
-It keeps one state per process: it is started once, on first use, and a lock lets one call in at a time. The phase of
-its noise and flutter runs on from call to call and cannot be reset, so samples depend on what the process rendered
-before; the times of the phones do not. A process that renders the same things in the same order gets the same samples.
+The library has one global state per process: it is initialised on first use, and a lock serialises all calls. The phase
+of its noise and flutter continues from call to call and cannot be reset, so samples depend on what the process rendered
+before; the times of the phones do not. A process that renders the same phrases in the same order gets the same samples.
 
-``espeakPITCH`` and ``espeakRANGE`` are levels from 0 to 100, ``espeakRATE`` is in words per minute; what they do to the
-median F0 is in ``ttsbench.data.espeak.prosody``.
+``espeakPITCH`` and ``espeakRANGE`` are levels from 0 to 100, ``espeakRATE`` is in words per minute; their effect on the
+median F0 is described in ``ttsbench.data.espeak.prosody``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PHONEME_EVENTS, _PHONEME_IPA, _DO_NOT_EXIT = 0x1, 0x2, 0x8000
 _UTF8 = 1
 _IPA = 0x02
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
-_UNCLIPPED = 45  # at its default volume, 100, the loudest voices overflow
+_UNCLIPPED = 45  # at the default volume, 100, the loudest voices overflow
 _SEED = 1
 _EVENT_END, _EVENT_WORD, _EVENT_PHONE = 0, 1, 7
 _BUFFER_MS = 200
@@ -63,7 +63,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 @dataclass(frozen=True)
 class Event:
-    """Where something starts: a word (its first character, counted from 1) or a phone (IPA, empty for silence)."""
+    """The start of a word (position of its first character, from 1) or of a phone (IPA, empty for silence)."""
 
     sample: int
     phone: str | None = None
@@ -71,15 +71,15 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A rendered text: samples (N,) int16 at ``SAMPLE_RATE``, and its events in order."""
+class Speech:
+    """A rendered text: samples (N,) int16 at ``SAMPLE_RATE`` and its events in order."""
 
     samples: NDArray[np.int16]
     events: tuple[Event, ...]
 
 
 class _Engine:
-    """The one running library of this process."""
+    """The library with its state; one instance per process."""
 
     def __init__(self) -> None:
         import espeakng_loader
@@ -91,15 +91,15 @@ class _Engine:
         rate = self.lib.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, str(data.parent).encode(), options)
         if rate != SAMPLE_RATE:
             raise CorpusError(
-                f"espeak-ng cannot start from {data} (answer {rate}): reinstall espeakng-loader, or move the "
+                f"espeak-ng cannot start from {data} (status {rate}): reinstall espeakng-loader, or move the "
                 f"environment to a path shorter than 140 characters (this one has {len(str(data))})."
             )
-        self.lib.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # it would be the time of day
+        self.lib.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # the default is the time of day
         self.lib.espeak_SetParameter(_VOLUME, _UNCLIPPED, 0)
         self._variants = {path.name for path in (data / "voices" / "!v").iterdir()}
         self._pcm: list[bytes] = []
         self._events: list[Event] = []
-        self._callback = _Callback(self._receive)  # the library keeps the address: this must stay alive
+        self._callback = _Callback(self._receive)  # the library stores the address, so this must stay alive
         self.lib.espeak_SetSynthCallback(self._callback)
 
     def _declare(self) -> None:
@@ -130,19 +130,19 @@ class _Engine:
         return 0
 
     def voice(self, name: str) -> None:
-        variant = name.partition("+")[2]  # the library passes over one that it does not know
+        variant = name.partition("+")[2]  # the library ignores an unknown variant
         known = not variant or variant in self._variants
         if not known or self.lib.espeak_SetVoiceByName(name.encode()) != 0:
             raise CorpusError(f"espeak-ng has no voice {name!r}: use one such as en-us or en-us+f5.")
 
-    def speak(self, text: str) -> Spoken:
+    def speak(self, text: str) -> Speech:
         self._pcm.clear()
         self._events.clear()
         data = text.encode() + b"\0"
         status = self.lib.espeak_Synth(data, len(data), 0, 0, 0, _UTF8, None, None)
         if status != 0 or not self._pcm:
-            raise CorpusError(f"espeak-ng did not speak {text!r} (answer {status}): reword the text.")
-        return Spoken(np.frombuffer(b"".join(self._pcm), dtype=np.int16), tuple(self._events))
+            raise CorpusError(f"espeak-ng did not speak {text!r} (status {status}): reword the text.")
+        return Speech(np.frombuffer(b"".join(self._pcm), dtype=np.int16), tuple(self._events))
 
 
 @cache
@@ -150,13 +150,16 @@ def _engine() -> _Engine:
     return _Engine()
 
 
-def speak(text: str, voice: str, *, pitch: int = 50, pitch_range: int = 50, rate: int = 175) -> Spoken:
-    """Render a phrase with a voice such as ``en-us+f2``; raises ``CorpusError`` for a voice there is not.
+def speak(text: str, voice: str, *, pitch: int = 50, pitch_range: int = 50, rate: int = 175) -> Speech:
+    """Render a phrase with a voice such as ``en-us+f2``; raises ``CorpusError`` for an unknown voice.
 
     ``pitch`` and ``pitch_range`` are levels in [0, 100], ``rate`` is in words per minute, in [80, 450].
     """
     if not (0 <= pitch <= 100 and 0 <= pitch_range <= 100 and 80 <= rate <= 450):
-        raise ValueError(f"espeak-ng takes no pitch {pitch}, range {pitch_range} and rate {rate}.")
+        raise ValueError(
+            f"pitch {pitch}, range {pitch_range} or rate {rate} is out of range: give levels in [0, 100] and a rate in "
+            "[80, 450]."
+        )
     with _LOCK:
         engine = _engine()
         engine.voice(voice)
@@ -166,7 +169,11 @@ def speak(text: str, voice: str, *, pitch: int = 50, pitch_range: int = 50, rate
 
 
 def phonemize(word: str) -> list[str]:
-    """IPA symbols of an English word as espeak-ng says it (en-us), without stress; empty where it says nothing."""
+    """Return the IPA symbols of an English word in espeak-ng's en-us, without stress; empty if there are none.
+
+    >>> phonemize("hello")
+    ['h', 'ə', 'l', 'oʊ']
+    """
     with _LOCK:
         engine = _engine()
         engine.voice(DEFAULT_VOICE)
