@@ -15,15 +15,9 @@ from ratio_rows import (
     write,
 )
 
-from ttsbench.evaluation.metric_rows import (
-    DIFFERENCE_COLUMNS,
-    SUMMARY_COLUMNS,
-    Comparison,
-    compare,
-    corrected,
-    difference_frame,
-    read_rows,
-)
+from ttsbench.evaluation.estimates import Comparison, corrected
+from ttsbench.evaluation.metric_rows import read_rows
+from ttsbench.evaluation.summary import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, compare, difference_frame
 from ttsbench.reporting.tables import all_notes
 
 # summary.csv

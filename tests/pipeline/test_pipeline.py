@@ -22,7 +22,7 @@ from tinyrun import METRICS, Result, compare, tiny_site
 
 from ttsbench.cli import main
 from ttsbench.engine.store import locked, read_json, write_json
-from ttsbench.evaluation.metric_rows import SUMMARY_COLUMNS
+from ttsbench.evaluation.summary import SUMMARY_COLUMNS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SYSTEMS = ["ground-truth", "copy-synthesis", "l1+oracle", "l2+oracle", "l1+l1", "l2+l2"]

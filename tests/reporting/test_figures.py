@@ -14,15 +14,9 @@ from matplotlib.text import Text
 from ttsbench import registry
 from ttsbench.audio.histogram import Bins
 from ttsbench.config.loading import validate
-from ttsbench.evaluation.metric_rows import (
-    Comparison,
-    MetricRows,
-    Sampling,
-    compare,
-    difference_frame,
-    summary,
-    summary_frame,
-)
+from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
+from ttsbench.evaluation.metric_rows import MetricRows
+from ttsbench.evaluation.summary import compare, difference_frame, summary, summary_frame
 from ttsbench.reporting.figures import (
     Drawing,
     FinishedRun,
@@ -46,7 +40,7 @@ from ttsbench.reporting.figures.tradeoff import on_front, tradeoff
 from ttsbench.reporting.figures.training import training
 from ttsbench.types import MetricInfo
 
-SAMPLING = Sampling(100, 0.95, 0)
+SAMPLING = BootstrapSettings(100, 0.95, 0)
 # System -> level of MCD, function evaluations.
 SYSTEMS = {"ground-truth": (0.0, 0), "copy-synthesis": (3.0, 0), "l1+oracle": (5.0, 1), "l2+oracle": (5.0, 1),
            "flow+oracle": (6.0, 1), "diffusion+oracle": (4.5, 16)}  # fmt: skip

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttsbench.evaluation.metric_rows import Comparison, MetricRows, Sampling, compare, summary
+from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
+from ttsbench.evaluation.metric_rows import MetricRows
+from ttsbench.evaluation.summary import compare, summary
 from ttsbench.reporting import latex as tex
 from ttsbench.reporting.claims import Claim, claims_latex
 from ttsbench.reporting.claims.judgement import Finding, Judgement
@@ -16,7 +18,7 @@ from ttsbench.reporting.tables import Table, compare_with_best, latex
 from ttsbench.types import MetricInfo
 
 NASTY = r"50 % & more_$\input{x}^~#|<b>“é ł ñ ő ı ß” –— a--b 日本 Ω ± 3 → † \ ''"
-SAMPLING = Sampling(100, 0.95, 0)
+SAMPLING = BootstrapSettings(100, 0.95, 0)
 DOCUMENT = r"""
 \documentclass[10pt,twocolumn]{article}
 \usepackage[margin=0.75in]{geometry}

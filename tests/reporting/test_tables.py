@@ -16,7 +16,9 @@ from ratio_rows import (
     write,
 )
 
-from ttsbench.evaluation.metric_rows import Comparison, read_rows, summary
+from ttsbench.evaluation.estimates import Comparison
+from ttsbench.evaluation.metric_rows import read_rows
+from ttsbench.evaluation.summary import summary
 from ttsbench.reporting.latex import escape as tex_escape
 from ttsbench.reporting.tables import Table, all_notes, compare_with_best, heading, latex, markdown
 from ttsbench.reporting.tables.table import best_models

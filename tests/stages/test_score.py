@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from ratio_rows import Ratio
 
-from ttsbench.stages.score import NOT_APPLICABLE, measure
+from ttsbench.evaluation.metric_rows import NOT_APPLICABLE
+from ttsbench.stages.score import measure
 from ttsbench.types import Clip, Cost
 
 

@@ -9,7 +9,7 @@ from tinycorpus import SAMPLE_RATE, tiny_experiment
 
 from ttsbench.engine.store import write_json, write_text
 from ttsbench.evaluation.clip_record import Record, wav_path, write_failure, write_record
-from ttsbench.evaluation.metric_rows import SUMMARY_COLUMNS
+from ttsbench.evaluation.summary import SUMMARY_COLUMNS
 from ttsbench.evaluation.test_set import EvaluatedUtterance, write_listing
 
 HOSTILE = "</script><img src=x onerror=alert(1)> & `code` {{ 7 * 7 }}"

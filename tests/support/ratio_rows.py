@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
-from ttsbench.evaluation.metric_rows import Sampling, read_rows, summary, summary_frame
+from ttsbench.evaluation.estimates import BootstrapSettings
+from ttsbench.evaluation.metric_rows import NOT_APPLICABLE, read_rows
+from ttsbench.evaluation.summary import summary, summary_frame
 from ttsbench.reporting.tables import Table
-from ttsbench.stages.score import NOT_APPLICABLE
 from ttsbench.types import MetricInfo
 
-SAMPLING = Sampling(200, 0.95, 0)
+SAMPLING = BootstrapSettings(200, 0.95, 0)
 REFERENCES = ("ground-truth", "copy-synthesis")
 SYSTEMS = [*REFERENCES, "a+oracle", "b_1+oracle"]
 

@@ -1,14 +1,14 @@
-"""The scored rows as the report reads them: per metric, a table of sufficient statistics with who they belong to.
+"""All rows of one metric: the sufficient statistics of every clip, and the estimates made from them.
 
-What is estimated, tested and corrected, and from which papers, is in ``ttsbench/stats``.
+The statistical methods and their papers are described in ``ttsbench/evaluation/stats``.
 """
 
 from __future__ import annotations
 
+import csv
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ttsbench.evaluation.estimates import BootstrapSettings, Comparison, MetricCell
 from ttsbench.evaluation.stats import (
     Reduction,
     Scores,
@@ -23,76 +24,18 @@ from ttsbench.evaluation.stats import (
     contrast,
     crossing,
     effect_size,
-    holm,
     minimum_detectable_effect,
     paired_difference,
     permutation_test,
 )
 from ttsbench.interfaces import FlooredMetric, WeightedMetric
-from ttsbench.stages.score import NOT_APPLICABLE
 from ttsbench.types import MetricInfo
 
-SUMMARY_COLUMNS = (
-    "system", "metric", "value", "low", "high", "n", "n_failed", "unit", "higher_is_better", "signature", "floor",
-)  # fmt: skip
-DIFFERENCE_COLUMNS = (
-    "system", "baseline", "metric", "difference", "low", "high", "p", "p_holm", "effect_size", "mde", "n", "seeds",
-    "unit",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How intervals are made; as many permutations are tried as resamples."""
-
-    resamples: int
-    level: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One system under one metric. ``value`` and the interval are NaN where there is none.
-
-    ``floor`` is what the metric would be expected to give by chance alone, NaN for one without a floor; ``n`` counts
-    rows.
-    """
-
-    system: str
-    metric: str
-    value: float
-    low: float
-    high: float
-    n: int
-    n_failed: int
-    floor: float = math.nan
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """``system`` minus ``baseline`` under one metric, on the ``n`` utterances that both have in full.
-
-    ``p`` is a paired permutation test's, ``p_holm`` after correction over the family (see ``corrected``);
-    ``effect_size`` is in standard deviations of an utterance's difference, ``mde`` the least true difference that is
-    found four times of five. All of these are NaN where there is none. ``seeds``: of the side that has fewer.
-    """
-
-    system: str
-    baseline: str
-    metric: str
-    value: float
-    low: float
-    high: float
-    p: float
-    effect_size: float
-    mde: float
-    n: int
-    seeds: int
-    p_holm: float = math.nan
+NOT_APPLICABLE = "not applicable"  # the error of a row whose metric has no meaning for the clip: not a failure
 
 
 class MetricRows:
-    """All rows of one metric."""
+    """All rows of one metric, for every system, training seed, draw and utterance."""
 
     def __init__(self, metric: Any, table: pd.DataFrame, signature: str) -> None:
         self.metric, self.signature = metric, signature
@@ -100,40 +43,41 @@ class MetricRows:
         self.floored = isinstance(metric, FlooredMetric)
         self.reduce = Reduction(metric.reduce, metric.reduce_weighted if isinstance(metric, WeightedMetric) else None)
         self._table = table
-        self._whole: dict[str, set[str]] = {}
+        self._complete: dict[str, set[str]] = {}
         self._scores: dict[tuple[str, frozenset[str] | None], Scores] = {}
-        self._differences: dict[tuple[str, str, Sampling], Comparison] = {}
+        self._differences: dict[tuple[str, str, BootstrapSettings], Comparison] = {}
 
     @cached_property
-    def _of(self) -> Mapping[str, pd.DataFrame]:
+    def _by_system(self) -> Mapping[str, pd.DataFrame]:
         """The rows of each system."""
         return {str(name): rows for name, rows in self._table.groupby("system", sort=False)}
 
     @property
     def systems(self) -> set[str]:
-        """Every system that has rows."""
+        """Names of all systems that have rows."""
         return set(self._table["system"])
 
     def clips(self) -> pd.DataFrame:
-        """Every clip that the metric was asked of: system, seed, sample, utterance, value, statistics, error, warning.
+        """Return a row per clip: system, seed, sample, utterance, value, statistics, error, warning.
 
-        ``value`` is the metric over that clip alone, NaN where it has none; ``statistics`` are its sufficient
-        statistics in the order of the metric's columns, empty where it failed.
+        ``value`` is the metric of that clip alone, NaN if a single clip has none. ``statistics`` are its sufficient
+        statistics in the order of the metric's columns, empty if the measurement failed. Clips to which the metric does
+        not apply are left out.
         """
         table = self._table[self._applies]
         numbers = table[list(self.info.columns)].to_numpy(dtype=np.float64)
-        known = table["error"].eq("").to_numpy()
+        measured = table["error"].eq("").to_numpy()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of what one clip alone has no answer to
-            values = [float(self.metric.reduce(row[None])) if there else math.nan
-                      for row, there in zip(numbers, known, strict=True)]  # fmt: skip
-        found = table[["system", "seed", "sample", "utterance", "error", "warning"]].reset_index(drop=True)
-        found.insert(4, "value", values)
-        found.insert(5, "statistics", [row if there else row[:0] for row, there in zip(numbers, known, strict=True)])
-        return found
+            warnings.simplefilter("ignore", RuntimeWarning)  # a single clip may have no spread, for example
+            values = [float(self.metric.reduce(row[None])) if ok else math.nan
+                      for row, ok in zip(numbers, measured, strict=True)]  # fmt: skip
+        frame = table[["system", "seed", "sample", "utterance", "error", "warning"]].reset_index(drop=True)
+        frame.insert(4, "value", values)
+        frame.insert(5, "statistics", [row if ok else row[:0] for row, ok in zip(numbers, measured, strict=True)])
+        return frame
 
-    def seen_as(self, metric: Any) -> MetricRows:
-        """The same rows, reduced by another metric."""
+    def reduced_by(self, metric: Any) -> MetricRows:
+        """Return the same rows, reduced by another metric."""
         return MetricRows(metric, self._table, self.signature)
 
     @property
@@ -143,25 +87,25 @@ class MetricRows:
 
     @property
     def warnings(self) -> pd.DataFrame:
-        """Rows with numbers that something is to be said of."""
+        """Rows with numbers that carry a warning."""
         return self._table[self._table["warning"].ne("") & self._table["error"].eq("")]
 
     def utterances(self, system: str) -> set[str]:
-        """Utterances of which every draw of every seed was measured."""
-        if system not in self._whole:
-            rows = self._of.get(system, self._table[:0])
-            self._whole[system] = set(rows["utterance"]) - set(rows.loc[rows["error"].ne(""), "utterance"])
-        return self._whole[system]
+        """Return the utterances whose every draw was measured for every training seed."""
+        if system not in self._complete:
+            rows = self._by_system.get(system, self._table[:0])
+            self._complete[system] = set(rows["utterance"]) - set(rows.loc[rows["error"].ne(""), "utterance"])
+        return self._complete[system]
 
-    def asked(self, system: str) -> set[str]:
-        """Utterances that should have been measured, whether or not they were."""
+    def applicable_utterances(self, system: str) -> set[str]:
+        """Return the utterances to which the metric applies, including those whose measurement failed."""
         return set(self._table.loc[self._applies & (self._table["system"] == system), "utterance"])
 
     def scores(self, system: str, among: set[str] | None = None) -> Scores:
-        """Sufficient statistics (n, columns), with the utterance and the training seed of each row."""
+        """Return sufficient statistics (n, columns), with the utterance and the training seed of each row."""
         key = (system, None if among is None else frozenset(among))
         if key not in self._scores:
-            table = self._of.get(system, self._table[:0])
+            table = self._by_system.get(system, self._table[:0])
             table = table[table["error"].eq("")]
             if among is not None:
                 table = table[table["utterance"].isin(among)]
@@ -170,67 +114,59 @@ class MetricRows:
         return self._scores[key]
 
     def value(self, system: str, among: set[str] | None = None) -> float:
-        """The metric over a system's rows; NaN where there are none."""
+        """Return the metric over a system's rows, NaN if it has no rows."""
         rows = self.scores(system, among).rows
         return float(self.metric.reduce(rows)) if len(rows) else math.nan
 
-    def cell(self, system: str, sampling: Sampling) -> Cell:
-        """Value, interval over seeds and utterances, counts, and the floor where the metric has one."""
+    def cell(self, system: str, settings: BootstrapSettings) -> MetricCell:
+        """Return the value, its interval over seeds and utterances, counts, and the floor of a floored metric."""
         scores, name = self.scores(system), self.info.name
         failed = int((self.failures["system"] == system).sum())
         if not len(scores.rows):
-            return Cell(system, name, math.nan, math.nan, math.nan, 0, failed)
-        rng = np.random.default_rng(sampling.seed)
+            return MetricCell(system, name, math.nan, math.nan, math.nan, 0, failed)
+        rng = np.random.default_rng(settings.seed)
         interval = bootstrap_interval(
-            scores, self.reduce, rng, sampling.resamples, sampling.level, centred=self.floored
+            scores, self.reduce, rng, settings.resamples, settings.level, centred=self.floored
         )
         floor = float(self.metric.floor(scores.rows, rng)) if self.floored else math.nan
-        return Cell(system, name, self.value(system), *interval, len(scores.rows), failed, floor)
+        return MetricCell(system, name, self.value(system), *interval, len(scores.rows), failed, floor)
 
-    def difference(self, system: str, baseline: str, sampling: Sampling) -> Comparison:
-        """``system`` minus ``baseline`` on the utterances of which both were measured in full; computed once.
+    def difference(self, system: str, baseline: str, settings: BootstrapSettings) -> Comparison:
+        """Return ``system`` minus ``baseline`` on the utterances that both have in full. Results are cached.
 
-        Where neither has rows that vary (a number of parameters, say) a difference needs no test: p is NaN.
+        If the rows of neither system vary (a number of parameters, for example) no test is made, and p is NaN.
         """
-        key = (system, baseline, sampling)
+        key = (system, baseline, settings)
         if key not in self._differences:
-            self._differences[key] = self._difference(system, baseline, sampling)
+            self._differences[key] = self._difference(system, baseline, settings)
         return self._differences[key]
 
-    def _difference(self, system: str, baseline: str, sampling: Sampling) -> Comparison:
+    def _difference(self, system: str, baseline: str, settings: BootstrapSettings) -> Comparison:
         common = self.utterances(system) & self.utterances(baseline)
         names = (system, baseline, self.info.name)
         if not common:
-            nothing = math.nan
-            return Comparison(*names, nothing, nothing, nothing, nothing, nothing, nothing, n=0, seeds=0)
+            return _undefined(*names)
         a, b = self.scores(system, common), self.scores(baseline, common)
-        rng, reduce = np.random.default_rng(sampling.seed), self.reduce
+        rng, reduce = np.random.default_rng(settings.seed), self.reduce
         value, low, high, error = paired_difference(
-            a, b, reduce, rng, sampling.resamples, sampling.level, centred=self.floored
+            a, b, reduce, rng, settings.resamples, settings.level, centred=self.floored
         )
         tested = _vary(a) or _vary(b)
-        p = permutation_test(a, b, reduce, rng, sampling.resamples) if tested else math.nan
-        effect = effect_size(value, error, len(common))
-        mde = minimum_detectable_effect(error, sampling.level) if error > 0 else math.nan
-        seeds = min(len(crossing(a).seeds), len(crossing(b).seeds))
-        return Comparison(*names, value, low, high, p, effect, mde, len(common), seeds)
+        p = permutation_test(a, b, reduce, rng, settings.resamples) if tested else math.nan
+        return _comparison(names, (value, low, high, error, p), len(common), (a, b), settings)
 
-    def contrast(self, weights: Mapping[str, float], sampling: Sampling) -> Comparison:
-        """Weighted sum of systems' values, on the utterances of which all were measured in full; p by bootstrap."""
+    def contrast(self, weights: Mapping[str, float], settings: BootstrapSettings) -> Comparison:
+        """Return the weighted sum of systems' values on the utterances that all have in full, with a bootstrap p."""
         common = set.intersection(*(self.utterances(system) for system in weights))
         names = (" ".join(f"{weight:+g} {system}" for system, weight in weights.items()), "", self.info.name)
         if not common:
-            nothing = math.nan
-            return Comparison(*names, nothing, nothing, nothing, nothing, nothing, nothing, n=0, seeds=0)
+            return _undefined(*names)
         scores = [self.scores(system, common) for system in weights]
-        value, low, high, error, p = contrast(
-            scores, list(weights.values()), self.reduce, np.random.default_rng(sampling.seed),
-            sampling.resamples, sampling.level, self.floored,
+        estimate = contrast(
+            scores, list(weights.values()), self.reduce, np.random.default_rng(settings.seed),
+            settings.resamples, settings.level, self.floored,
         )  # fmt: skip
-        effect = effect_size(value, error, len(common))
-        mde = minimum_detectable_effect(error, sampling.level) if error > 0 else math.nan
-        seeds = min(len(crossing(one).seeds) for one in scores)
-        return Comparison(*names, value, low, high, p, effect, mde, len(common), seeds)
+        return _comparison(names, estimate, len(common), scores, settings)
 
     @property
     def _applies(self) -> pd.Series[bool]:
@@ -238,7 +174,7 @@ class MetricRows:
 
 
 def read_rows(path: Path, metric: Any, signature: str) -> MetricRows:
-    """``scores/<metric>.csv``; it may lack the column of warnings."""
+    """Read ``scores/<metric>.csv``. The column of warnings is optional."""
     columns = dict.fromkeys(metric.info.columns, np.float64)
     names = dict.fromkeys(("system", "seed", "sample", "utterance", "error", "warning"), str)
     table = pd.read_csv(
@@ -249,62 +185,38 @@ def read_rows(path: Path, metric: Any, signature: str) -> MetricRows:
     return MetricRows(metric, table, signature)
 
 
-def summary(metrics: Sequence[MetricRows], systems: Sequence[str], sampling: Sampling) -> list[Cell]:
-    """Every cell, system by system."""
-    return [rows.cell(system, sampling) for system in systems for rows in metrics]
+def iterate_rows(path: Path, utterances: Collection[str]) -> Iterator[Mapping[str, str]]:
+    """Yield the rows of ``scores/<metric>.csv`` that belong to these utterances and to which the metric applies.
 
-
-def compare(metrics: Sequence[MetricRows], models: Sequence[str], sampling: Sampling) -> list[Comparison]:
-    """Every model but the first against the first, model by model, with ``p_holm``."""
-    return corrected([rows.difference(model, models[0], sampling) for model in models[1:] for rows in metrics])
-
-
-def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The same in the same order, with Holm's correction in ``p_holm``.
-
-    A family is all systems that are compared with one baseline under one metric: the metrics of a table answer
-    different questions, and each is held to its own level.
+    The file is read one row at a time, so its size does not matter.
     """
-    families: dict[tuple[str, str], list[int]] = {}
-    for index, one in enumerate(comparisons):
-        families.setdefault((one.baseline, one.metric), []).append(index)
-    found = list(comparisons)
-    for members in families.values():
-        adjusted = holm(np.array([comparisons[index].p for index in members]))
-        for index, p in zip(members, adjusted.tolist(), strict=True):
-            found[index] = replace(comparisons[index], p_holm=p)
-    return found
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["utterance"] in utterances and row["error"] != NOT_APPLICABLE:
+                yield row
 
 
-def summary_frame(cells: Sequence[Cell], metrics: Sequence[MetricRows]) -> pd.DataFrame:
-    """``summary.csv``: one row per (system, metric); an empty cell stays empty."""
-    by_name = {rows.info.name: rows for rows in metrics}
-    lines = []
-    for cell in cells:
-        rows = by_name[cell.metric]
-        better = "" if rows.info.higher_is_better is None else str(rows.info.higher_is_better).lower()
-        lines.append(
-            [cell.system, cell.metric, *_numbers(cell.value, cell.low, cell.high), cell.n, cell.n_failed,
-             rows.info.unit, better, rows.signature, *_numbers(cell.floor)]
-        )  # fmt: skip
-    return pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))
+def _comparison(
+    names: tuple[str, str, str],
+    estimate: tuple[float, float, float, float, float],
+    utterances: int,
+    scores: Sequence[Scores],
+    settings: BootstrapSettings,
+) -> Comparison:
+    """Complete an estimate (value, low, high, standard error, p) with effect sizes and counts."""
+    value, low, high, error, p = estimate
+    effect = effect_size(value, error, utterances)
+    mde = minimum_detectable_effect(error, settings.level) if error > 0 else math.nan
+    seeds = min(len(crossing(system).seeds) for system in scores)
+    return Comparison(*names, value, low, high, p, effect, mde, utterances, seeds)
 
 
-def difference_frame(comparisons: Sequence[Comparison], metrics: Sequence[MetricRows]) -> pd.DataFrame:
-    """``differences.csv``: one row per comparison; what is not known stays empty."""
-    units = {rows.info.name: rows.info.unit for rows in metrics}
-    lines = [
-        [one.system, one.baseline, one.metric,
-         *_numbers(one.value, one.low, one.high, one.p, one.p_holm, one.effect_size, one.mde),
-         one.n, one.seeds, units[one.metric]]
-        for one in comparisons
-    ]  # fmt: skip
-    return pd.DataFrame(lines, columns=list(DIFFERENCE_COLUMNS))
+def _undefined(system: str, baseline: str, metric: str) -> Comparison:
+    """Return the comparison of systems that share no utterance."""
+    return Comparison(
+        system, baseline, metric, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, n=0, seeds=0
+    )
 
 
 def _vary(scores: Scores) -> bool:
     return bool((scores.rows != scores.rows[0]).any())
-
-
-def _numbers(*values: float) -> list[str]:
-    return ["" if math.isnan(value) else f"{value:.6g}" for value in values]

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ttsbench.evaluation.metric_rows import Cell, Comparison, MetricRows, corrected
+from ttsbench.evaluation.estimates import Comparison, MetricCell, corrected
+from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.evaluation.stats import LEVEL, CrossedEstimate, crossed_estimate, effect_size, minimum_detectable_effect
 from ttsbench.listening.answers import Answered, Rating
 from ttsbench.listening.key import Key
@@ -44,7 +45,7 @@ class Analysis:
 
     ratings: pd.DataFrame
     rows: MetricRows
-    cells: Sequence[Cell]
+    cells: Sequence[MetricCell]
     comparisons: Sequence[Comparison]
 
 
@@ -64,11 +65,11 @@ def analyse(
     return Analysis(ratings, _metric_rows(ratings, info), cells, comparisons)
 
 
-def _cell(ratings: pd.DataFrame, kind: Kind, system: str, lost: int, level: float) -> Cell:
+def _cell(ratings: pd.DataFrame, kind: Kind, system: str, lost: int, level: float) -> MetricCell:
     """The mean and its interval, no farther than the scale goes: no mean can lie beyond."""
     found = _estimate(ratings, {system: 1.0}, level)
     low, high = np.clip([found.low, found.high], *kind.bounds).tolist()
-    return Cell(system, kind.name, found.value, low, high, int((ratings["system"] == system).sum()), lost)
+    return MetricCell(system, kind.name, found.value, low, high, int((ratings["system"] == system).sum()), lost)
 
 
 def _comparison(ratings: pd.DataFrame, kind: Kind, key: Key, system: str, level: float) -> Comparison:

@@ -16,8 +16,9 @@ import pandas as pd
 
 from ttsbench.engine.store import write_text
 from ttsbench.errors import TtsbenchError
-from ttsbench.evaluation.metric_rows import Comparison, difference_frame, summary_frame
+from ttsbench.evaluation.estimates import Comparison
 from ttsbench.evaluation.stats import LEVEL
+from ttsbench.evaluation.summary import difference_frame, summary_frame
 from ttsbench.listening.analysis import Analysis, analyse, answer_counts
 from ttsbench.listening.answers import Answered, Refused, find_files, read_answers
 from ttsbench.listening.figure import ratings_figure, shares_figure

@@ -19,28 +19,21 @@ from ttsbench import registry
 from ttsbench.config.specs import ScoreSpec
 from ttsbench.config.systems import REFERENCES
 from ttsbench.engine.job import Job, Progress, Run, Task
-from ttsbench.engine.store import read_json, write_json, write_text
+from ttsbench.engine.store import write_json, write_text
 from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.clip_table import FILE, clip_frame, write_clip_rows
-from ttsbench.evaluation.metric_rows import (
-    Cell,
-    MetricRows,
-    Sampling,
-    compare,
-    difference_frame,
-    read_rows,
-    summary,
-    summary_frame,
-)
+from ttsbench.evaluation.estimates import BootstrapSettings, MetricCell
+from ttsbench.evaluation.metric_rows import MetricRows, read_rows
+from ttsbench.evaluation.summary import compare, difference_frame, summary, summary_frame
 from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.evaluation.training_summary import training_lines, trainings
+from ttsbench.evaluation.transcripts import recogniser_signature
 from ttsbench.reporting.claims import ScoredRun, write_run_claims
 from ttsbench.reporting.figures import FinishedRun, write_figures
 from ttsbench.reporting.page import MARKS, table_marks, write_page
 from ttsbench.reporting.provenance import provenance
 from ttsbench.reporting.run_notes import about, remarks
 from ttsbench.reporting.tables import Table, compare_with_best, latex, markdown
-from ttsbench.stages.transcribe import TRANSCRIPTS
 
 
 def tasks(run: Run, job: Job[ScoreSpec]) -> Sequence[Task]:
@@ -76,7 +69,7 @@ def work(run: Run, job: Job[ScoreSpec], task: Task, progress: Progress) -> None:
         raise TtsbenchError(f"{' '.join(failures)} The tables are written, and so are the other figures.")
 
 
-def _tables(run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cells: Sequence[Cell]) -> None:
+def _tables(run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cells: Sequence[MetricCell]) -> None:
     """The whole table with its differences, and what the experiment chose of it for a paper."""
     whole = _table(run, metrics, systems, cells)
     _write_csv(difference_frame(whole.comparisons, metrics), run.folder / "differences.csv")
@@ -98,7 +91,7 @@ def _tables(run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cel
 
 
 def _table(
-    run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cells: Sequence[Cell], suffix: str = ""
+    run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cells: Sequence[MetricCell], suffix: str = ""
 ) -> Table:
     """These rows and columns; whoever is compared, is compared with the others that are shown."""
     references = [system for system in REFERENCES if system in systems]
@@ -135,21 +128,21 @@ def _figures(run: Run, job: Job[ScoreSpec], metrics: Sequence[MetricRows], syste
     return write_figures(finished, run.folder / "figures")
 
 
-def _sampling(run: Run) -> Sampling:
+def _sampling(run: Run) -> BootstrapSettings:
     settings = run.experiment.statistics
-    return Sampling(settings.resamples, settings.level, settings.seed)
+    return BootstrapSettings(settings.resamples, settings.level, settings.seed)
 
 
 def _metric_rows(run: Run, job: Job[ScoreSpec]) -> list[MetricRows]:
     """Every metric's rows; one that reads transcripts also carries the recogniser's signature."""
     transcripts = next((clips.transcripts for clips in job.spec.clips if clips.transcripts), None)
-    heard = read_json(run.folder / transcripts / TRANSCRIPTS)["signature"] if transcripts else ""
+    recogniser = recogniser_signature(run.folder / transcripts) if transcripts else ""
     found = []
     for name, options in run.experiment.metrics.items():
         metric = registry.load("metrics", name)(**options)
         signature = metric.info.signature
         if "transcript" in metric.info.needs:
-            signature += f"|{heard}"
+            signature += f"|{recogniser}"
         found.append(read_rows(run.folder / "scores" / f"{name}.csv", metric, signature))
     return found
 

@@ -24,14 +24,14 @@ from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, read_json, replacing, write_json
 from ttsbench.errors import ClipError, MeasurementError, NotApplicable
 from ttsbench.evaluation.clip_record import Record, read_record
+from ttsbench.evaluation.metric_rows import NOT_APPLICABLE
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
-from ttsbench.stages.transcribe import TRANSCRIPTS, clip_key
+from ttsbench.evaluation.transcripts import TRANSCRIPTS, clip_key, read_transcripts
 from ttsbench.types import Clip, MetricInfo
 
 ScoreJob = Job[ScoreSpec]
 CHUNK = 4  # utterances per task
-NOT_APPLICABLE = "not applicable"
-Cell = dict[str, Any]
+Measurement = dict[str, Any]  # ``values`` or ``error``, and possibly ``warning``
 
 
 def tasks(run: Run, job: ScoreJob) -> Sequence[Task]:
@@ -86,7 +86,7 @@ def cell_keys(run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> list[st
     return keys
 
 
-def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is_recording: bool) -> Cell:
+def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is_recording: bool) -> Measurement:
     """One cell: values, or the reason why there are none. No fault of a clip or a metric becomes a number."""
     info: MetricInfo = metric.info
     if isinstance(clip, ClipError):
@@ -132,9 +132,9 @@ def _warning(info: MetricInfo, clip: Clip, reference: Clip) -> dict[str, str]:
     return {"warning": f"{lowest} Hz, brought up to {info.sample_rate} Hz: nothing is above {lowest / 2000:g} kHz"}
 
 
-def _score_utterance(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, call: Call) -> dict[str, Cell]:
+def _score_utterance(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, call: Call) -> dict[str, Measurement]:
     known = _load(job.path(run), utterance.id)
-    cells: dict[str, Cell] = {}
+    cells: dict[str, Measurement] = {}
     for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, utterance), strict=True):
         if key not in known:
             try:
@@ -147,7 +147,7 @@ def _score_utterance(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, cal
 
 def _score_cell(
     run: Run, job: ScoreJob, utterance: EvaluatedUtterance, row: ScoredClips, sample: int, name: str
-) -> Cell:
+) -> Measurement:
     clips = _clips_of(run, job, utterance)
     return measure(_metric(run, name), clips(row, sample), clips.reference, row.system == GROUND_TRUTH)
 
@@ -230,14 +230,14 @@ def _ground_truth(job: ScoreJob) -> ScoredClips:
 def _transcript(folder: Path, row: ScoredClips, id_: str, sample: int) -> str | None:
     if row.transcripts is None:
         return None
-    path = folder / row.transcripts / TRANSCRIPTS
-    return _transcripts(path, path.stat().st_mtime_ns)[clip_key(id_, sample)].get("text")
+    transcripts = folder / row.transcripts
+    written_ns = (transcripts / TRANSCRIPTS).stat().st_mtime_ns
+    return _transcripts(transcripts, written_ns)[clip_key(id_, sample)].get("text")
 
 
 @lru_cache(maxsize=64)
-def _transcripts(path: Path, written_ns: int) -> Mapping[str, Mapping[str, str]]:
-    clips: Mapping[str, Mapping[str, str]] = read_json(path)["clips"]
-    return clips
+def _transcripts(folder: Path, written_ns: int) -> Mapping[str, Mapping[str, str]]:
+    return read_transcripts(folder)
 
 
 _metrics: dict[str, Any] = {}
@@ -268,6 +268,6 @@ def _part(folder: Path, id_: str) -> Path:
     return folder / "parts" / f"{id_}.json"
 
 
-def _load(folder: Path, id_: str) -> dict[str, Cell]:
+def _load(folder: Path, id_: str) -> dict[str, Measurement]:
     path = _part(folder, id_)
     return dict(read_json(path)) if path.exists() else {}

@@ -19,14 +19,9 @@ from ttsbench.engine.store import content_hash, read_json, write_json
 from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances, vocabulary
+from ttsbench.evaluation.transcripts import TRANSCRIPTS, clip_key
 
 CHUNK = 8  # clips per task
-TRANSCRIPTS = "transcripts.json"
-
-
-def clip_key(id_: str, sample: int) -> str:
-    """Names a draw of an utterance in ``transcripts.json``; ids hold no '#'."""
-    return f"{id_}#{sample}"
 
 
 def tasks(run: Run, job: Job[TranscribeSpec]) -> Sequence[Task]:

@@ -29,7 +29,7 @@ from typing import Literal
 
 import numpy as np
 
-from ttsbench.evaluation.metric_rows import Comparison
+from ttsbench.evaluation.estimates import Comparison
 from ttsbench.evaluation.stats import holm
 from ttsbench.reporting.claims.claim import Claim, Part
 from ttsbench.reporting.claims.scored_run import ScoredRun

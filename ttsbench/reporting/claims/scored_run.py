@@ -15,7 +15,8 @@ from ttsbench.config.schema import Experiment, pair
 from ttsbench.engine.store import read_json
 from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.clip_table import FILE, read_clip_rows
-from ttsbench.evaluation.metric_rows import Comparison, MetricRows, Sampling, read_rows
+from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
+from ttsbench.evaluation.metric_rows import MetricRows, read_rows
 from ttsbench.evaluation.training_summary import trainings
 
 
@@ -33,7 +34,7 @@ class ScoredRun:
         self.experiment: Experiment = validate(read_json(folder / "experiment.json"), str(folder))
         self.name, self.corpus = self.experiment.name, self.experiment.corpus.name
         settings = self.experiment.statistics
-        self._sampling = Sampling(settings.resamples, settings.level, settings.seed)
+        self._sampling = BootstrapSettings(settings.resamples, settings.level, settings.seed)
         self.metrics = metrics or {name: self._rows(name) for name in self.experiment.metrics}
         first = next(iter(self.metrics.values()))
         self.systems = first.systems
@@ -49,7 +50,7 @@ class ScoredRun:
         """Return ``system`` minus ``baseline`` in the metric, or in its distance from ``to``."""
         rows = self.metrics[metric]
         if to is not None:
-            rows = rows.seen_as(_Distance(rows.metric, to))
+            rows = rows.reduced_by(_Distance(rows.metric, to))
         return rows.difference(system, baseline, self._sampling)
 
     def contrast(self, metric: str, weights: Mapping[str, float]) -> Comparison:

@@ -14,7 +14,7 @@ from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
-from ttsbench.stages.transcribe import TRANSCRIPTS, clip_key
+from ttsbench.evaluation.transcripts import TRANSCRIPTS, clip_key, read_transcripts
 
 Key = tuple[int, int]  # training seed, number of the draw
 
@@ -54,10 +54,10 @@ class RunClips:
 
     def transcript(self, who: Who) -> Mapping[str, str]:
         """``text`` or ``error``; empty where no recogniser was asked."""
-        path = self.folder / "transcripts" / self._own(who) / TRANSCRIPTS
-        if path not in self._transcripts:
-            self._transcripts[path] = read_json(path)["clips"] if path.exists() else {}
-        return self._transcripts[path].get(clip_key(who.utterance, who.sample), {})
+        folder = self.folder / "transcripts" / self._own(who)
+        if folder not in self._transcripts:
+            self._transcripts[folder] = read_transcripts(folder) if (folder / TRANSCRIPTS).exists() else {}
+        return self._transcripts[folder].get(clip_key(who.utterance, who.sample), {})
 
     def address(self, path: Path) -> str:
         """A file as the page names it."""

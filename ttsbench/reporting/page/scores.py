@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import warnings
 from collections import defaultdict
@@ -16,9 +15,9 @@ import numpy as np
 from ttsbench import registry
 from ttsbench.config.schema import Experiment
 from ttsbench.errors import ConfigError
+from ttsbench.evaluation.metric_rows import iterate_rows
 from ttsbench.interfaces import FlooredMetric
 from ttsbench.reporting.page.run_clips import Who
-from ttsbench.stages.score import NOT_APPLICABLE
 from ttsbench.types import MetricInfo
 
 
@@ -45,13 +44,11 @@ def clip_scores(folder: Path, experiment: Experiment, ids: Collection[str]) -> M
         if not path.exists():
             continue
         metric = _metric(name, options)
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if row["utterance"] in ids:
-                    who = Who(row["system"], int(row["seed"]), int(row["sample"]), row["utterance"])
-                    scores = found[who]
-                    if metric is not None and row["error"] != NOT_APPLICABLE:
-                        scores.append(_score(metric, row))
+        if metric is None:
+            continue
+        for row in iterate_rows(path, ids):
+            who = Who(row["system"], int(row["seed"]), int(row["sample"]), row["utterance"])
+            found[who].append(_score(metric, row))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ttsbench.config.systems import COPY_SYNTHESIS, GROUND_TRUTH
-from ttsbench.evaluation.metric_rows import Cell
+from ttsbench.evaluation.estimates import MetricCell
 from ttsbench.reporting.page.marks import read_marks
 from ttsbench.reporting.tables import decimals, interval, scaled
 
@@ -94,9 +94,9 @@ def read_table(folder: Path) -> PageTable:
     )  # fmt: skip
 
 
-def _cell(row: pd.Series[str]) -> Cell:
+def _cell(row: pd.Series[str]) -> MetricCell:
     value, low, high = (float(row[name] or math.nan) for name in ("value", "low", "high"))
-    return Cell(row["system"], row["metric"], value, low, high, int(row["n"]), int(row["n_failed"]))
+    return MetricCell(row["system"], row["metric"], value, low, high, int(row["n"]), int(row["n_failed"]))
 
 
 def _column(name: str, frame: pd.DataFrame, marks: Mapping[str, Any]) -> Column:
@@ -107,7 +107,7 @@ def _column(name: str, frame: pd.DataFrame, marks: Mapping[str, Any]) -> Column:
     )
 
 
-def _text(cell: Cell, digits: int, marks: Mapping[str, Any]) -> ShownCell:
+def _text(cell: MetricCell, digits: int, marks: Mapping[str, Any]) -> ShownCell:
     asked = cell.n + cell.n_failed
     failures = f"{cell.n} of {asked}" if cell.n_failed else ""
     if math.isnan(cell.value):

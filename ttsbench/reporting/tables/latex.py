@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ttsbench.evaluation.metric_rows import Cell, MetricRows
+from ttsbench.evaluation.estimates import MetricCell
+from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.reporting import latex as tex
 from ttsbench.reporting.tables.notes import DIFFERS, TIED, floor_notes, incomplete, mark_notes, rule_notes
 from ttsbench.reporting.tables.numbers import decimals, interval, scaled
@@ -53,7 +54,7 @@ def _name_points(table: Table) -> float:
     return tex.CHARACTER_POINTS * max(len(table.name(system)) for system in table.systems)
 
 
-def _scaled_column(table: Table, rows: MetricRows) -> tuple[list[Cell], int]:
+def _scaled_column(table: Table, rows: MetricRows) -> tuple[list[MetricCell], int]:
     cells = [scaled(cell, table.heading(rows).scale) for cell in table.column(rows)]
     return cells, decimals(cells)
 

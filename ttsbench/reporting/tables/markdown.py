@@ -6,7 +6,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from ttsbench.evaluation.metric_rows import Cell, MetricRows
+from ttsbench.evaluation.estimates import MetricCell
+from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.reporting.tables.notes import DIFFERS, TIED, all_notes
 from ttsbench.reporting.tables.numbers import decimals, interval, scaled
 from ttsbench.reporting.tables.table import Table
@@ -54,12 +55,12 @@ def _block(table: Table, block: Sequence[MetricRows]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in [body[0], ["-" * width for width in widths], *body[1:]]]
 
 
-def _marks(table: Table, cell: Cell) -> str:
+def _marks(table: Table, cell: MetricCell) -> str:
     key = (cell.system, cell.metric)
     return (DIFFERS if key in table.differing else "") + (TIED if key in table.tied_with_best else "")
 
 
-def cell_text(cell: Cell, places: int, marks: str = "") -> str:
+def cell_text(cell: MetricCell, places: int, marks: str = "") -> str:
     """Return ``value [low, high]`` with the count if clips failed; an empty string if nothing was measured."""
     if math.isnan(cell.value):
         return ""

@@ -84,7 +84,7 @@ def share_notes(table: Table) -> list[str]:
     """Say which metrics rank models on a subset of the utterances, and which models lack utterances."""
     shares: dict[str, list[str]] = {}
     for rows in table.metrics:
-        requested = set[str]().union(*(rows.asked(name) for name in table.models))
+        requested = set[str]().union(*(rows.applicable_utterances(name) for name in table.models))
         missing = {table.name(name): len(requested - rows.utterances(name)) for name in table.models}
         common = requested.intersection(*(rows.utterances(name) for name in table.models))
         if len(table.models) > 1 and common != requested:

@@ -7,16 +7,16 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ttsbench.evaluation.metric_rows import Cell
+from ttsbench.evaluation.estimates import MetricCell
 
 
-def scaled(cell: Cell, scale: float) -> Cell:
+def scaled(cell: MetricCell, scale: float) -> MetricCell:
     """Return the cell in its display unit: values, bounds and floor times ``scale``."""
     floor = cell.floor * scale
     return replace(cell, value=cell.value * scale, low=cell.low * scale, high=cell.high * scale, floor=floor)
 
 
-def decimals(cells: Iterable[Cell]) -> int:
+def decimals(cells: Iterable[MetricCell]) -> int:
     """Return the number of decimals of a column: two significant digits of the median half width of its intervals.
 
     Without intervals, whole numbers get none, and other values three significant digits of the smallest.
@@ -34,11 +34,11 @@ def digits(value: float, significant: int) -> int:
     return max(0, min(4, significant - 1 - math.floor(math.log10(value))))
 
 
-def has_interval(cell: Cell) -> bool:
+def has_interval(cell: MetricCell) -> bool:
     """Return whether the cell has an interval of positive width."""
     return not math.isnan(cell.low) and cell.low < cell.high
 
 
-def interval(cell: Cell, places: int) -> str:
+def interval(cell: MetricCell, places: int) -> str:
     """Return ``[low, high]``, or an empty string for a cell without an interval."""
     return f"[{cell.low:.{places}f}, {cell.high:.{places}f}]" if has_interval(cell) else ""

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ttsbench.evaluation.metric_rows import Cell, Comparison, MetricRows, Sampling, corrected
+from ttsbench.evaluation.estimates import BootstrapSettings, Comparison, MetricCell, corrected
+from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.reporting.tables.headings import Heading, heading
 
 COLUMNS = 8  # maximum number of metrics side by side
@@ -59,7 +60,9 @@ def best_models(rows: MetricRows, models: Sequence[str]) -> set[str]:
     return best if len(best) < len(values) else set()
 
 
-def compare_with_best(metrics: Sequence[MetricRows], models: Sequence[str], sampling: Sampling) -> list[Comparison]:
+def compare_with_best(
+    metrics: Sequence[MetricRows], models: Sequence[str], sampling: BootstrapSettings
+) -> list[Comparison]:
     """Compare every other model with the best one, for each metric that has a best model; sets ``p_holm``."""
     comparisons = []
     for rows in metrics:
@@ -83,7 +86,7 @@ class Table:
     systems: Sequence[str]
     references: Sequence[str]
     metrics: Sequence[MetricRows]
-    cells: Mapping[tuple[str, str], Cell]
+    cells: Mapping[tuple[str, str], MetricCell]
     notes: Sequence[str]
     comparisons: Sequence[Comparison] = ()
     best_comparisons: Sequence[Comparison] = ()
@@ -120,7 +123,7 @@ class Table:
         """Return the heading of a metric's column."""
         return heading(rows.info, self.titles.get(rows.info.name, ""))
 
-    def column(self, rows: MetricRows) -> list[Cell]:
+    def column(self, rows: MetricRows) -> list[MetricCell]:
         """Return the cells of a metric, in the order of the systems."""
         return [self.cells[system, rows.info.name] for system in self.systems]
 
