@@ -1,5 +1,5 @@
-"""Metrics: what a clip yields, and how clips make a number of a system.
+"""Metrics: each measures single clips and reduces the measurements to one number per system.
 
-Each is a plug-in found through the entry-point group ``ttsbench.metrics``; it imports ``ttsbench`` and never another
-metric. See ``ttsbench.interfaces.Metric``.
+Each metric is a plug-in found through the entry-point group ``ttsbench.metrics``. It imports ``ttsbench`` and never
+another metric. See ``ttsbench.interfaces.Metric``.
 """

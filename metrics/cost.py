@@ -1,11 +1,12 @@
-"""What a clip cost to make, as the synthesize stage measured it.
+"""Cost of synthesis, as recorded by the synthesize stage.
 
-The real-time factor is seconds of computing per second of audio, over everything that runs at synthesis (prosody model,
-acoustic model and vocoder) or over the models alone. Function evaluations and parameters are the acoustic model's and
-the sampling networks'. Operations and memory are counted on the operators that PyTorch dispatches, so they do not
-depend on the machine; they are taken of one clip in eight, and the others have no say in them.
+The real-time factor is seconds of computing per second of audio, either for all components (prosody model, acoustic
+model and vocoder) or for the models alone. Function evaluations and parameters refer to the acoustic model and the
+networks used for sampling. Operations and memory are counted on the operators that PyTorch dispatches, so they do not
+depend on the machine. They are counted for one clip in eight; the other clips do not enter these metrics.
 
-A recording has no cost and is not asked; a clip without one came from elsewhere, and its cost is not known.
+Recordings have no cost, so these metrics do not apply to them. A clip from elsewhere has no cost record, which is an
+error.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from ttsbench.reductions import Mean, RatioOfSums
 from ttsbench.types import Behaviour, Clip, Cost, MetricInfo
 
 COST = frozenset({"cost"})
-ASKS_THE_COST = Behaviour(silence="refused", noise="answered")
+COST_BEHAVIOUR = Behaviour(silence="refused", noise="answered")
 
 
 class RealTimeFactor(RatioOfSums):
-    """Computing time over playing time, a ratio of sums. Depends on the machine: compare within one run only."""
+    """Computing time over audio time, a ratio of sums. It depends on the machine: compare within one run only."""
 
     info = MetricInfo(
         name="rtf",
@@ -36,17 +37,17 @@ class RealTimeFactor(RatioOfSums):
         signature="rtf|prosody+acoustic+vocoder|wall-clock|ratio-of-sums|v1",
         paper="a convention of the field; no paper",
         needs=COST,
-        behaviour=ASKS_THE_COST,
+        behaviour=COST_BEHAVIOUR,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Seconds of computing and seconds of audio."""
+        """Return seconds of computing and seconds of audio."""
         cost = _cost(clip)
         return _seconds(clip.id, cost.sampling_s + cost.vocoder_s), _audio_s(clip.id, cost)
 
 
 class ModelRealTimeFactor(RatioOfSums):
-    """The real-time factor of prosody and acoustic model alone: what the objective costs, whatever the vocoder."""
+    """Real-time factor of prosody and acoustic model alone: the cost of the objective, without the vocoder."""
 
     info = MetricInfo(
         name="rtf_model",
@@ -57,17 +58,17 @@ class ModelRealTimeFactor(RatioOfSums):
         signature="rtf_model|prosody+acoustic|wall-clock|ratio-of-sums|v1",
         paper="a convention of the field; no paper",
         needs=COST,
-        behaviour=ASKS_THE_COST,
+        behaviour=COST_BEHAVIOUR,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Seconds of sampling and seconds of audio."""
+        """Return seconds of sampling and seconds of audio."""
         cost = _cost(clip)
         return _seconds(clip.id, cost.sampling_s), _audio_s(clip.id, cost)
 
 
 class Flops(RatioOfSums):
-    """Billions of floating point operations per second of audio; an elementwise operation is not counted."""
+    """Billions of floating point operations per second of audio; elementwise operations are not counted."""
 
     info = MetricInfo(
         name="flops",
@@ -78,19 +79,19 @@ class Flops(RatioOfSums):
         signature="flops|prosody+acoustic|torch-counter|multiply-add:2|clips:1in8|ratio-of-sums|v1",
         paper="a convention of the field; no paper",
         needs=COST,
-        behaviour=ASKS_THE_COST,
+        behaviour=COST_BEHAVIOUR,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Billions of operations and seconds of audio. Raises ``NotApplicable`` where this clip's were not counted."""
+        """Return billions of operations and seconds of audio; raise ``NotApplicable`` if the clip was not counted."""
         cost = _cost(clip)
         if cost.flops is None:
-            raise NotApplicable(f"the operations of clip {clip.id!r} were not counted, one clip in eight is")
+            raise NotApplicable(f"the operations of clip {clip.id!r} were not counted: only one clip in eight is")
         return cost.flops / 1e9, _audio_s(clip.id, cost)
 
 
 class PeakMemory:
-    """Most megabytes of tensors alive at once while sampling, parameters included, operators' scratch memory not."""
+    """Peak memory of live tensors in MB during sampling, with parameters, without operators' scratch memory."""
 
     info = MetricInfo(
         name="peak_memory",
@@ -101,51 +102,51 @@ class PeakMemory:
         signature="peak_memory|prosody+acoustic|live-tensors+parameters|batch:1|clips:1in8|max|v1",
         paper="a convention of the field; no paper",
         needs=COST,
-        behaviour=ASKS_THE_COST,
+        behaviour=COST_BEHAVIOUR,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Megabytes. Raises ``NotApplicable`` where this clip's memory was not counted."""
+        """Return megabytes; raise ``NotApplicable`` if this clip's memory was not counted."""
         cost = _cost(clip)
         if cost.peak_bytes is None:
-            raise NotApplicable(f"the memory of clip {clip.id!r} was not counted, one clip in eight is")
+            raise NotApplicable(f"the memory of clip {clip.id!r} was not counted: only one clip in eight is")
         return (cost.peak_bytes / 1e6,)
 
     def reduce(self, rows: NDArray[np.float64]) -> float:
-        """The largest over utterances, rows (n, 1)."""
+        """Return the maximum over utterances, rows (n, 1)."""
         return float(rows[:, 0].max())
 
     def reduce_weighted(self, rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The same for each row of weights (R, n)."""
+        """Return the maximum for each row of weights (R, n)."""
         largest: NDArray[np.float64] = np.where(weights > 0, rows[:, 0], -np.inf).max(axis=1)
         return largest
 
 
 class FirstChunk(Mean):
-    """Seconds from phones to the first samples of a stream, vocoder included. Compare within one run only."""
+    """Seconds from phones to the first samples of a stream, with vocoder. Compare within one run only."""
 
     info = MetricInfo(
         name="first_chunk",
-        title="First chunk of a stream",
+        title="Latency of the first chunk",
         unit="s",
         higher_is_better=False,
         columns=("first_chunk_s",),
         signature="first_chunk|acoustic+vocoder|wall-clock|clips:1in8|mean:utterances|v1",
         paper="a convention of the field; no paper",
         needs=COST,
-        behaviour=ASKS_THE_COST,
+        behaviour=COST_BEHAVIOUR,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Seconds. Raises ``NotApplicable`` where this clip was not streamed."""
+        """Return seconds; raise ``NotApplicable`` if this clip was not streamed."""
         cost = _cost(clip)
         if cost.first_chunk_s is None:
-            raise NotApplicable(f"clip {clip.id!r} was not streamed, one in eight is of what can be")
+            raise NotApplicable(f"clip {clip.id!r} was not streamed: only one clip in eight is")
         return (_seconds(clip.id, cost.first_chunk_s),)
 
 
 class FunctionEvaluations(Mean):
-    """Calls of the acoustic model's generator per clip, counted while it ran."""
+    """Calls of the acoustic model's generator per clip, counted during sampling."""
 
     info = MetricInfo(
         name="nfe",
@@ -156,16 +157,16 @@ class FunctionEvaluations(Mean):
         signature="nfe|acoustic|measured|mean:utterances|v1",
         paper="as in Song et al. 2021, https://arxiv.org/abs/2011.13456",
         needs=COST,
-        behaviour=ASKS_THE_COST,
+        behaviour=COST_BEHAVIOUR,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Calls of the generator."""
+        """Return the number of generator calls."""
         return (float(_cost(clip).nfe),)
 
 
 class Parameters(Mean):
-    """Parameters of everything that runs at sampling time, the vocoder left out. A size, neither good nor bad."""
+    """Parameters of all networks used for sampling, without the vocoder. A size, neither good nor bad."""
 
     info = MetricInfo(
         name="params",
@@ -176,28 +177,28 @@ class Parameters(Mean):
         signature="params|sampling|vocoder:no|v1",
         paper="a convention of the field; no paper",
         needs=COST,
-        behaviour=ASKS_THE_COST,
+        behaviour=COST_BEHAVIOUR,
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Parameters of the system that made the clip."""
+        """Return the number of parameters of the system that made the clip."""
         return (float(_cost(clip).parameters),)
 
 
 def _seconds(id_: str, compute_s: float) -> float:
     if not (math.isfinite(compute_s) and compute_s >= 0):
-        raise MeasurementError(f"the cost of clip {id_!r} says {compute_s} s of computing; synthesize it again")
+        raise MeasurementError(f"the cost of clip {id_!r} records {compute_s} s of computing; synthesize it again")
     return compute_s
 
 
 def _audio_s(id_: str, cost: Cost) -> float:
     if not (math.isfinite(cost.audio_s) and cost.audio_s > 0):
-        raise MeasurementError(f"the cost of clip {id_!r} says {cost.audio_s} s of audio; synthesize it again")
+        raise MeasurementError(f"the cost of clip {id_!r} records {cost.audio_s} s of audio; synthesize it again")
     return cost.audio_s
 
 
 def _cost(clip: Clip) -> Cost:
     require_usable(clip)
     if clip.cost is None:
-        raise MeasurementError(f"clip {clip.id!r} came without its cost; only clips synthesized by a run have one")
+        raise MeasurementError(f"clip {clip.id!r} has no cost record; only clips synthesized by a run have one")
     return clip.cost

@@ -1,21 +1,21 @@
-"""Jensen-Shannon divergence between what a system's clips hold and what their references hold.
+"""Jensen-Shannon divergence between the feature distributions of a system's clips and of their references.
 
-The divergence (``ttsbench.audio.histogram``, in bits, 0 to 1) of the histogram p of all clips and q of all references,
-over the same fixed bins; compare https://arxiv.org/abs/2307.16679, which has it of prosody, without saying how. It
-judges the distribution over the whole set and not the single utterance, so that a system is not punished for saying a
-sentence in another good way. Values beyond the outermost edges are counted in the outermost bins; nothing is left out.
-All speakers are pooled.
+The divergence (``ttsbench.audio.histogram``, in bits, 0 to 1) compares the histogram p of all clips with the histogram
+q of all references over the same fixed bins; https://arxiv.org/abs/2307.16679 uses it for prosody without giving
+details. It judges the distribution over the whole set rather than single utterances, so a system is not penalised for
+reading a sentence in another acceptable way. Values beyond the outermost edges are counted in the outermost bins. All
+speakers are pooled.
 
 Finite samples keep JS above 0. To second order in p - q it is sum_i (p_i - q_i)^2 / (8 m_i ln 2), and for n and n'
 independent draws from one distribution over K bins the expectation of (p_i - q_i)^2 is m_i (1 - m_i) (1/n + 1/n'), so
 
-    E JS = (K - 1) (1/n + 1/n') / (8 ln 2),    (K - 1) / (4 n ln 2) where n = n'
+    E JS = (K - 1) (1/n + 1/n') / (8 ln 2),    (K - 1) / (4 n ln 2) for n = n'
 
-Frames of one utterance are no independent draws, so ``floor`` measures instead of counting: if clip and reference were
-of one distribution, they could change places. It swaps them at random, whole utterances with all their draws at once,
-and averages JS over ``SWAPS`` such exchanges.
+Frames of one utterance are not independent, so ``floor`` estimates this value by permutation: if clip and reference had
+the same distribution, they would be exchangeable. It swaps them at random, whole utterances with all their draws at
+once, and averages JS over ``SWAPS`` such permutations.
 
-Empty or silent clips, and those without what is to be counted, are refused with ``MeasurementError``.
+Empty or silent clips, and clips without the feature in question, raise ``MeasurementError``.
 """
 
 from __future__ import annotations
@@ -39,10 +39,13 @@ Values = NDArray[np.float64]
 
 
 class _Divergence(ABC):
-    """What the five share. Rows are a code of the utterance, G * K counts of the clip and as many of the reference."""
+    """Base of the five metrics.
+
+    A row holds a code of the utterance, G * K counts of the clip and as many of the reference.
+    """
 
     bins: Bins
-    histograms = 1  # G, over whose divergences the mean is taken
+    histograms = 1  # G; the result is the mean over their divergences
 
     def _columns(self) -> tuple[str, ...]:
         cells = [f"{band}_{level}" for band in range(self.histograms) for level in range(self.bins.count)]
@@ -50,40 +53,40 @@ class _Divergence(ABC):
 
     @abstractmethod
     def _values(self, clip: Clip) -> Values:
-        """What is counted, (N, G), N >= 1."""
+        """Return the values to count, (N, G), N >= 1."""
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """The code of the utterance and the counts of both; raises ``MeasurementError`` where there are none."""
-        counts = [self.bins.histogram(self._values(one)).reshape(-1) for one in (clip, reference)]
+        """Return the utterance's code and the counts of both; raise ``MeasurementError`` if there are none."""
+        counts = [self.bins.histogram(self._values(side)).reshape(-1) for side in (clip, reference)]
         return (code_of(clip.id), *counts[0].tolist(), *counts[1].tolist())
 
     def reduce(self, rows: Values) -> float:
-        """Divergence in bits of the summed counts, mean over histograms, rows (n, 1 + 2 G K)."""
+        """Return the divergence in bits of the summed counts, mean over histograms, rows (n, 1 + 2 G K)."""
         clip, reference = rows[:, 1:].sum(axis=0).reshape(2, self.histograms, -1)
         return float(jensen_shannon(clip, reference).mean())
 
     def reduce_weighted(self, rows: Values, weights: Values) -> Values:
-        """The same for each row of weights (R, n)."""
+        """Return the divergence for each row of weights (R, n)."""
         counts = (weights @ rows[:, 1:]).reshape(len(weights), 2, self.histograms, -1)
         mean: Values = jensen_shannon(counts[:, 0], counts[:, 1]).mean(axis=-1)
         return mean
 
     def floor(self, rows: Values, rng: np.random.Generator) -> float:
-        """Mean divergence in bits where clips and references of whole utterances change places at random."""
+        """Return the mean divergence in bits after swapping clips and references of whole utterances at random."""
         clip, reference = rows[:, 1:].reshape(len(rows), 2, -1).transpose(1, 0, 2)
         labels, utterance = np.unique(rows[:, 0], return_inverse=True)
-        apart = np.zeros((len(labels), clip.shape[1]))
-        np.add.at(apart, utterance, clip - reference)
-        moved = rng.integers(0, 2, size=(SWAPS, len(labels))).astype(np.float64) @ apart
+        difference = np.zeros((len(labels), clip.shape[1]))
+        np.add.at(difference, utterance, clip - reference)
+        moved = rng.integers(0, 2, size=(SWAPS, len(labels))).astype(np.float64) @ difference
         shape = (SWAPS, self.histograms, self.bins.count)
         swapped = [(total.sum(axis=0) + sign * moved).reshape(shape) for total, sign in ((clip, -1), (reference, 1))]
         return float(jensen_shannon(swapped[0], swapped[1]).mean())
 
 
 class LogF0Divergence(_Divergence):
-    """Divergence of log-F0 over voiced frames. A bin is a semitone, from 65 Hz: what a listener tells apart easily."""
+    """Divergence of log-F0 over voiced frames. Bins are semitones from 65 Hz, a difference that is easy to hear."""
 
-    bins = Bins(float(np.log(F0_MIN)), float(np.log(2) / 12), 39)  # to 618 Hz; the tracker ends at 600
+    bins = Bins(float(np.log(F0_MIN)), float(np.log(2) / 12), 39)  # up to 618 Hz; the tracker's range ends at 600
 
     def __init__(self) -> None:
         self.info = MetricInfo(
@@ -111,10 +114,10 @@ class LogF0Divergence(_Divergence):
 
 
 class DeltaLogF0Divergence(_Divergence):
-    """Divergence of the change of log-F0 from one frame to the next, both voiced.
+    """Divergence of the change of log-F0 between neighbouring voiced frames.
 
-    Bins are 0.005 wide, the middle one around no change: the quartiles of read speech lie at about 0.015, and but for
-    one frame in thirty all lie within 0.1. Faster changes are mostly the tracker's, and share the outermost bins.
+    Bins are 0.005 wide, the middle one around no change. The quartiles of read speech lie at about 0.015, and 29 of 30
+    frames lie within 0.1. Faster changes are mostly errors of the tracker and share the outermost bins.
     """
 
     bins = Bins(-0.1025, 0.005, 41)
@@ -137,10 +140,10 @@ class DeltaLogF0Divergence(_Divergence):
 
 
 class DurationDivergence(_Divergence):
-    """Divergence of the log-duration of phones, silence left out. Three bins to the doubling, from 9.3 to 595 ms.
+    """Divergence of the log-duration of phones other than silence. Bins are 1/3 octave wide, from 9.3 to 595 ms.
 
-    Durations are multiples of a frame shift; 9.3 ms keeps those of the usual ones (10, 10.7, 11.6, 12.5, 16 ms) away
-    from every edge, where rounding would decide.
+    Durations are multiples of a frame shift; 9.3 ms keeps those of the usual shifts (10, 10.7, 11.6, 12.5, 16 ms) away
+    from all edges, where rounding would decide.
     """
 
     bins = Bins(float(np.log(0.0093)), float(np.log(2) / 3), 18)
@@ -166,9 +169,9 @@ class DurationDivergence(_Divergence):
 
 
 class EnergyDivergence(_Divergence):
-    """Divergence of the level of frames, relative to the clip's own level: a gain changes nothing."""
+    """Divergence of frame levels relative to the clip's own level, so a gain has no effect."""
 
-    bins = Bins(frames.SPEECH_DB, 2.5, 20)  # to +10 dB, above which lies less than 1 frame in 1,000
+    bins = Bins(frames.SPEECH_DB, 2.5, 20)  # up to +10 dB; less than 1 frame in 1,000 lies above
 
     def __init__(self) -> None:
         self.info = MetricInfo(
@@ -191,14 +194,14 @@ class EnergyDivergence(_Divergence):
         )
 
     def _values(self, clip: Clip) -> Values:
-        found = usable_at(clip, frames.SAMPLE_RATE).feature(frames.levels)
-        return found.overall[found.speech][:, None]
+        levels = usable_at(clip, frames.SAMPLE_RATE).feature(frames.levels)
+        return levels.overall[levels.speech][:, None]
 
 
 class MelDivergence(_Divergence):
-    """Divergence of levels in each of 16 mel bands, relative to the clip's own level; mean over the bands."""
+    """Divergence of levels in each of 16 mel bands relative to the clip's own level; mean over the bands."""
 
-    bins = Bins(-66.0, 6.0, 14)  # to +18 dB; LJSpeech, LibriSpeech and espeak lie between -66 and +18 but for 1 %
+    bins = Bins(-66.0, 6.0, 14)  # up to +18 dB; 99 % of LJSpeech, LibriSpeech and espeak lie within
     histograms = frames.BANDS
 
     def __init__(self) -> None:
@@ -222,5 +225,5 @@ class MelDivergence(_Divergence):
         )
 
     def _values(self, clip: Clip) -> Values:
-        found = usable_at(clip, frames.SAMPLE_RATE).feature(frames.levels)
-        return found.bands[found.speech]
+        levels = usable_at(clip, frames.SAMPLE_RATE).feature(frames.levels)
+        return levels.bands[levels.speech]

@@ -1,12 +1,11 @@
 """Word and character error rates of a transcript.
 
-V. I. Levenshtein, "Binary codes capable of correcting deletions, insertions and reversals", 1966: the fewest
-substitutions, insertions and deletions that turn the text into the transcript, over the length of the text. Rates are
-the corpus' (sum of edits over sum of words), so that one bad short sentence does not weigh as much as a long one.
-Text and transcript pass through the same normaliser: numbers, titles and signs are spelled out as they are read, then
-contractions as full words. Which recogniser wrote the transcript belongs to the signature too; the runner, who knows
-it, appends it. A text without words and a silent clip are no measurement; an empty transcript is one, of every word
-lost.
+V. I. Levenshtein, "Binary codes capable of correcting deletions, insertions and reversals", 1966: the smallest number
+of substitutions, insertions and deletions that turn the text into the transcript, divided by the length of the text.
+Rates are corpus rates (sum of edits over sum of words), so a bad short sentence does not weigh as much as a long one.
+Text and transcript pass through the same normaliser, which spells out numbers, titles and symbols and then expands
+contractions. The runner knows the recogniser and appends it to the signature. A text without words and a silent clip
+cannot be measured. An empty transcript can: it means that every word was lost.
 """
 
 from __future__ import annotations
@@ -22,27 +21,29 @@ from ttsbench.types import Behaviour, Clip, MetricInfo
 
 NORMALISERS = f"{NORMALISER}+contractions:v1"
 PAPER = "Levenshtein 1966; rates as in Morris et al. 2004, https://doi.org/10.21437/Interspeech.2004-668"
-# A recogniser may mishear a clip for any small change, and need not answer noise with silence.
+# A small change may make a recogniser mishear a clip, and it may find words in noise.
 BEHAVIOUR = Behaviour(worsens=frozenset({"noise", "low_pass"}))
 
 
 def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Levenshtein distance of two sequences, all costs 1.
+    """Return the Levenshtein distance between two sequences, with all costs 1.
 
-    >>> edits("the small blue boat".split(), "a small boat".split())
+    >>> edits("kitten", "sitting")
+    3
+    >>> edits("the north wind".split(), "north wind blew".split())
     2
     """
     previous = list(range(len(hypothesis) + 1))
     for i, expected in enumerate(reference, start=1):
         row = [i]
-        for j, found in enumerate(hypothesis):
-            row.append(min(previous[j] + (expected != found), previous[j + 1] + 1, row[j] + 1))
+        for j, actual in enumerate(hypothesis):
+            row.append(min(previous[j] + (expected != actual), previous[j + 1] + 1, row[j] + 1))
         previous = row
     return previous[-1]
 
 
 class WordErrorRate(RatioOfSums):
-    """WER; more than 1 where a transcript holds more wrong words than the text has words."""
+    """Word error rate; above 1 if a transcript has more wrong words than the text has words."""
 
     info = MetricInfo(
         name="wer",
@@ -57,13 +58,13 @@ class WordErrorRate(RatioOfSums):
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Edits and words of the text; raises ``MeasurementError`` without transcript or words."""
-        expected, found = _texts(clip)
-        return float(edits(expected, found)), float(len(expected))
+        """Return edits and words of the text; raise ``MeasurementError`` without transcript or words."""
+        text, transcript = _texts(clip)
+        return float(edits(text, transcript)), float(len(text))
 
 
 class CharacterErrorRate(RatioOfSums):
-    """CER over the normalised words joined by single spaces, which count."""
+    """Character error rate over the normalised words joined by single spaces, which count."""
 
     info = MetricInfo(
         name="cer",
@@ -78,17 +79,17 @@ class CharacterErrorRate(RatioOfSums):
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Edits and characters of the text; raises ``MeasurementError`` without transcript or words."""
-        expected, found = (" ".join(text) for text in _texts(clip))
-        return float(edits(expected, found)), float(len(expected))
+        """Return edits and characters of the text; raise ``MeasurementError`` without transcript or words."""
+        text, transcript = (" ".join(words) for words in _texts(clip))
+        return float(edits(text, transcript)), float(len(text))
 
 
 def _texts(clip: Clip) -> tuple[list[str], list[str]]:
-    """Words of the text and of the transcript. An empty transcript is one: every word was lost."""
+    """Return the words of the text and of the transcript, which may be empty."""
     require_usable(clip)
     if clip.transcript is None:
         raise MeasurementError(f"clip {clip.id!r} has no transcript; run the transcribe stage or supply transcripts")
     expected = expanded(words(clip.text))
     if not expected:
-        raise MeasurementError(f"the text of clip {clip.id!r}, {clip.text!r}, holds no word; correct it")
+        raise MeasurementError(f"the text of clip {clip.id!r}, {clip.text!r}, has no words; correct it")
     return expected, expanded(words(clip.transcript))

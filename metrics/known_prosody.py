@@ -38,7 +38,7 @@ from scipy.special import ndtr
 
 from ttsbench.audio.cepstrum import SAMPLE_RATE
 from ttsbench.audio.histogram import PAPER, Bins, jensen_shannon
-from ttsbench.audio.prosody import F0_SIGNATURE, FRAME_S, LEAST_VOICED, log_f0_between, speech_phones
+from ttsbench.audio.prosody import F0_SIGNATURE, FRAME_S, MIN_VOICED_SHARE, log_f0_between, speech_phones
 from ttsbench.audio.usable import require_usable, usable_at
 from ttsbench.data.espeak.prosody import SPEAKERS, TRUNCATION, ProsodyDistribution
 from ttsbench.errors import MeasurementError, NotApplicable
@@ -186,10 +186,10 @@ class KnownLogF0Divergence(_Known):
 
 def _median_log_f0(clip: Clip, span: Span) -> float:
     voiced = log_f0_between(usable_at(clip, SAMPLE_RATE), span.start_s, span.end_s)
-    if len(voiced) * FRAME_S <= LEAST_VOICED * _duration_s(span):
+    if len(voiced) * FRAME_S <= MIN_VOICED_SHARE * _duration_s(span):
         raise MeasurementError(
-            f"less than {LEAST_VOICED:.0%} of clip {clip.id!r} is voiced from {span.start_s:.2f} to {span.end_s:.2f} "
-            "s, a whole phrase; listen to it: its voicing is lost"
+            f"less than {MIN_VOICED_SHARE:.0%} of clip {clip.id!r} is voiced from {span.start_s:.2f} to "
+            f"{span.end_s:.2f} s, a whole phrase; listen to it: its voicing is lost"
         )
     return float(np.median(voiced))
 

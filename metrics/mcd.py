@@ -5,15 +5,15 @@ mel-cepstra c of the clip and r of its reference along a path of L aligned frame
 
     MCD = 1/L sum_l 10/ln 10 sqrt(2 sum_{m=1}^{24} (c_lm - r_lm)^2)   dB
 
-that is, the root mean square difference of two log spectra over the warped frequency axis. What the spectra leave out
-is said in ``ttsbench.audio.cepstrum``. c_0 is left out of the path and of the sum: it is the level, and with it MCD
-would be a loudness meter. A system's MCD is the mean over utterances of the utterances' means, as in the literature, so
-that a long sentence weighs no more than a short one.
+which is the root mean square difference of two log spectra over the warped frequency axis.
+``ttsbench.audio.cepstrum`` says which parts of the spectrum are excluded. c_0 is excluded from the path and from the
+sum: it is the level, and including it would turn MCD into a loudness meter. A system's MCD is the mean over utterances
+of their means, as in the literature, so a long sentence has no more weight than a short one.
 
-`mcd` aligns by exact DTW over c_1 .. c_24 and forgives timing. `mcd_plain` pairs frames of the same time, for systems
-that were given the reference's durations; clips whose lengths differ by more than a tenth are no measurement.
+`mcd` aligns by exact DTW over c_1 .. c_24 and ignores timing. `mcd_plain` compares frames of the same time, for systems
+that use the reference's durations; it refuses clips whose lengths differ by more than a tenth.
 
-An empty or silent clip or reference has no answer: ``MeasurementError``.
+An empty or silent clip or reference raises ``MeasurementError``.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from ttsbench.audio.cepstrum import ALPHA, FLOOR_DB, ORDER, SAMPLE_RATE, TOP_HZ
-from ttsbench.audio.world import Align, aligned
+from ttsbench.audio.cepstrum import ALPHA, FLOOR_DB, MAX_HZ, ORDER, SAMPLE_RATE
+from ttsbench.audio.world import Align, align_pair
 from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 DECIBEL = 10 / math.log(10) * math.sqrt(2)
-BAND = f"{SAMPLE_RATE // 1000}kHz|0-{TOP_HZ / 1000:g}kHz|floor:{FLOOR_DB:g}dB"
+BAND = f"{SAMPLE_RATE // 1000}kHz|0-{MAX_HZ / 1000:g}kHz|floor:{FLOOR_DB:g}dB"
 ANALYSIS = f"world|{BAND}|order:{ORDER}|alpha:{ALPHA}|5ms|c0:no"
 
 
@@ -50,7 +50,7 @@ class MelCepstralDistortion(Mean):
         behaviour=Behaviour(
             identity=0.0,
             gain=0.01,
-            shift=0.5,  # ten frames of a quiet room in front, some 15 dB each, in clips from 2 s
+            shift=0.5,  # ten leading frames of room noise with about 15 dB each, in clips of 2 s or more
             resample=0.05,
             symmetric=0.01,
             worsens=frozenset({"noise", "low_pass", "smoothing"}),
@@ -58,8 +58,8 @@ class MelCepstralDistortion(Mean):
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Mean distortion along the path, in dB. Raises ``MeasurementError`` where either clip cannot be analysed."""
-        pair = aligned(clip, reference, self._align)
+        """Return the mean distortion along the path in dB; raise ``MeasurementError`` for unusable clips."""
+        pair = align_pair(clip, reference, self._align)
         difference = pair.clip.mcep[:, 1:] - pair.reference.mcep[:, 1:]
         return (DECIBEL * float(np.linalg.norm(difference, axis=1).mean()),)
 
@@ -71,7 +71,7 @@ class MelCepstralDistortionPlain(MelCepstralDistortion):
     info = replace(
         MelCepstralDistortion.info,
         name="mcd_plain",
-        title="Mel-cepstral distortion, frames by time",
+        title="Mel-cepstral distortion (no warping)",
         signature=f"mcd_plain|{ANALYSIS}|align:time|mean:utterances|v1",
         behaviour=replace(MelCepstralDistortion.info.behaviour, shift=None),
     )

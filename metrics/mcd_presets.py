@@ -1,22 +1,23 @@
-"""Mel-cepstral distortion as other tools print it, so that a figure from a paper can be placed. For new work use `mcd`.
+"""Mel-cepstral distortion as other tools print it, to compare with published figures. Use `mcd` for new work.
 
-Each preset gives what its tool gives, defects included; none of these numbers is comparable with another.
+Each preset reproduces its tool, defects included. None of these numbers is comparable with another.
 
-- `mcd_pymcd_plain`, `mcd_pymcd_dtw`, `mcd_pymcd_dtw_sl`: the package pymcd 0.2 itself, called on temporary files
-  (https://github.com/chenqi008/pymcd). It takes WORLD's power for amplitude, floors most of the bins of ordinary speech
-  (so the level of the file counts), leaves c_0 out of the path and puts it into the distortion. `plain` fills the
-  shorter clip up with zeros, `dtw_sl` multiplies by the ratio of the lengths.
+- `mcd_pymcd_plain`, `mcd_pymcd_dtw`, `mcd_pymcd_dtw_sl`: the package pymcd 0.2, called on temporary files
+  (https://github.com/chenqi008/pymcd). It treats WORLD's power as amplitude, floors most of the bins of ordinary speech
+  (so the level of the file matters), and excludes c_0 from the path but includes it in the distortion. `plain` pads the
+  shorter clip with zeros, `dtw_sl` multiplies by the ratio of the lengths.
 - `mcd_espnet`: egs2/TEMPLATE/asr1/pyscripts/utils/evaluate_mcd.py of ESPnet (https://github.com/espnet/espnet). SPTK's
-  mcep of 16-bit samples, 1,024-point frames every 256 samples; order and alpha change with the sample rate; c_0 counts.
-- `mcd_versa_plain`, `mcd_versa_dtw`: versa/sequence_metrics/mcd_f0.py of VERSA (https://github.com/wavlab-speech/versa),
-  whose `mcd_f0` has `dtw: false` or `dtw: true`. WORLD's Harvest and CheapTrick of 1,024 points, order 39 and alpha
-  .466 at every sample rate; c_0 counts. `dtw` leaves out frames more than 20 dB below the mean power.
+  mcep of 16-bit samples, 1,024-point frames every 256 samples; order and alpha depend on the sample rate; c_0 counts.
+- `mcd_versa_plain`, `mcd_versa_dtw`: versa/sequence_metrics/mcd_f0.py of VERSA
+  (https://github.com/wavlab-speech/versa), whose `mcd_f0` has `dtw: false` or `dtw: true`. WORLD's Harvest and
+  CheapTrick with 1,024 points, order 39 and alpha .466 at every sample rate; c_0 counts. `dtw` excludes frames more
+  than 20 dB below the mean power.
 
-All but the plain ones warp time by FastDTW (S. Salvador and P. Chan, "Toward accurate dynamic time warping in linear
-time and space", Intelligent Data Analysis 11(5), 2007) with radius 1. Where clip and reference differ in sample rate,
-the tools resample one to the other's by various filters; here it is soxr's.
+All except the plain ones warp time by FastDTW (S. Salvador and P. Chan, "Toward accurate dynamic time warping in linear
+time and space", Intelligent Data Analysis 11(5), 2007) with radius 1. If clip and reference differ in sample rate, the
+tools resample one of them with various filters; we use soxr.
 
-An empty or silent clip or reference has no answer: ``MeasurementError``.
+An empty or silent clip or reference raises ``MeasurementError``.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from ttsbench.errors import MeasurementError
 from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
-# Neither a gain nor another rate leaves these numbers alone, so nothing is promised of either.
+# A gain and resampling change these numbers, so no tolerance is declared for either.
 BEHAVIOUR = Behaviour(identity=0.0, worsens=frozenset({"noise", "low_pass", "smoothing"}))
 DECIBEL = 10 / math.log(10) * math.sqrt(2)
 PYMCD = "https://github.com/chenqi008/pymcd, version 0.2.1"
@@ -69,7 +70,7 @@ Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 def _info(name: str, title: str, paper: str, analysis: str) -> MetricInfo:
     return MetricInfo(
         name=name,
-        title=f"MCD as {title}",
+        title=f"MCD ({title})",
         unit="dB",
         higher_is_better=False,
         columns=("distortion_db",),
@@ -80,7 +81,7 @@ def _info(name: str, title: str, paper: str, analysis: str) -> MetricInfo:
 
 
 class PymcdPlain(Mean):
-    """What `pymcd` prints in its mode "plain"."""
+    """MCD as `pymcd` prints it in its mode "plain"."""
 
     info = _info(
         "mcd_pymcd_plain",
@@ -91,31 +92,31 @@ class PymcdPlain(Mean):
     _mode: ClassVar[str] = "plain"
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """The package's number, in dB. Raises ``MeasurementError`` for an empty or silent clip."""
+        """Return the package's number, in dB; raise ``MeasurementError`` for an empty or silent clip."""
         from pymcd.mcd import Calculate_MCD  # imports librosa
 
         require_usable(clip, reference)
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / name for name in ("reference.wav", "clip.wav")]
-            for path, one in zip(paths, (reference, clip), strict=True):
-                soundfile.write(path, one.samples, one.sample_rate, subtype="FLOAT")
+            for path, side in zip(paths, (reference, clip), strict=True):
+                soundfile.write(path, side.samples, side.sample_rate, subtype="FLOAT")
             return (float(Calculate_MCD(MCD_mode=self._mode).calculate_mcd(*map(str, paths))),)
 
 
 class PymcdDtw(PymcdPlain):
-    """What `pymcd` prints in its mode "dtw"."""
+    """MCD as `pymcd` prints it in its mode "dtw"."""
 
     info = _info("mcd_pymcd_dtw", "pymcd, DTW", PYMCD, "pymcd:0.2|22.05kHz|order:13|alpha:0.65|c0:cost-only|fastdtw")
     _mode = "dtw"
 
 
 class PymcdDtwSl(PymcdPlain):
-    """What `pymcd` prints in its mode "dtw_sl"."""
+    """MCD as `pymcd` prints it in its mode "dtw_sl"."""
 
     info = replace(
         PymcdDtw.info,
         name="mcd_pymcd_dtw_sl",
-        title="MCD as pymcd, DTW weighted by length",
+        title="MCD (pymcd, DTW weighted by length)",
         signature="mcd_pymcd_dtw_sl|pymcd:0.2|22.05kHz|order:13|alpha:0.65|c0:cost-only|fastdtw|x:length-ratio|"
         "mean:utterances|v1",
     )
@@ -123,23 +124,23 @@ class PymcdDtwSl(PymcdPlain):
 
 
 class EspnetMcd(Mean):
-    """What ESPnet's evaluate_mcd.py prints of 16-bit files, at the clip's sample rate."""
+    """MCD as ESPnet's evaluate_mcd.py prints it for 16-bit files, at the clip's sample rate."""
 
     info = _info("mcd_espnet", "ESPnet", ESPNET, "sptk-mcep|order,alpha:by-rate|1024/256|int16|c0:yes|fastdtw")
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Mean distortion along the path, in dB.
+        """Return the mean distortion along the path, in dB.
 
-        Raises ``MeasurementError`` for an empty or silent clip, one shorter than a frame, and for a sample rate that
-        the script has no order for.
+        Raises ``MeasurementError`` for an empty or silent clip, for one shorter than a frame, and for a sample rate
+        that the script does not support.
         """
         require_usable(clip)
-        a, b = (one.feature(_espnet_mcep) for one in (clip, usable_at(reference, clip.sample_rate)))
+        a, b = (side.feature(_espnet_mcep) for side in (clip, usable_at(reference, clip.sample_rate)))
         return (_distortion(a, b, _fastdtw(a, b)),)
 
 
 class VersaMcdDtw(Mean):
-    """What VERSA's `mcd_f0` prints as `mcd` where its configuration has `dtw: true`."""
+    """MCD as VERSA's `mcd_f0` prints it with `dtw: true`."""
 
     info = _info(
         "mcd_versa_dtw",
@@ -149,45 +150,45 @@ class VersaMcdDtw(Mean):
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Mean distortion along the path, in dB. Raises ``MeasurementError`` for an empty or silent clip."""
-        (a, loud_a), (b, loud_b) = (one.feature(_versa_mcep) for one in _at_the_lower_rate(clip, reference))
+        """Return the mean distortion along the path, in dB; raise ``MeasurementError`` for unusable clips."""
+        (a, loud_a), (b, loud_b) = (side.feature(_versa_mcep) for side in _at_lower_rate(clip, reference))
         a, b = a[loud_a], b[loud_b]
         return (_distortion(a, b, _fastdtw(a, b)),)
 
 
 class VersaMcdPlain(Mean):
-    """What VERSA's `mcd_f0` prints as `mcd` where its configuration has `dtw: false`, the default."""
+    """MCD as VERSA's `mcd_f0` prints it with `dtw: false`, its default."""
 
     info = _info(
         "mcd_versa_plain",
-        "VERSA, frames by time",
+        "VERSA, no warping",
         VERSA,
         "harvest:40-800Hz+cheaptrick:1024|5ms|order:39|alpha:0.466|70Hz-high-pass|c0:yes|cut-to-shorter",
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Mean distortion up to the end of the shorter clip, in dB.
+        """Return the mean distortion up to the end of the shorter clip, in dB.
 
-        Raises ``MeasurementError`` for an empty or silent clip, and where VERSA refuses lengths so different.
+        Raises ``MeasurementError`` for an empty or silent clip, and for lengths so different that VERSA refuses them.
         """
-        (a, _), (b, _) = (one.feature(_versa_mcep) for one in _at_the_lower_rate(clip, reference))
+        (a, _), (b, _) = (side.feature(_versa_mcep) for side in _at_lower_rate(clip, reference))
         mismatch = abs(len(a) - len(b)) / (len(a) + len(b))
         if not mismatch < VERSA_MISMATCH:
             raise MeasurementError(
-                f"clip {clip.id!r} has {len(a)} frames and its reference {len(b)}: VERSA refuses a mismatch of "
-                f"{mismatch:.2f}, {VERSA_MISMATCH} or more; use mcd_versa_dtw"
+                f"clip {clip.id!r} has {len(a)} frames and its reference {len(b)}, a mismatch of {mismatch:.2f}: VERSA "
+                f"refuses {VERSA_MISMATCH} or more; use mcd_versa_dtw"
             )
         frames = np.arange(min(len(a), len(b)))
         return (_distortion(a, b, (frames, frames)),)
 
 
 def _distortion(a: Frames, b: Frames, pairs: Pairs) -> float:
-    """Mean distortion in dB of mel-cepstra (T1, C) and (T2, C) between pairs of frames, c_0 included."""
+    """Return the mean distortion in dB of mel-cepstra (T1, C) and (T2, C) between pairs of frames, with c_0."""
     return DECIBEL * float(np.linalg.norm(a[pairs[0]] - b[pairs[1]], axis=1).mean())
 
 
 def _fastdtw(a: Frames, b: Frames) -> Pairs:
-    """FastDTW's path between frames (T1, C) and (T2, C)."""
+    """Return FastDTW's path between frames (T1, C) and (T2, C)."""
     from fastdtw import fastdtw
 
     path = np.array(fastdtw(a, b, dist=euclidean)[1], dtype=np.int64)
@@ -195,32 +196,32 @@ def _fastdtw(a: Frames, b: Frames) -> Pairs:
 
 
 def _espnet_mcep(clip: Clip) -> Frames:
-    """SPTK's mel-cepstrum (T, order + 1) of the clip as a 16-bit file holds it."""
+    """Return SPTK's mel-cepstrum (T, order + 1) of the clip as stored in a 16-bit file."""
     if clip.sample_rate not in ESPNET_ORDER_ALPHA:
-        known = ", ".join(map(str, ESPNET_ORDER_ALPHA))
+        supported = ", ".join(map(str, ESPNET_ORDER_ALPHA))
         raise MeasurementError(
-            f"clip {clip.id!r} has {clip.sample_rate} Hz; ESPnet's script knows {known} Hz: resample the clip to one"
+            f"clip {clip.id!r} has {clip.sample_rate} Hz, but ESPnet's script supports {supported} Hz: resample it"
         )
     frames = (len(clip.samples) - ESPNET_FRAME) // ESPNET_SHIFT + 1
     if frames < 1:
         raise MeasurementError(
-            f"clip {clip.id!r} has {len(clip.samples)} samples, less than the one frame of {ESPNET_FRAME} that "
-            "ESPnet's script needs; leave this utterance out"
+            f"clip {clip.id!r} has {len(clip.samples)} samples, less than the frame of {ESPNET_FRAME} that ESPnet's "
+            "script needs; leave this utterance out"
         )
     order, alpha = ESPNET_ORDER_ALPHA[clip.sample_rate]
     x = np.clip(np.rint(clip.samples.astype(np.float64) * 32768.0), -32768, 32767)
-    cut = np.lib.stride_tricks.sliding_window_view(x, ESPNET_FRAME)[::ESPNET_SHIFT]
-    mcep: Frames = pysptk.mcep(cut * pysptk.hamming(ESPNET_FRAME), order, alpha, eps=1e-6, etype=1)
+    framed = np.lib.stride_tricks.sliding_window_view(x, ESPNET_FRAME)[::ESPNET_SHIFT]
+    mcep: Frames = pysptk.mcep(framed * pysptk.hamming(ESPNET_FRAME), order, alpha, eps=1e-6, etype=1)
     return mcep
 
 
-def _at_the_lower_rate(clip: Clip, reference: Clip) -> tuple[Clip, Clip]:
+def _at_lower_rate(clip: Clip, reference: Clip) -> tuple[Clip, Clip]:
     rate = min(clip.sample_rate, reference.sample_rate)
     return usable_at(clip, rate), usable_at(reference, rate)
 
 
 def _versa_mcep(clip: Clip) -> tuple[Frames, NDArray[np.bool_]]:
-    """Mel-cepstrum (T, 40) every 5 ms, and which frames (T,) are less than 20 dB below the mean power."""
+    """Return the mel-cepstrum (T, 40) every 5 ms, and a mask (T,) of frames above -20 dB of the mean power."""
     rate = clip.sample_rate
     high_pass = firwin(255, 70 / (rate // 2), pass_zero=False)
     x = lfilter(high_pass, [1.0], clip.samples.astype(np.float64) * 32767.0)

@@ -1,17 +1,17 @@
 """Opinion scores predicted from the clip alone: DNSMOS and UTMOSv2.
 
-DNSMOS, weights in the package `speechmos`. C. K. A. Reddy, V. Gopal and R. Cutler, "DNSMOS P.835: a non-intrusive
-perceptual objective speech quality metric to evaluate noise suppressors", ICASSP 2022, https://arxiv.org/abs/2110.01763
-(speech, background, overall), and the same authors' "DNSMOS", ICASSP 2021, https://arxiv.org/abs/2010.15258 (P.808).
-The rules are the package's: 16 kHz; windows of 9.01 s every second, their scores averaged; a clip shorter than that is
-doubled until it is long enough; the level is left alone, and counts. Trained on noisy calls: LJSpeech and LibriSpeech
-reach about 3.4 overall, and the naturalness of prosody is hardly heard.
+DNSMOS, with the weights of the package `speechmos`. C. K. A. Reddy, V. Gopal and R. Cutler, "DNSMOS P.835: a
+non-intrusive perceptual objective speech quality metric to evaluate noise suppressors", ICASSP 2022,
+https://arxiv.org/abs/2110.01763 (speech, background, overall), and the same authors' "DNSMOS", ICASSP 2021,
+https://arxiv.org/abs/2010.15258 (P.808). We follow the package: 16 kHz; windows of 9.01 s every second, scores
+averaged; a shorter clip is doubled until it is long enough; the level is not normalised and matters. The models were
+trained on noisy calls. LJSpeech and LibriSpeech reach about 3.4 overall, and prosody has little influence.
 
 UTMOSv2. K. Baba, W. Nakata, Y. Saito and H. Saruwatari, "The T05 system for the VoiceMOS Challenge 2024", SLT 2024,
-https://arxiv.org/abs/2409.09305, through the `utmosv2` package. It listens to random crops, drawn from numpy's global
-generator; here that generator is seeded for each clip and put back, so that a number can be repeated and clips of one
-length are heard in the same places. The package's removal of silence is left off: its threshold is absolute, and what
-it keeps depends on the level. A crop takes about 6 s on one core, a window of DNSMOS 0.4 s.
+https://arxiv.org/abs/2409.09305, through the `utmosv2` package. The package analyses random crops drawn from numpy's
+global generator. We seed that generator for each clip and restore it, so results are repeatable and clips of equal
+length are cropped in the same places. The package's removal of silence is disabled: its threshold is absolute, so its
+result depends on the level. A crop takes about 6 s on one core, a window of DNSMOS 0.4 s.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ P835 = "Reddy et al. 2022, https://arxiv.org/abs/2110.01763"
 P808 = "Reddy et al. 2021, https://arxiv.org/abs/2010.15258"
 WINDOWS = "windows:9.01s/1s|short:doubled"
 UTMOS_PACKAGE = "git+https://github.com/sarulab-speech/UTMOSv2"
-UTMOS_CONFIG = "fusion_stage3"  # the published one
-TRAINING_SEED = 42  # in the names of the published checkpoints
+UTMOS_CONFIG = "fusion_stage3"  # the published configuration
+TRAINING_SEED = 42  # part of the published checkpoints' names
 FOLDS = 5
 DOMAINS = ("sarulab", "bvcc", "blizzard2008", "blizzard2009", "blizzard2010-EH1", "blizzard2010-EH2",
            "blizzard2010-ES1", "blizzard2010-ES3", "blizzard2011", "somos")  # fmt: skip
-# The package builds its networks from these before it fills them with its own weights.
+# The package builds its networks from these models before it loads its own weights.
 BACKBONES = (
     HubModel("facebook/wav2vec2-base", "dnsmos", option=""),
     HubModel("timm/tf_efficientnetv2_s.in21k_ft_in1k", "dnsmos", files=(WEIGHTS,), option=""),
@@ -53,14 +53,14 @@ BACKBONES = (
 
 @lru_cache(maxsize=1)
 def dnsmos() -> Any:
-    """The package's scorer, each of its models opened once per process and on one thread, as workers have one each."""
+    """Return the package's scorer; each model is loaded once per process and uses one thread."""
     import onnxruntime
     from speechmos import dnsmos as package
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     folder = Path(package.__file__).parent / "dnsmos_models"
-    scorer = package.DNSMOS.__new__(package.DNSMOS)  # its constructor opens both with a thread per core
+    scorer = package.DNSMOS.__new__(package.DNSMOS)  # the constructor would use one thread per core
     scorer.onnx_sess, scorer.p808_onnx_sess = (
         onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
         for name in ("sig_bak_ovr.onnx", "model_v8.onnx")
@@ -69,9 +69,9 @@ def dnsmos() -> Any:
 
 
 def dnsmos_scores(clip: Clip) -> dict[str, float]:
-    """The package's four scores of a clip at 16 kHz; call it through ``clip.feature``.
+    """Return the package's four scores of a clip at 16 kHz; call it through ``clip.feature``.
 
-    A clip beyond full scale, which resampling may cause, is turned down to it, since the package refuses it.
+    A clip above full scale, which resampling may cause, is scaled down, because the package refuses it.
     """
     samples = clip.samples / max(1.0, float(np.abs(clip.samples).max()))
     return {name: float(score) for name, score in dnsmos()(samples, SAMPLE_RATE, False).items()}
@@ -92,52 +92,52 @@ def _info(name: str, title: str, paper: str, signature: str, behaviour: Behaviou
     )
 
 
-def _promise(gain: float, noise: bool = True) -> Behaviour:
-    """What held, with room to spare, of the mean over real recordings; ``noise``: whether it lowers the score."""
+def _behaviour(gain: float, noise: bool = True) -> Behaviour:
+    """Return tolerances with a margin over means on real recordings; ``noise``: whether noise lowers the score."""
     return Behaviour(gain=gain, shift=0.2, resample=0.1, worsens=frozenset({"noise"} if noise else ()))
 
 
 class _Dnsmos(Mean):
-    """One of the four scores of DNSMOS; the clip is analysed once for all."""
+    """Base of the four scores of DNSMOS; a clip is analysed once for all of them."""
 
     _score: ClassVar[str]
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """The score; raises ``MeasurementError`` for an empty, silent or very short clip."""
+        """Return the score; raise ``MeasurementError`` for an empty, silent or very short clip."""
         return (usable_at(clip, SAMPLE_RATE).feature(dnsmos_scores)[self._score],)
 
 
 class Dnsmos(_Dnsmos):
     """Overall quality, 1 to 5."""
 
-    info = _info("dnsmos", "DNSMOS overall", P835, f"speechmos:ovrl|{WINDOWS}", _promise(gain=0.3))
+    info = _info("dnsmos", "DNSMOS overall", P835, f"speechmos:ovrl|{WINDOWS}", _behaviour(gain=0.3))
     _score = "ovrl_mos"
 
 
 class DnsmosSignal(_Dnsmos):
     """Quality of the speech itself, 1 to 5; a little noise may raise it."""
 
-    info = _info("dnsmos_sig", "DNSMOS speech", P835, f"speechmos:sig|{WINDOWS}", _promise(gain=0.3, noise=False))
+    info = _info("dnsmos_sig", "DNSMOS speech", P835, f"speechmos:sig|{WINDOWS}", _behaviour(gain=0.3, noise=False))
     _score = "sig_mos"
 
 
 class DnsmosBackground(_Dnsmos):
-    """Quality of the background, 5 where none is heard."""
+    """Quality of the background, 1 to 5; 5 means no audible background."""
 
-    info = _info("dnsmos_bak", "DNSMOS background", P835, f"speechmos:bak|{WINDOWS}", _promise(gain=0.4))
+    info = _info("dnsmos_bak", "DNSMOS background", P835, f"speechmos:bak|{WINDOWS}", _behaviour(gain=0.4))
     _score = "bak_mos"
 
 
 class DnsmosP808(_Dnsmos):
     """Overall quality as crowds rate it under P.808, 1 to 5."""
 
-    info = _info("dnsmos_p808", "DNSMOS P.808", P808, f"speechmos:p808|{WINDOWS}", _promise(gain=0.05))
+    info = _info("dnsmos_p808", "DNSMOS P.808", P808, f"speechmos:p808|{WINDOWS}", _behaviour(gain=0.05))
     _score = "p808_mos"
 
 
 @dataclass(frozen=True)
-class Listener:
-    """UTMOSv2 as it is set up; equal ones share what ``clip.feature`` computed."""
+class Utmosv2Predictor:
+    """UTMOSv2 with its settings; equal objects share the result of ``clip.feature``."""
 
     source: HubModel
     folds: tuple[int, ...]
@@ -146,7 +146,7 @@ class Listener:
     seed: int
 
     def __call__(self, clip: Clip) -> float:
-        """Mean over folds and crops for a clip at 16 kHz."""
+        """Return the mean over folds and crops for a clip at 16 kHz."""
         with global_seed(self.seed):
             return float(np.mean([self._predict(load_utmosv2(self.source, fold), clip.samples) for fold in self.folds]))
 
@@ -167,27 +167,31 @@ class Listener:
 
 @cache
 def load_utmosv2(source: HubModel, fold: int) -> Any:
-    """The network of one fold, from local files, once per process."""
+    """Return the network of one fold, loaded from local files once per process."""
     import utmosv2
 
-    checkpoint, talk = source.require() / checkpoint_name(fold), io.StringIO()
-    with offline(), global_seed(0), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
+    checkpoint, output = source.require() / checkpoint_name(fold), io.StringIO()
+    with offline(), global_seed(0), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         return utmosv2.create_model(
             pretrained=True, config=UTMOS_CONFIG, fold=fold, checkpoint_path=checkpoint, device=source.device
         )
 
 
 def checkpoint_name(fold: int) -> str:
-    """The file of one fold in the published repository."""
+    """Return the file name of one fold in the published repository.
+
+    >>> checkpoint_name(0)
+    'fold0_s42_best_model.pth'
+    """
     return f"fold{fold}_s{TRAINING_SEED}_best_model.pth"
 
 
 class Utmosv2(Mean):
-    """Naturalness predicted by UTMOSv2, 1 to 5. Raises ``ConfigError`` for options that are none.
+    """Naturalness predicted by UTMOSv2, 1 to 5. Raises ``ConfigError`` for invalid options.
 
-    ``folds`` are the networks that are averaged (of five, 0 to 4), ``crops`` the random crops each listens to; the
-    paper has five of each, and time grows with both. ``domain`` is the listening test that is imitated, ``seed`` places
-    the crops.
+    ``folds`` are the networks that are averaged (five exist, 0 to 4) and ``crops`` the number of random crops for each;
+    the paper uses five of each, and time grows with both. ``domain`` is the listening test that is imitated, ``seed``
+    determines the crops.
     """
 
     def __init__(
@@ -200,31 +204,31 @@ class Utmosv2(Mean):
         device: str = "cpu",
     ) -> None:
         if not folds or not set(folds) <= set(range(FOLDS)):
-            raise ConfigError(f"utmosv2's folds are {folds!r}; give some of 0 to {FOLDS - 1}.")
+            raise ConfigError(f"utmosv2's folds are {folds!r}; give a non-empty selection of 0 to {FOLDS - 1}.")
         if not (isinstance(crops, int) and crops >= 1):
             raise ConfigError(f"utmosv2's crops is {crops!r}; give 1 or more.")
         if domain not in DOMAINS:
-            raise ConfigError(f"utmosv2's domain is {domain!r}; it is one of {', '.join(DOMAINS)}.")
-        chosen = tuple(sorted(set(folds)))
-        files = tuple((checkpoint_name(fold),) for fold in chosen)
+            raise ConfigError(f"utmosv2's domain is {domain!r}; choose one of {', '.join(DOMAINS)}.")
+        unique_folds = tuple(sorted(set(folds)))
+        files = tuple((checkpoint_name(fold),) for fold in unique_folds)
         source = HubModel(model, "dnsmos", files, device=device)
-        self._listener = Listener(source, chosen, crops, domain, seed)
-        details = f"folds:{'+'.join(map(str, chosen))}|crops:{crops}|silence:kept|domain:{domain}|seed:{seed}"
+        self._predictor = Utmosv2Predictor(source, unique_folds, crops, domain, seed)
+        details = f"folds:{'+'.join(map(str, unique_folds))}|crops:{crops}|silence:kept|domain:{domain}|seed:{seed}"
         paper = "Baba et al. 2024, https://arxiv.org/abs/2409.09305"
         self.info = _info("utmosv2", "UTMOSv2", paper, f"{source.label}|{details}", Behaviour())
 
     def require(self) -> None:
-        """Raise ``ConfigError`` where the package, its weights or what it builds on are absent."""
+        """Raise ``ConfigError`` if the package, its weights or its backbones are missing."""
         if find_spec("utmosv2") is None:
             raise ConfigError(
-                f"The package utmosv2 is not installed, and no index has it; run 'pip install {UTMOS_PACKAGE}'. dnsmos "
-                "works without it."
+                f"The package utmosv2 is not installed and is not on a package index; run 'pip install {UTMOS_PACKAGE}'"
+                ". dnsmos works without it."
             )
-        for source in (self._listener.source, *BACKBONES):
+        for source in (self._predictor.source, *BACKBONES):
             source.require()
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """The score; raises ``MeasurementError`` for an empty, silent or very short clip."""
+        """Return the score; raise ``MeasurementError`` for an empty, silent or very short clip."""
         usable = usable_at(clip, SAMPLE_RATE)
         self.require()
-        return (usable.feature(self._listener),)
+        return (usable.feature(self._predictor),)

@@ -1,17 +1,17 @@
-"""Similarity of voices: the cosine of two speaker embeddings, to the reference or to a prompt of the same speaker.
+"""Speaker similarity: the cosine between the embeddings of a clip and its reference, or a prompt of the same speaker.
 
-Three encoders, none comparable with another; read each beside the ground truth's row:
+There are three encoders, whose values are not comparable; read each relative to the row of the recordings:
 
-- `resemblyzer`, weights in its package. L. Wan, Q. Wang, A. Papir and I. Lopez Moreno, "Generalized end-to-end loss for
-  speaker verification", ICASSP 2018: a 256-dimensional d-vector per 1.6 s window, averaged over the clip. Embeddings
-  are not negative, so that even strangers score about 0.5 to 0.7. Before embedding, resemblyzer raises clips quieter
-  than -30 dBFS to that level and cuts pauses with the WebRTC voice activity detector (mode 3).
+- `resemblyzer`, with the weights in its package. L. Wan, Q. Wang, A. Papir and I. Lopez Moreno, "Generalized end-to-end
+  loss for speaker verification", ICASSP 2018: a 256-dimensional d-vector per 1.6 s window, averaged over the clip. The
+  embeddings are non-negative, so different speakers still score about 0.5 to 0.7. Before embedding, resemblyzer raises
+  clips quieter than -30 dBFS to that level and removes pauses with the WebRTC voice activity detector (mode 3).
 - ECAPA-TDNN. B. Desplanques, J. Thienpondt and K. Demuynck, Interspeech 2020: attentive statistics over the clip, in
-  SpeechBrain's model of VoxCeleb; log-mel energies less their mean over the clip, pauses included.
-- WavLM with an x-vector head. S. Chen et al., 2022; D. Snyder et al., "X-vectors", ICASSP 2018; the samples scaled as
-  the model's own preprocessor says, pauses included.
+  SpeechBrain's VoxCeleb model; log-mel energies minus their mean over the clip, pauses included.
+- WavLM with an x-vector head. S. Chen et al., 2022; D. Snyder et al., "X-vectors", ICASSP 2018; samples scaled by the
+  model's own preprocessor, pauses included.
 
-A voice needs half a second of sound (of speech, for resemblyzer): a choice of this project.
+A clip needs at least half a second of sound (of speech, for resemblyzer); this limit is a choice of this project.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ttsbench.reductions import Mean
 from ttsbench.rng import global_seed
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
-SAMPLE_RATE = 16000  # Hz, what the encoders were trained on
+SAMPLE_RATE = 16000  # Hz, at which the encoders were trained
 MIN_SPEECH_S = 0.5
 ECAPA_FILES = ((HYPERPARAMS,), ("embedding_model.ckpt",))
 
@@ -43,24 +43,24 @@ Embedding = NDArray[np.float32]
 
 @lru_cache(maxsize=1)
 def encoder() -> Any:
-    """Resemblyzer's pretrained encoder on the CPU, loaded once per process."""
+    """Return resemblyzer's pretrained encoder on the CPU, loaded once per process."""
     from resemblyzer import VoiceEncoder
 
     return VoiceEncoder("cpu", verbose=False)
 
 
 def embed(clip: Clip) -> Embedding:
-    """D-vector (256,) of unit length, of a clip at 16 kHz; call it through ``clip.feature``.
+    """Return the d-vector (256,) of unit length of a clip at 16 kHz; call it through ``clip.feature``.
 
-    Raises ``MeasurementError`` where less than half a second of speech is found.
+    Raises ``MeasurementError`` if the detector finds less than half a second of speech.
     """
     from resemblyzer import preprocess_wav
 
     speech = preprocess_wav(clip.samples)
     if len(speech) < MIN_SPEECH_S * SAMPLE_RATE:
         raise MeasurementError(
-            f"clip {clip.id!r} holds {len(speech) / SAMPLE_RATE:.2f} s of speech by WebRTC's detector, a voice needs "
-            f"{MIN_SPEECH_S} s; listen to it, or use longer utterances"
+            f"clip {clip.id!r} has {len(speech) / SAMPLE_RATE:.2f} s of speech by WebRTC's detector, but an embedding "
+            f"needs {MIN_SPEECH_S} s; listen to the clip, or use longer utterances"
         )
     embedding: Embedding = encoder().embed_utterance(speech)
     return embedding
@@ -68,12 +68,12 @@ def embed(clip: Clip) -> Embedding:
 
 @dataclass(frozen=True)
 class Ecapa:
-    """Embedding (192,) of a clip at 16 kHz; equal encoders share what ``clip.feature`` computed."""
+    """Embedding (192,) of a clip at 16 kHz; equal encoders share the result of ``clip.feature``."""
 
     source: HubModel
 
     def __call__(self, clip: Clip) -> Embedding:
-        """As SpeechBrain's ``EncoderClassifier.encode_batch`` gives it; raises ``MeasurementError`` below 0.5 s."""
+        """Return what SpeechBrain's ``EncoderClassifier.encode_batch`` returns; needs 0.5 s of audio."""
         _require_length(clip)
         features, network = load_ecapa(self.source, self.source.require())
         with inference():
@@ -85,26 +85,26 @@ class Ecapa:
 
 @dataclass(frozen=True)
 class WavlmXVector:
-    """Embedding (512,) of a clip at 16 kHz; equal encoders share what ``clip.feature`` computed."""
+    """Embedding (512,) of a clip at 16 kHz; equal encoders share the result of ``clip.feature``."""
 
     source: HubModel
 
     def __call__(self, clip: Clip) -> Embedding:
-        """The output of the x-vector head; raises ``MeasurementError`` below 0.5 s."""
+        """Return the output of the x-vector head; needs 0.5 s of audio."""
         _require_length(clip)
         model, extractor = load(self.source, "AutoModelForAudioXVector", "AutoFeatureExtractor")
-        given = extractor(clip.samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        inputs = extractor(clip.samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         with inference():
-            embedding = model(given.input_values.to(model.device)).embeddings
+            embedding = model(inputs.input_values.to(model.device)).embeddings
         result: Embedding = embedding.flatten().cpu().numpy()
         return result
 
 
 @cache
 def load_ecapa(source: HubModel, folder: Path) -> tuple[Any, Any]:
-    """Mel energies and network in eval mode, from SpeechBrain's files in ``folder``, once per process.
+    """Return mel energies and network in eval mode, from SpeechBrain's files in ``folder``, loaded once per process.
 
-    Of ``hyperparams.yaml`` only the sizes are read (``ttsbench/backends/speechbrain.py``).
+    Only the sizes are read from ``hyperparams.yaml`` (``ttsbench/backends/speechbrain.py``).
     """
     from speechbrain.lobes.features import Fbank
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
@@ -118,7 +118,7 @@ def load_ecapa(source: HubModel, folder: Path) -> tuple[Any, Any]:
     except Exception as error:  # a damaged file fails in many ways
         reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise ConfigError(
-            f"{folder} holds no ECAPA-TDNN of SpeechBrain ({reason}); get '{source.name}' again. {source.instead} "
+            f"{folder} is not a SpeechBrain ECAPA-TDNN ({reason}); get '{source.name}' again. {source.instead} "
             "works without it."
         ) from error
     return features.eval().to(source.device), network.eval().to(source.device)
@@ -127,8 +127,8 @@ def load_ecapa(source: HubModel, folder: Path) -> tuple[Any, Any]:
 def _require_length(clip: Clip) -> None:
     if clip.duration_s < MIN_SPEECH_S:
         raise MeasurementError(
-            f"clip {clip.id!r} lasts {clip.duration_s:.2f} s, a voice needs {MIN_SPEECH_S} s; listen to it, or use "
-            "longer utterances"
+            f"clip {clip.id!r} lasts {clip.duration_s:.2f} s, but an embedding needs {MIN_SPEECH_S} s; listen to the "
+            "clip, or use longer utterances"
         )
 
 
@@ -139,21 +139,21 @@ def _prompt(clip: Clip) -> Clip:
 
 
 class _Similarity(Mean):
-    """Cosine of the embeddings of a clip and of its reference, averaged over utterances."""
+    """Cosine of the embeddings of a clip and its reference, averaged over utterances."""
 
     info: MetricInfo
     _embed: Callable[[Clip], Embedding]
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """The cosine, 1 for one voice. Raises ``MeasurementError`` where one is empty, silent or too short."""
+        """Return the cosine, 1 for identical voices; raise ``MeasurementError`` for unusable or short clips."""
         other = _prompt(clip) if "prompt" in self.info.needs else reference
-        both = [usable_at(one, SAMPLE_RATE) for one in (clip, other)]
-        a, b = (one.feature(self._embed).astype(np.float64) for one in both)
+        pair = [usable_at(side, SAMPLE_RATE) for side in (clip, other)]
+        a, b = (side.feature(self._embed).astype(np.float64) for side in pair)
         return (float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))),)
 
 
 def _to_prompt(info: MetricInfo) -> MetricInfo:
-    """The same similarity, to the prompt."""
+    """Return the description of the same similarity, to the prompt."""
     name = f"{info.name}_prompt"
     return replace(
         info,
@@ -166,7 +166,7 @@ def _to_prompt(info: MetricInfo) -> MetricInfo:
 
 
 class SpeakerSimilarity(_Similarity):
-    """Cosine of resemblyzer's d-vectors of a clip and of its reference."""
+    """Cosine of resemblyzer's d-vectors of a clip and its reference."""
 
     info = MetricInfo(
         name="speaker_similarity",
@@ -179,30 +179,30 @@ class SpeakerSimilarity(_Similarity):
         sample_rate=SAMPLE_RATE,
         behaviour=Behaviour(
             identity=1.0,
-            gain=0.15,  # resemblyzer raises what is quiet, and its detector of speech hears other pauses then
+            gain=0.15,  # resemblyzer amplifies quiet clips, and its speech detector then finds other pauses
             shift=0.02,
             resample=0.005,
             symmetric=1e-9,
             worsens=frozenset({"noise", "low_pass"}),
-            noise=None,  # loud noise is speech to that detector, quiet noise is not
+            noise=None,  # that detector takes loud noise for speech, but not quiet noise
         ),
     )
     _embed = staticmethod(embed)
 
 
 class SpeakerSimilarityPrompt(SpeakerSimilarity):
-    """Cosine of resemblyzer's d-vectors of a clip and of its prompt."""
+    """Cosine of resemblyzer's d-vectors of a clip and its prompt."""
 
     info = _to_prompt(SpeakerSimilarity.info)
 
 
 class _HubSimilarity(_Similarity):
-    """A similarity whose encoder may be absent."""
+    """Base of the similarities whose encoder may be missing."""
 
     _source: HubModel
 
     def require(self) -> None:
-        """Raise ``ConfigError`` where the model is absent."""
+        """Raise ``ConfigError`` if the model is missing."""
         self._source.require()
 
     def _describe(self, name: str, title: str, paper: str) -> MetricInfo:
@@ -220,7 +220,7 @@ class _HubSimilarity(_Similarity):
 
 
 class EcapaSimilarity(_HubSimilarity):
-    """Cosine of the ECAPA-TDNN embeddings of a clip and of its reference; ``model`` is a hub name or a folder."""
+    """Cosine of the ECAPA-TDNN embeddings of a clip and its reference; ``model`` is a hub name or a folder."""
 
     def __init__(self, model: str = "speechbrain/spkrec-ecapa-voxceleb", device: str = "cpu") -> None:
         self._source = HubModel(model, "speaker_similarity", ECAPA_FILES, device=device)
@@ -230,7 +230,7 @@ class EcapaSimilarity(_HubSimilarity):
 
 
 class EcapaSimilarityPrompt(EcapaSimilarity):
-    """Cosine of the ECAPA-TDNN embeddings of a clip and of its prompt."""
+    """Cosine of the ECAPA-TDNN embeddings of a clip and its prompt."""
 
     def __init__(self, model: str = "speechbrain/spkrec-ecapa-voxceleb", device: str = "cpu") -> None:
         super().__init__(model, device)
@@ -238,7 +238,7 @@ class EcapaSimilarityPrompt(EcapaSimilarity):
 
 
 class WavlmSimilarity(_HubSimilarity):
-    """Cosine of the x-vectors of a clip and of its reference; ``model`` is a hub name or a folder."""
+    """Cosine of the x-vectors of a clip and its reference; ``model`` is a hub name or a folder."""
 
     def __init__(self, model: str = "microsoft/wavlm-base-plus-sv", device: str = "cpu") -> None:
         self._source = HubModel(model, "speaker_similarity", head="ForXVector", device=device)
@@ -248,7 +248,7 @@ class WavlmSimilarity(_HubSimilarity):
 
 
 class WavlmSimilarityPrompt(WavlmSimilarity):
-    """Cosine of the x-vectors of a clip and of its prompt."""
+    """Cosine of the x-vectors of a clip and its prompt."""
 
     def __init__(self, model: str = "microsoft/wavlm-base-plus-sv", device: str = "cpu") -> None:
         super().__init__(model, device)

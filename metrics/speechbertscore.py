@@ -2,14 +2,14 @@
 
 T. Saeki, S. Maiti, S. Takamichi, S. Watanabe and H. Saruwatari, "SpeechBERTScore: reference-aware automatic evaluation
 of speech generation leveraging NLP evaluation metrics", Interspeech 2024, https://arxiv.org/abs/2401.16812. With the
-hidden states x_i (i = 1..N) of the clip and y_j (j = 1..M) of the reference, 50 a second:
+hidden states x_i (i = 1..N) of the clip and y_j (j = 1..M) of the reference, 50 per second:
 
     precision = 1/N sum_i max_j cos(x_i, y_j)      recall = 1/M sum_j max_i cos(x_i, y_j)
     F1 = 2 precision recall / (precision + recall)
 
-The order of the sounds plays no part in the matching. The states are those after transformer block ``layer`` (0: its
-input). The samples are scaled as the model's own preprocessor says, to unit variance for WavLM-large, so that the level
-does not count; the authors' toolkit leaves that out, and its numbers differ a little.
+The matching ignores the order of the sounds. The states are the output of transformer block ``layer`` (0: the input of
+the first). The model's own preprocessor scales the samples, to unit variance for WavLM-large, so the level has no
+effect. The authors' toolkit omits this scaling, and its numbers differ slightly.
 """
 
 from __future__ import annotations
@@ -34,38 +34,44 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class HiddenStates:
-    """Directions (N, D), of unit length, of the states of a clip at 16 kHz; equal ones share what was computed."""
+    """Unit-length hidden states (N, D) of a clip at 16 kHz; equal objects share the result of ``clip.feature``."""
 
     source: HubModel
     layer: int
 
     def require(self) -> None:
-        """Raise ``ConfigError`` where the model is absent or has no such layer."""
+        """Raise ``ConfigError`` if the model is missing or has no such layer."""
         self.source.require()
         blocks = self.source.config().get("num_hidden_layers", self.layer)
         if self.layer > blocks:
-            raise ConfigError(f"{self.source.name} has layers 0 to {blocks}, and layer is {self.layer}; name another.")
+            raise ConfigError(
+                f"{self.source.name} has layers 0 to {blocks}, but layer is {self.layer}; choose another."
+            )
 
     def __call__(self, clip: Clip) -> Matrix:
-        """Raises ``ConfigError`` as ``require`` does."""
+        """Return the states; raises ``ConfigError`` like ``require``."""
         self.require()
         model, extractor = load(self.source, "AutoModel", "AutoFeatureExtractor")
-        given = extractor(clip.samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        inputs = extractor(clip.samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         with inference():
-            layers = model(given.input_values.to(model.device), output_hidden_states=True).hidden_states
+            layers = model(inputs.input_values.to(model.device), output_hidden_states=True).hidden_states
         states = layers[self.layer][0].cpu().numpy().astype(np.float64)
         directions: Matrix = states / np.linalg.norm(states, axis=1, keepdims=True)
         return directions
 
 
 def precision_recall(x: Matrix, y: Matrix) -> tuple[float, float]:
-    """Of directions x (N, D) against y (M, D), both of unit length."""
+    """Return precision and recall of x (N, D) against y (M, D), both of unit length.
+
+    >>> precision_recall(np.eye(2), np.eye(2)[:1])
+    (0.5, 1.0)
+    """
     cosines = x @ y.T
     return float(cosines.max(axis=1).mean()), float(cosines.max(axis=0).mean())
 
 
 class _SpeechBertScore(Mean):
-    """What the three share: the model, and the mean over utterances."""
+    """Base of the three scores: the model, and the mean over utterances."""
 
     _name: ClassVar[str]
     _title: ClassVar[str]
@@ -73,7 +79,7 @@ class _SpeechBertScore(Mean):
 
     def __init__(self, model: str = "microsoft/wavlm-large", layer: int = 14, device: str = "cpu") -> None:
         if not (isinstance(layer, int) and layer >= 0):
-            raise ConfigError(f"{self._name}'s layer is {layer!r}; it is the number of a transformer block, or 0.")
+            raise ConfigError(f"{self._name}'s layer is {layer!r}; give the number of a transformer block, or 0.")
         source = HubModel(model, "mcd", device=device)
         self._states = HiddenStates(source, layer)
         self.info = MetricInfo(
@@ -89,46 +95,47 @@ class _SpeechBertScore(Mean):
         )
 
     def require(self) -> None:
-        """Raise ``ConfigError`` where the model is absent or has no such layer."""
+        """Raise ``ConfigError`` if the model is missing or has no such layer."""
         self._states.require()
 
     def _precision_recall(self, clip: Clip, reference: Clip) -> tuple[float, float]:
-        x, y = (one.feature(self._states) for one in [usable_at(one, SAMPLE_RATE) for one in (clip, reference)])
+        pair = [usable_at(side, SAMPLE_RATE) for side in (clip, reference)]
+        x, y = (side.feature(self._states) for side in pair)
         return precision_recall(x, y)
 
 
 class SpeechBertPrecision(_SpeechBertScore):
-    """Whether each sound of the clip is one of the reference."""
+    """Mean similarity of each sound of the clip to the closest sound of the reference."""
 
     _name, _title = "speechbertscore_precision", "SpeechBERTScore precision"
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Precision; raises ``MeasurementError`` where either is empty, silent or very short."""
+        """Return the precision; raise ``MeasurementError`` if either is empty, silent or very short."""
         return (self._precision_recall(clip, reference)[0],)
 
 
 class SpeechBertRecall(_SpeechBertScore):
-    """Whether each sound of the reference is in the clip."""
+    """Mean similarity of each sound of the reference to the closest sound of the clip."""
 
     _name, _title = "speechbertscore_recall", "SpeechBERTScore recall"
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Recall; raises ``MeasurementError`` where either is empty, silent or very short."""
+        """Return the recall; raise ``MeasurementError`` if either is empty, silent or very short."""
         return (self._precision_recall(clip, reference)[1],)
 
 
 class SpeechBertF1(_SpeechBertScore):
-    """The harmonic mean of precision and recall."""
+    """Harmonic mean of precision and recall."""
 
     _name, _title = "speechbertscore_f1", "SpeechBERTScore F1"
     _symmetric = 1e-9
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """F1; raises ``MeasurementError`` where either is unusable, or where nothing in one resembles the other."""
+        """Return F1; raise ``MeasurementError`` if either is unusable or if no sounds match."""
         precision, recall = self._precision_recall(clip, reference)
         if precision <= 0 or recall <= 0:
             raise MeasurementError(
-                f"clip {clip.id!r} and its reference have no sound in common (precision {precision:.2f}, recall "
+                f"clip {clip.id!r} and its reference have no sounds in common (precision {precision:.2f}, recall "
                 f"{recall:.2f}); listen to both"
             )
         return (2 * precision * recall / (precision + recall),)

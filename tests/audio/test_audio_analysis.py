@@ -1,4 +1,4 @@
-"""Pitch, cepstrum, warping and the analysis that metrics share."""
+"""Pitch, cepstrum, warping and the analysis shared by metrics."""
 
 import numpy as np
 import pysptk
@@ -14,20 +14,20 @@ from ttsbench.audio.cheaptrick import envelope_cepstrum, fft_size
 from ttsbench.audio.dio import dio
 from ttsbench.audio.dtw import dtw_path
 from ttsbench.audio.pitch import F0_MAX, F0_MIN, frame_f0, interpolate_log_f0, world_f0
-from ttsbench.audio.usable import fault, require_usable, usable_at
-from ttsbench.audio.world import aligned, analyse
+from ttsbench.audio.usable import require_usable, unusable_reason, usable_at
+from ttsbench.audio.world import align_pair, analyse
 
 RATE = 22050
 
 
 @pytest.mark.parametrize("f0", [70.0, 140.0, 280.0, 500.0])
-def test_world_f0_finds_the_pitch_that_was_put_in(f0):
-    found = world_f0(speechlike(f0=f0), RATE)
-    truth = contour(int(1.2 * RATE), RATE, f0)[np.minimum(np.arange(len(found)) * RATE // 200, int(1.2 * RATE) - 1)]
-    both = (found > 0) & (truth > 0)
+def test_world_f0_recovers_the_synthesized_pitch(f0):
+    estimate = world_f0(speechlike(f0=f0), RATE)
+    truth = contour(int(1.2 * RATE), RATE, f0)[np.minimum(np.arange(len(estimate)) * RATE // 200, int(1.2 * RATE) - 1)]
+    both = (estimate > 0) & (truth > 0)
     assert both.sum() > 0.7 * (truth > 0).sum()
-    assert np.median(np.abs(found[both] / truth[both] - 1)) < 0.01
-    assert np.mean(np.abs(found[both] / truth[both] - 1) > 0.2) < 0.05
+    assert np.median(np.abs(estimate[both] / truth[both] - 1)) < 0.01
+    assert np.mean(np.abs(estimate[both] / truth[both] - 1) > 0.2) < 0.05
 
 
 def noise(n):
@@ -47,13 +47,13 @@ def noise(n):
     ],
     ids=["low", "high", "mel frames", "short", "in noise", "noise", "very short"],
 )
-def test_dio_finds_what_worlds_own_finds(samples, rate, period_ms):
+def test_dio_matches_pyworld(samples, rate, period_ms):
     x = samples.astype(np.float64)
     expected, _ = pyworld.dio(x, rate, f0_floor=F0_MIN, f0_ceil=F0_MAX, frame_period=period_ms)
     assert np.abs(dio(x, rate, F0_MIN, F0_MAX, period_ms) - expected).max() < 1e-6
 
 
-def test_dio_finds_what_worlds_own_finds_in_real_speech(speech_data):
+def test_dio_matches_pyworld_on_recordings(speech_data):
     recordings = [*sorted(speech_data.glob("ljspeech-mini/**/*.wav"))[:2]]
     recordings += sorted(speech_data.glob("librispeech-3spk/**/*.flac"))[::100]
     for path in recordings:
@@ -63,20 +63,19 @@ def test_dio_finds_what_worlds_own_finds_in_real_speech(speech_data):
         assert np.abs(dio(x, rate, F0_MIN, F0_MAX, 5.0) - expected).max() < 1e-6
 
 
-def test_dio_hears_no_pitch_in_digital_silence():
+def test_dio_finds_no_pitch_in_digital_silence():
     gap = np.zeros(16_000)
     x = np.concatenate([gap, speechlike(0.5, sample_rate=16_000), gap, speechlike(0.5, sample_rate=16_000), gap])
-    found = dio(x, 16_000, F0_MIN, F0_MAX, 5.0)
-    assert not found[:195].any() and not found[305:495].any() and not found[605:].any()
-    assert (found[200:300] > 0).mean() > 0.5
+    f0 = dio(x, 16_000, F0_MIN, F0_MAX, 5.0)
+    assert not f0[:195].any() and not f0[305:495].any() and not f0[605:].any()
+    assert (f0[200:300] > 0).mean() > 0.5
 
 
-def test_world_f0_marks_noise_as_unvoiced_and_keeps_its_range():
+def test_world_f0_marks_noise_as_unvoiced_and_respects_its_range():
     noise = np.random.default_rng(1).standard_normal(RATE).astype(np.float32) * 0.1
-    found = world_f0(noise, RATE)
-    assert np.mean(found > 0) < 0.2
-    found = world_f0(speechlike(f0=140), RATE, f0_min=65.0, f0_max=130.0)
-    assert np.all((found == 0) | ((found >= 65) & (found <= 130)))
+    assert np.mean(world_f0(noise, RATE) > 0) < 0.2
+    f0 = world_f0(speechlike(f0=140), RATE, f0_min=65.0, f0_max=130.0)
+    assert np.all((f0 == 0) | ((f0 >= 65) & (f0 <= 130)))
 
 
 @pytest.mark.parametrize("hop", [200, 256, 300])
@@ -92,11 +91,11 @@ def test_frame_f0_is_taken_at_the_centre_of_each_frame():
     f0 = 100.0 * 2 ** (np.arange(n) / RATE)
     phase = 2 * np.pi * np.cumsum(f0) / RATE
     samples = (sum(np.cos(k * phase) / k for k in range(1, 12)) / 8).astype(np.float32)
-    found = frame_f0(samples, RATE, hop)
-    centre = f0[hop * np.arange(len(found)) + hop // 2]
+    estimate = frame_f0(samples, RATE, hop)
+    centre = f0[hop * np.arange(len(estimate)) + hop // 2]
     inner = slice(5, -5)
-    assert np.all(found[inner] > 0)
-    assert abs(np.median(found[inner] / centre[inner]) - 1) < 1e-3
+    assert np.all(estimate[inner] > 0)
+    assert abs(np.median(estimate[inner] / centre[inner]) - 1) < 1e-3
 
 
 def test_interpolate_log_f0_by_hand():
@@ -115,8 +114,8 @@ def test_interpolate_log_f0_by_hand():
         (np.ones((RATE, 2), np.float32), "mono"),
     ],
 )
-def test_what_cannot_be_analysed_is_refused_with_the_reason(samples, reason):
-    assert reason in fault(samples, RATE)
+def test_unusable_samples_are_refused_with_the_reason(samples, reason):
+    assert reason in unusable_reason(samples, RATE)
     with pytest.raises(ClipError, match=reason):
         world_f0(samples, RATE)
     with pytest.raises(MeasurementError, match=f"'a'.*{reason}"):
@@ -131,7 +130,7 @@ def test_a_clip_that_resampling_silences_is_refused():
         usable_at(clip, 16000)
 
 
-def test_mel_cepstrum_of_a_power_spectrum_is_that_of_the_amplitude():
+def test_mel_cepstrum_of_a_power_spectrum_describes_the_amplitude():
     """|H|^2 = exp(2 sum c_m cos(m w')) must give c back: twice c is the power/amplitude confusion."""
     c = np.random.default_rng(0).normal(size=ORDER + 1) * 0.5 / (1 + np.arange(ORDER + 1))
     w = np.linspace(0, np.pi, 513)
@@ -141,27 +140,27 @@ def test_mel_cepstrum_of_a_power_spectrum_is_that_of_the_amplitude():
 
 
 @pytest.mark.parametrize(("order", "alpha", "bins"), [(24, 0.42, 513), (39, 0.466, 513), (13, 0.65, 257)])
-def test_mel_cepstrum_is_sptks(order, alpha, bins):
+def test_mel_cepstrum_matches_sptk(order, alpha, bins):
     power = np.exp(np.cumsum(np.random.default_rng(0).normal(size=(7, bins)), axis=1))
     assert np.abs(mel_cepstrum(power, order, alpha) - pysptk.sp2mc(power, order, alpha)).max() < 1e-9
 
 
 def worlds_envelope(samples, rate):
-    """F0 and CheapTrick's power by WORLD's own code; the hiss keeps every band above the noise that WORLD adds."""
+    """Return samples with hiss, F0 and pyworld's CheapTrick power; the hiss is above the noise that WORLD adds."""
     hissing = samples + 1e-4 * np.random.default_rng(3).standard_normal(len(samples))
     f0 = world_f0(hissing, rate)
     return hissing, f0, pyworld.cheaptrick(hissing, f0, np.arange(len(f0)) * 0.005, rate, fft_size=fft_size(rate))
 
 
 @pytest.mark.parametrize(("f0", "rate"), [(70.0, 16_000), (140.0, 16_000), (450.0, 16_000), (140.0, 22_050)])
-def test_envelope_cepstrum_is_that_of_worlds_envelope(f0, rate):
+def test_envelope_cepstrum_matches_pyworld(f0, rate):
     samples, contour_hz, power = worlds_envelope(speechlike(0.8, f0=f0, sample_rate=rate), rate)
     expected = np.fft.irfft(np.log(power))[:, :200]
     assert np.abs(envelope_cepstrum(samples, rate, contour_hz, 200) - expected).max() < 1e-7
     assert (contour_hz > 0).any() and (contour_hz == 0).any()
 
 
-def test_envelope_cepstrum_takes_a_floor_and_an_upper_end():
+def test_envelope_cepstrum_applies_floor_and_upper_frequency():
     samples, f0, power = worlds_envelope(speechlike(0.6, sample_rate=16_000), 16_000)
     quefrency_to_log_power = 2 * np.cos(np.pi * np.outer(np.arange(513), np.arange(513)) / 512)
     quefrency_to_log_power[[0, -1]] /= 2
@@ -170,19 +169,19 @@ def test_envelope_cepstrum_takes_a_floor_and_an_upper_end():
     loud, faint = power > 100 * floor, power < 0.01 * floor
     assert loud.any() and np.abs(floored - log_power)[loud].max() < 0.2
     assert faint.any() and np.abs(floored - np.log(floor))[faint].max() < 0.5
-    held = envelope_cepstrum(samples, 16_000, f0, 513, top_hz=6_000) @ quefrency_to_log_power
+    held = envelope_cepstrum(samples, 16_000, f0, 513, max_hz=6_000) @ quefrency_to_log_power
     assert np.ptp(held[:, 420:], axis=1).max() < 0.5 < np.ptp(log_power[:, 420:], axis=1).max()
     assert np.abs(held[:, :340] - log_power[:, :340]).max() < 0.5
 
 
-def test_world_mel_cepstrum_is_sptks_of_worlds_envelope_where_the_top_of_the_band_is_a_hiss():
+def test_world_mel_cepstrum_matches_sptk_of_pyworld_when_the_top_of_the_band_is_hiss():
     samples, f0, power = worlds_envelope(speechlike(0.8, sample_rate=16_000), 16_000)
     expected = pysptk.sp2mc(power, ORDER, ALPHA)
     error = np.sqrt(np.mean((world_mel_cepstrum(samples, 16_000, f0) - expected)[:, 1:] ** 2))
     assert error < 0.05 < 0.2 * np.sqrt(np.mean(expected[:, 1:] ** 2))
 
 
-def test_world_mel_cepstrum_moves_with_the_level_in_c0_alone():
+def test_level_changes_only_c0():
     gaps = np.concatenate([np.zeros(1600), speechlike(0.6, sample_rate=16_000), np.zeros(1600)])
     f0 = world_f0(gaps, 16_000)
     loud, quiet = (world_mel_cepstrum(gain * gaps, 16_000, f0) for gain in (1.0, 0.25))
@@ -216,7 +215,7 @@ def test_dtw_agrees_with_librosa(shapes):
     assert np.array_equal(np.stack([left, right], axis=1), path[::-1])
 
 
-def test_dtw_costs_what_the_recursion_says():
+def test_dtw_cost_matches_the_recursion():
     rng = np.random.default_rng(5)
     for shape in ((1, 1), (13, 9), (30, 41)):
         a, b = (rng.normal(size=(n, 5)) for n in shape)
@@ -232,32 +231,34 @@ def test_dtw_costs_what_the_recursion_says():
 
 
 @pytest.mark.parametrize("bad", [np.zeros((0, 3)), np.zeros((4, 2)), np.zeros(4)])
-def test_dtw_refuses_frames_that_do_not_fit(bad):
+def test_dtw_refuses_incompatible_frames(bad):
     with pytest.raises(ValueError, match="DTW needs frames"):
         dtw_path(np.zeros((4, 3)), bad)
 
 
-def test_one_analysis_per_clip_and_one_path_per_pair(monkeypatch):
+def test_each_clip_is_analysed_once_and_each_pair_aligned_once(monkeypatch):
     calls = []
     refine = pyworld.stonemask
     monkeypatch.setattr(pyworld, "stonemask", lambda *args: calls.append("f0") or refine(*args))
     reference = Clip("r", speechlike(0.6), RATE)
     systems = [Clip("r", speechlike(0.6, f0=f0), RATE) for f0 in (140, 150)]
-    first = aligned(systems[0], reference, "dtw")
-    assert aligned(systems[0], reference, "dtw").clip.f0.tolist() == first.clip.f0.tolist()
-    aligned(systems[1], reference, "dtw")
+    first = align_pair(systems[0], reference, "dtw")
+    assert align_pair(systems[0], reference, "dtw").clip.f0.tolist() == first.clip.f0.tolist()
+    align_pair(systems[1], reference, "dtw")
     assert len(calls) == 3
     other = Clip("r", speechlike(0.8), RATE)
-    assert len(aligned(systems[0], other, "dtw").clip.f0) >= 161, "another reference of the same id has its own path"
+    assert len(align_pair(systems[0], other, "dtw").clip.f0) >= 161, (
+        "another reference object with the same id has its own path"
+    )
 
 
-def test_alignment_by_time_cuts_to_the_shorter_and_refuses_what_is_much_longer():
+def test_alignment_by_time_truncates_and_refuses_large_differences():
     reference = Clip("r", speechlike(1.0), RATE)
-    pair = aligned(Clip("r", speechlike(1.05), RATE), reference, "time")
+    pair = align_pair(Clip("r", speechlike(1.05), RATE), reference, "time")
     assert pair.clip.f0.tolist() == analyse(Clip("r", speechlike(1.05), RATE).at(16_000)).f0[:201].tolist()
     assert len(pair.reference.mcep) == 201
-    with pytest.raises(MeasurementError, match="take the metric without `_plain`"):
-        aligned(Clip("r", speechlike(1.5), RATE), reference, "time")
+    with pytest.raises(MeasurementError, match="use the metric without `_plain`"):
+        align_pair(Clip("r", speechlike(1.5), RATE), reference, "time")
 
 
 def test_analysis_does_not_depend_on_threads():

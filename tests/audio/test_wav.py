@@ -1,4 +1,4 @@
-"""Every way a clip can be unusable, planted; resampling and writing against closed forms."""
+"""Every kind of unusable file; resampling and writing against closed forms."""
 
 import wave
 
@@ -37,17 +37,17 @@ def test_stereo_is_averaged(tmp_path):
     np.testing.assert_allclose(samples, (left + right) / 2, atol=1e-7)
 
 
-def test_44100_is_resampled_to_the_same_tone(tmp_path):
+def test_resampling_from_44100_preserves_a_tone(tmp_path):
     samples = load_clip_audio(save(tmp_path / "a.wav", tone(44100), 44100, "FLOAT"), 22050)
     expected = tone(22050)
     assert len(samples) == len(expected)
     np.testing.assert_allclose(samples[1000:-1000], expected[1000:-1000], atol=1e-4)
 
 
-def test_resampling_removes_what_would_alias():
-    kept = resample(tone(44100, frequency=1000), 44100, 16000)
+def test_resampling_removes_aliases():
+    passed = resample(tone(44100, frequency=1000), 44100, 16000)
     removed = resample(tone(44100, frequency=10000), 44100, 16000)
-    assert np.abs(kept[500:-500]).max() == pytest.approx(0.5, abs=1e-3)
+    assert np.abs(passed[500:-500]).max() == pytest.approx(0.5, abs=1e-3)
     assert np.abs(removed[500:-500]).max() < 1e-4
 
 
@@ -56,7 +56,7 @@ def test_resampling_to_the_same_rate_changes_nothing():
     assert resample(samples, 22050, 22050) is samples
 
 
-def test_own_rate_and_pcm_are_exact(tmp_path):
+def test_pcm_at_its_own_rate_is_exact(tmp_path):
     values = np.random.default_rng(0).integers(-20000, 20000, 8000).astype(np.int16)
     path = save(tmp_path / "a.flac", values, 16000)
     np.testing.assert_array_equal(load_clip_audio(path, 16000), values / np.float32(32768))
@@ -78,7 +78,7 @@ def test_no_samples(tmp_path):
 
 def test_not_audio(tmp_path):
     (tmp_path / "a.wav").write_text("<html>404 not found</html>" * 100)
-    assert "not audio" in refusal(tmp_path / "a.wav")
+    assert "not a readable audio file" in refusal(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("cut", [1, 1000, 20000])
@@ -122,7 +122,7 @@ def test_flac_without_a_stated_length_is_refused(tmp_path):
     content[21] &= 0xF0  # the 36-bit count of samples in STREAMINFO
     content[22:26] = bytes(4)
     path.write_bytes(content)
-    assert "does not state how long" in refusal(path)
+    assert "does not state its length" in refusal(path)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -172,7 +172,7 @@ def test_written_file_is_pcm16_mono_and_reads_back(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.wav", "b.wav"]
 
 
-def test_overshoot_is_turned_down_and_full_scale_does_not_wrap(tmp_path):
+def test_overshoot_is_scaled_down_and_full_scale_does_not_wrap(tmp_path):
     samples = tone(peak=2.0)
     write(tmp_path / "a.wav", samples, 22050)
     np.testing.assert_allclose(read(tmp_path / "a.wav")[0], samples / np.abs(samples).max(), atol=1.1 / 32768)
@@ -181,7 +181,7 @@ def test_overshoot_is_turned_down_and_full_scale_does_not_wrap(tmp_path):
 
 
 @pytest.mark.parametrize("samples", [np.array([0.1, np.nan], np.float32), np.zeros(0, np.float32)])
-def test_a_failed_write_leaves_the_old_file(tmp_path, samples):
+def test_a_failed_write_keeps_the_old_file(tmp_path, samples):
     path = tmp_path / "a.wav"
     write(path, tone(), 22050)
     before = path.read_bytes()
@@ -190,16 +190,16 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, samples):
     assert path.read_bytes() == before
 
 
-def test_a_killed_write_leaves_the_old_file(tmp_path, monkeypatch):
+def test_an_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     write(path, tone(), 22050)
     before = path.read_bytes()
 
-    def dies(part, *_args, **_kwargs):
+    def fail(part, *_args, **_kwargs):
         part.write_bytes(b"RIFF half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(soundfile, "write", dies)
+    monkeypatch.setattr(soundfile, "write", fail)
     with pytest.raises(OSError, match="disk full"):
         write(path, tone(frequency=100), 22050)
     assert path.read_bytes() == before

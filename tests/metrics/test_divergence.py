@@ -1,4 +1,4 @@
-"""Divergences of distributions, from the references and from a density that is known, and what chance makes of them."""
+"""Divergences between distributions of clips and references, and their values under chance."""
 
 import math
 from dataclasses import replace
@@ -24,7 +24,7 @@ from ttsbench.audio.histogram import Bins, jensen_shannon
 from ttsbench.audio.world import WorldAnalysis, analyse
 
 RATE = 22050
-AGAINST_REFERENCES = (LogF0Divergence, DeltaLogF0Divergence, DurationDivergence, EnergyDivergence, MelDivergence)
+DIVERGENCES = (LogF0Divergence, DeltaLogF0Divergence, DurationDivergence, EnergyDivergence, MelDivergence)
 TIMES = (0.0, 0.1, 0.16, 0.2, 0.45, 0.5, 1.2)
 LABELS = ("SIL", "AA1", "T", "IY0", "SIL", "AA1")
 
@@ -38,7 +38,7 @@ def clip_of(samples, rate=RATE, id_="utt-1", times=TIMES, **rest):
 
 
 def contour(f0, id_="utt-1"):
-    """A clip at 16 kHz whose analysis is put in by hand."""
+    """Return a clip at 16 kHz with a given F0 contour as its analysis."""
     clip = clip_of(speechlike(0.3, sample_rate=16_000), 16_000, id_)
     clip._features[analyse] = WorldAnalysis(np.asarray(f0, float), np.zeros((len(f0), 25)))
     return clip
@@ -52,7 +52,7 @@ def speech():
 # --- histograms and their divergence
 
 
-def test_divergence_is_scipys_distance_squared():
+def test_divergence_is_the_square_of_scipys_distance():
     rng = np.random.default_rng(0)
     p, q = (rng.poisson(2.0, size=(50, 12)).astype(float) for _ in range(2))
     expected = [jensenshannon(a, b, base=2) ** 2 for a, b in zip(p, q, strict=True)]
@@ -67,7 +67,7 @@ def test_divergence_by_hand():
     assert math.isnan(jensen_shannon(np.zeros(3), np.ones(3)))
 
 
-def test_bins_take_in_what_lies_beyond_them():
+def test_outermost_bins_count_values_beyond_them():
     bins = Bins(-1.0, 0.5, 4)
     values = np.array([[-9.0], [-1.0], [-0.51], [-0.5], [0.0], [0.99], [1.0], [77.0]])
     np.testing.assert_array_equal(bins.histogram(values), [[3, 1, 1, 3]])
@@ -80,7 +80,7 @@ def test_bins_take_in_what_lies_beyond_them():
 # --- the metrics
 
 
-def test_log_f0_is_counted_by_semitones(speech):
+def test_log_f0_is_counted_in_semitones(speech):
     """Against pyworld and numpy's histogram, without any of the metric's own code."""
     other = speechlike(1.1, f0=170.0)
     counts = []
@@ -97,12 +97,12 @@ def test_log_f0_is_counted_by_semitones(speech):
     assert 0.05 < metric.reduce(rows) < 0.95
 
 
-def test_an_octave_leaves_nothing_in_common(speech):
+def test_contours_an_octave_apart_share_no_bins(speech):
     metric = LogF0Divergence()
     assert metric.reduce(measured(metric, clip_of(speechlike(1.2, f0=280.0)), clip_of(speech))) > 0.95
 
 
-def test_delta_log_f0_is_taken_between_voiced_neighbours_only():
+def test_delta_log_f0_uses_only_voiced_neighbours():
     metric = DeltaLogF0Divergence()
     clip = contour([100, 101, 0, 200, 200, 100, 0, 300] + [100] * 40)
     counts = metric.measure(clip, clip)[1 : 1 + metric.bins.count]
@@ -115,16 +115,16 @@ def test_delta_log_f0_is_taken_between_voiced_neighbours_only():
 def test_durations_by_hand():
     metric = DurationDivergence()
     clip, reference = (clip_of(np.ones(RATE), times=times) for times in (TIMES, (0, 0.2, 0.26, 0.4, 0.5, 0.6, 1.3)))
-    said, told = [0.06, 0.04, 0.25, 0.7], [0.06, 0.14, 0.1, 0.7]  # silence left out
+    clip_s, reference_s = [0.06, 0.04, 0.25, 0.7], [0.06, 0.14, 0.1, 0.7]  # without silence
     edges = 0.0093 * 2 ** (np.arange(19) / 3)
     edges[-1] = 9.0
-    counts = [np.histogram(durations, edges)[0] for durations in (said, told)]
+    counts = [np.histogram(durations, edges)[0] for durations in (clip_s, reference_s)]
     rows = np.array([metric.measure(clip, reference)])
     np.testing.assert_array_equal(rows[0, 1:], np.concatenate(counts))
     assert metric.reduce(rows) == pytest.approx(jensenshannon(*counts, base=2) ** 2)
     with pytest.raises(MeasurementError, match=r"'AA1' of clip 'utt-1' lasts from 0.1 to 0.1 s"):
         metric.measure(clip_of(np.ones(RATE), times=(0, 0.1, 0.1, 0.2, 0.3)), reference)
-    with pytest.raises(MeasurementError, match="without phones"):
+    with pytest.raises(MeasurementError, match="has no phones other than silence"):
         metric.measure(replace(clip, phones=None), reference)
 
 
@@ -132,17 +132,17 @@ def test_levels_are_relative_to_the_power_weighted_mean():
     """A tone whose second half is 20 dB lower, and a pause: levels and bands as calculated by hand."""
     t = np.arange(32_000) / 16_000
     tone = 0.5 * np.sin(2 * np.pi * 1_000 * t) * np.where(t < 1, 1.0, 0.1)
-    found = levels(Clip("tone", np.r_[tone, np.zeros(16_000)].astype(np.float32), 16_000))
+    result = levels(Clip("tone", np.r_[tone, np.zeros(16_000)].astype(np.float32), 16_000))
     low_db = -20.0
     own = (0.0 * 1.0 + low_db * 0.01) / 1.01  # relative to the loud half
-    assert found.overall[10:90] == pytest.approx(0.0 - own, abs=0.05)
-    assert found.overall[110:190] == pytest.approx(low_db - own, abs=0.05)
-    assert not found.speech[205:].any() and found.speech[:198].all()
+    assert result.overall[10:90] == pytest.approx(0.0 - own, abs=0.05)
+    assert result.overall[110:190] == pytest.approx(low_db - own, abs=0.05)
+    assert not result.speech[205:].any() and result.speech[:198].all()
     edges = np.linspace(*(hz_to_slaney(hz) for hz in (62.5, 8_000)), 18)
     band = int(np.argmin(np.abs(edges[1:-1] - hz_to_slaney(1_000))))
-    assert int(found.bands[50].argmax()) == band
+    assert int(result.bands[50].argmax()) == band
     faint = levels(Clip("tone", (0.01 * np.r_[tone, np.zeros(16_000)]).astype(np.float32), 16_000))
-    np.testing.assert_allclose(faint.overall[faint.speech], found.overall[found.speech], atol=1e-3)
+    np.testing.assert_allclose(faint.overall[faint.speech], result.overall[result.speech], atol=1e-3)
 
 
 def hz_to_slaney(hz):
@@ -151,7 +151,7 @@ def hz_to_slaney(hz):
 
 
 @pytest.mark.parametrize("build", [EnergyDivergence, MelDivergence])
-def test_a_gain_changes_nothing_and_noise_does(build, speech):
+def test_divergence_ignores_gain_and_grows_with_noise(build, speech):
     metric = build()
     noise = np.random.default_rng(0).standard_normal(len(speech)) * np.sqrt(np.mean(speech**2))
     quiet = metric.reduce(measured(metric, clip_of(speech * 0.05), clip_of(speech)))
@@ -159,11 +159,11 @@ def test_a_gain_changes_nothing_and_noise_does(build, speech):
     assert quiet < 0.002 and quiet < little < much
 
 
-@pytest.mark.parametrize("build", AGAINST_REFERENCES)
-def test_sums_of_counts_make_the_value(build, speech):
+@pytest.mark.parametrize("build", DIVERGENCES)
+def test_the_value_is_computed_from_summed_counts(build, speech):
     metric = build()
     pairs = [(speechlike(1.0, f0=f0), speechlike(1.2, f0=f0 * 1.1)) for f0 in (120, 150)]
-    rows = np.concatenate([measured(metric, *(clip_of(one) for one in pair)) for pair in pairs])
+    rows = np.concatenate([measured(metric, *(clip_of(samples) for samples in pair)) for pair in pairs])
     assert isinstance(metric, FlooredMetric)
     counts = rows[:, 1:].sum(axis=0).reshape(2, metric.histograms, -1)
     expected = np.mean([jensenshannon(a, b, base=2) ** 2 for a, b in zip(*counts, strict=True)])
@@ -174,13 +174,15 @@ def test_sums_of_counts_make_the_value(build, speech):
 
 
 @pytest.mark.parametrize("build", [LogF0Divergence, DeltaLogF0Divergence])
-def test_noise_has_no_pitch(build, speech):
+def test_noise_is_refused_for_lack_of_voicing(build, speech):
     noise = 0.1 * np.random.default_rng(1).standard_normal(2 * RATE)
-    with pytest.raises(MeasurementError, match=r"% of the sound of clip 'utt-1' is voiced, at least 20% is needed"):
+    with pytest.raises(
+        MeasurementError, match=r"% of the speech in clip 'utt-1' is voiced, but measuring F0 needs at least 20%"
+    ):
         measured(build(), clip_of(noise), clip_of(speech))
 
 
-def test_flattened_speech_is_found_out(speech_data):
+def test_flattened_speech_diverges(speech_data):
     """Real speech through WORLD as it was, and as a monotone."""
     paths = sorted(speech_data.glob("ljspeech-mini/**/*.wav"))[1:3]
     rows = {"copy": [], "flat": []}
@@ -201,9 +203,9 @@ def test_flattened_speech_is_found_out(speech_data):
 
 
 def drawn_rows(rng, utterances, frames, draws=1, concentration=None):
-    """Rows of the energy metric where clip and reference are of one distribution over its bins.
+    """Return rows of the energy metric whose clips and references have the same distribution over its bins.
 
-    With ``concentration`` every clip has a distribution of its own around the common one, as sentences have.
+    With ``concentration``, each clip has its own distribution around the common one, like sentences.
     """
     bins = EnergyDivergence().bins.count
     common = np.full(bins, 1 / bins)
@@ -220,7 +222,7 @@ def drawn_rows(rng, utterances, frames, draws=1, concentration=None):
 
 
 def average(make, times=40):
-    """Mean and standard error over realisations of the value, and mean of the floor."""
+    """Return mean and standard error of the value over realisations, and the mean of the floor."""
     metric, rng = EnergyDivergence(), np.random.default_rng(0)
     realisations = [make(rng) for _ in range(times)]
     values = np.array([metric.reduce(rows) for rows in realisations])
@@ -228,7 +230,7 @@ def average(make, times=40):
     return values.mean(), values.std() / math.sqrt(times), floors.mean()
 
 
-def test_the_floor_of_independent_draws_is_the_theorys():
+def test_the_floor_of_independent_frames_matches_theory():
     """E JS = (K - 1) / (4 n ln 2) to first order in 1 / n, by the derivation at the top of metrics/divergence.py."""
     frames = 2_000
     value, error, floor = average(lambda rng: drawn_rows(rng, frames, 1))
@@ -237,28 +239,28 @@ def test_the_floor_of_independent_draws_is_the_theorys():
     assert floor == pytest.approx(theory, rel=0.05)
 
 
-def test_the_floor_knows_that_frames_of_a_sentence_belong_together():
+def test_the_floor_accounts_for_dependence_within_a_sentence():
     value, error, floor = average(lambda rng: drawn_rows(rng, 40, 300, concentration=20.0))
     independent = (EnergyDivergence().bins.count - 1) / (4 * 40 * 300 * math.log(2))
     assert value > 5 * independent
     assert floor == pytest.approx(value, abs=4 * error + 0.03 * value)
 
 
-def test_the_floor_knows_that_draws_of_a_sentence_share_their_reference():
+def test_the_floor_accounts_for_draws_that_share_a_reference():
     value, error, floor = average(lambda rng: drawn_rows(rng, 40, 300, draws=4, concentration=20.0))
     assert floor == pytest.approx(value, abs=4 * error + 0.03 * value)
 
 
-def test_the_floor_does_not_rise_with_a_difference():
+def test_the_floor_rises_little_with_a_difference():
     rng = np.random.default_rng(0)
     rows = drawn_rows(rng, 60, 300, concentration=20.0)
     same = EnergyDivergence().floor(rows, rng)
-    rows[:, 1:11] *= 3  # the clips speak louder
+    rows[:, 1:11] *= 3  # the clips are louder
     assert EnergyDivergence().reduce(rows) > 5 * same
     assert EnergyDivergence().floor(rows, rng) < 2 * same
 
 
-def test_the_same_generator_gives_the_same_floor():
+def test_equal_generators_give_equal_floors():
     rows = drawn_rows(np.random.default_rng(0), 20, 100)
-    one, two, other = (EnergyDivergence().floor(rows, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert one == two != other
+    first, again, other = (EnergyDivergence().floor(rows, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first == again != other

@@ -1,4 +1,4 @@
-"""Spread against the references', and spread over draws of one input."""
+"""Variability relative to the references, and diversity over draws of one input."""
 
 import math
 
@@ -42,12 +42,12 @@ OVER_DRAWS = (
 
 
 def clip_of(samples, rate=RATE, id_="utt-1", times=(0.0, 0.1, 0.16, 0.45), **rest):
-    told = tuple(Phone(label, start, end) for label, start, end in zip(LABELS, times, times[1:], strict=False))
-    return Clip(id_, np.asarray(samples, np.float32), rate, **{"speaker": "someone", "phones": told, **rest})
+    phones = tuple(Phone(label, start, end) for label, start, end in zip(LABELS, times, times[1:], strict=False))
+    return Clip(id_, np.asarray(samples, np.float32), rate, **{"speaker": "someone", "phones": phones, **rest})
 
 
 def contour(f0, **rest):
-    """A clip at 16 kHz whose F0 is put in by hand."""
+    """Return a clip at 16 kHz with a given F0 contour as its analysis."""
     clip = clip_of(speechlike(0.5, sample_rate=16_000), 16_000, **rest)
     clip._features[analyse] = WorldAnalysis(np.asarray(f0, float), np.zeros((len(f0), 25)))
     return clip
@@ -70,7 +70,7 @@ def real(speech_data):
 
 
 def through_world(samples, tune):
-    """Samples with ``tune`` applied to log-F0 of voiced frames."""
+    """Return WORLD copy synthesis with ``tune`` applied to log-F0 of voiced frames."""
     f0 = world_f0(samples, RATE)
     times = np.arange(len(f0)) * 0.005
     voice = pyworld.cheaptrick(samples, f0, times, RATE), pyworld.d4c(samples, f0, times, RATE)
@@ -82,32 +82,33 @@ def through_world(samples, tune):
 # --- codes
 
 
-def test_codes_are_whole_numbers_that_differ():
+def test_codes_are_distinct_whole_numbers():
     codes = [code_of(f"utterance-{number}") for number in range(20_000)]
     assert len(set(codes)) == 20_000 and all(code == int(code) < 2**48 for code in codes)
     assert code_of("a", "b") != code_of("ab") and code_of("a", "b") == code_of("a", "b")
-    assert code_of("someone") == 0x1BEA8A270E71, "as the b2sum of GNU coreutils has it, at a length of 48 bits"
+    assert code_of("someone") == 0x1BEA8A270E71, "the output of GNU coreutils' b2sum with a length of 48 bits"
 
 
 # --- standard deviations
 
 
-def test_spread_is_within_speakers():
-    """Against numpy on the centred values; with all speakers pooled the ratio would be near 1."""
+def test_standard_deviations_are_within_speakers():
+    """Compare with numpy on centred values; with all speakers pooled the ratio would be near 1."""
     rng = np.random.default_rng(0)
     own, references, rows = [], [], []
     for speaker, base in (("low", 90.0), ("high", 250.0)):
         for size, flatter in ((60, 0.4), (90, 0.6)):
             move = rng.normal(0, 0.15, size)
-            said, told = base * np.exp(flatter * move), base * np.exp(move)
-            own.append((speaker, np.log(said)))
-            references.append((speaker, np.log(told)))
-            rows.append(LogF0StdRatio().measure(contour(said, speaker=speaker), contour(told, speaker=speaker)))
+            clip_f0, reference_f0 = base * np.exp(flatter * move), base * np.exp(move)
+            own.append((speaker, np.log(clip_f0)))
+            references.append((speaker, np.log(reference_f0)))
+            pair = (contour(f0, speaker=speaker) for f0 in (clip_f0, reference_f0))
+            rows.append(LogF0StdRatio().measure(*pair))
 
     def std(values):
         centred = []
         for speaker in ("low", "high"):
-            together = np.concatenate([one for who, one in values if who == speaker])
+            together = np.concatenate([log_f0 for name, log_f0 in values if name == speaker])
             centred.append(together - together.mean())
         return np.concatenate(centred).std()
 
@@ -119,26 +120,26 @@ def test_spread_is_within_speakers():
     assert LogF0StdRatio().reduce(rows) > 0.9
 
 
-def test_no_spread_is_zero_and_none_to_compare_with_is_no_number():
+def test_a_constant_clip_gives_zero_and_a_constant_reference_gives_nan():
     flat, moving = contour([120.0] * 80), contour(np.linspace(100, 150, 80))
     assert LogF0StdRatio().reduce(measured(LogF0StdRatio(), flat, moving)) == 0.0
     assert math.isnan(LogF0StdRatio().reduce(measured(LogF0StdRatio(), moving, flat)))
 
 
 def test_durations_and_phone_means_by_hand():
-    said, told = (0.0, 0.1, 0.2, 0.4), (0.0, 0.1, 0.2, 0.6)
-    clip, reference = clip_of(np.ones(RATE), times=said), clip_of(np.ones(RATE), times=told)
+    times = (0.0, 0.1, 0.2, 0.4)
+    clip, reference = clip_of(np.ones(RATE), times=times), clip_of(np.ones(RATE), times=(0.0, 0.1, 0.2, 0.6))
     rows = measured(DurationStdRatio(), clip, reference)
     assert DurationStdRatio().reduce(rows) == pytest.approx(math.log(2) / math.log(4))
     f0 = np.zeros(100)
     f0[20:30], f0[30:40], f0[40:60] = 100.0, 144.0, 200.0  # [0.1, 0.2) s, geometric mean 120, and [0.2, 0.3) s
     flatter = np.where(f0 == 200.0, 150.0, f0)
-    rows = measured(PhoneLogF0StdRatio(), contour(flatter, times=(0, 0.1, 0.2, 0.5)), contour(f0, times=said))
+    rows = measured(PhoneLogF0StdRatio(), contour(flatter, times=(0, 0.1, 0.2, 0.5)), contour(f0, times=times))
     assert PhoneLogF0StdRatio().reduce(rows) == pytest.approx(math.log(150 / 120) / math.log(200 / 120))
     assert rows[0, [1, 4]].tolist() == [2.0, 2.0]
 
 
-def test_a_phone_without_voice_is_left_out_and_a_clip_without_any_refused():
+def test_unvoiced_phones_are_skipped_and_unvoiced_clips_refused():
     f0 = np.r_[np.zeros(20), np.full(12, 130.0), np.zeros(68)]
     clip = contour(np.r_[f0[:32], np.full(10, 200.0), f0[42:]], times=(0.0, 0.1, 0.16, 0.45))
     assert measured(PhoneLogF0StdRatio(), clip)[0, 1] == 2
@@ -147,7 +148,7 @@ def test_a_phone_without_voice_is_left_out_and_a_clip_without_any_refused():
         measured(PhoneLogF0StdRatio(), elsewhere)
 
 
-def test_half_the_movement_of_real_speech_is_half_the_spread(real):
+def test_half_the_movement_of_recordings_gives_half_the_ratio(real):
     rows = []
     for samples in real[:2]:
         halved = through_world(samples, lambda log_f0: log_f0.mean() + 0.5 * (log_f0 - log_f0.mean()))
@@ -158,8 +159,8 @@ def test_half_the_movement_of_real_speech_is_half_the_spread(real):
 # --- global variance
 
 
-def test_global_variance_is_that_of_pysptks_coefficients(real):
-    """Against pyworld and pysptk: 80 dB below the level added, flat above 7 kHz, frames of speech picked by hand."""
+def test_global_variance_matches_pyworld_and_pysptk(real):
+    """Compare with pyworld and pysptk: floor at -80 dB of the level, constant above 7 kHz, frames of speech only."""
     logs = []
     for samples in real[:2]:
         clip = clip_of(samples).at(16_000)
@@ -181,7 +182,7 @@ def test_global_variance_is_that_of_pysptks_coefficients(real):
 
 
 def test_a_smoothed_spectrum_has_less_global_variance(real):
-    """The envelope averaged over half a second, as a model of the mean has it."""
+    """Average the envelope over half a second, as a model of the mean does."""
     samples = real[0]
     f0 = world_f0(samples, RATE)
     times = np.arange(len(f0)) * 0.005
@@ -190,9 +191,9 @@ def test_a_smoothed_spectrum_has_less_global_variance(real):
     smooth = np.exp(np.apply_along_axis(np.convolve, 0, np.log(envelope), kernel, mode="same")).copy("C")
     ratios = [
         GlobalVarianceRatio().reduce(
-            measured(GlobalVarianceRatio(), clip_of(pyworld.synthesize(f0, one, noise, RATE)), clip_of(samples))
+            measured(GlobalVarianceRatio(), clip_of(pyworld.synthesize(f0, power, noise, RATE)), clip_of(samples))
         )
-        for one in (envelope, smooth)
+        for power in (envelope, smooth)
     ]
     assert ratios[0] == pytest.approx(1.0, abs=0.15)
     assert ratios[1] < 0.6
@@ -211,13 +212,13 @@ def test_a_steady_tone_has_no_global_variance(speech):
 
 
 def rows_of(values, columns):
-    """Rows of 6 utterances with 4 draws under 2 seeds, with ``columns`` values each."""
-    who = [(u, s, d) for u in range(6) for s in range(2) for d in range(4)]
-    return np.column_stack([who, values.reshape(len(who), columns)])
+    """Return rows of 6 utterances with 4 draws under 2 seeds, with ``columns`` values each."""
+    identity = [(u, s, d) for u in range(6) for s in range(2) for d in range(4)]
+    return np.column_stack([identity, values.reshape(len(identity), columns)])
 
 
 def resampled(rows, rng):
-    """What the bootstrap gives: utterances with replacement, each with all its rows, and the picks."""
+    """Return a bootstrap sample, utterances with replacement and all their rows, and the indices."""
     picks = rng.integers(0, 6, 6)
     return np.concatenate([rows[rows[:, 0] == pick] for pick in picks]), picks
 
@@ -233,7 +234,7 @@ def test_variation_of_f0_by_hand():
     assert metric.reduce(rows[rng.permutation(len(rows))]) == pytest.approx(each.mean())
 
 
-def test_mean_f0_is_taken_in_hertz_over_voiced_frames():
+def test_mean_f0_is_in_hertz_over_voiced_frames():
     clip = contour([0, 100, 0, 200] + [150] * 40, seed=3, draw=2)
     assert F0Variation().measure(clip, clip) == (code_of("utt-1"), 3.0, 2.0, 150.0)
 
@@ -247,14 +248,14 @@ def test_mel_diversity_by_hand(speech):
     many, picks = resampled(rows, rng)
     assert metric.reduce(many) == pytest.approx(math.sqrt(variance[picks].mean()))
     row = measured(metric, clip_of(speech, draw=1))[0]
-    found = levels(clip_of(speech).at(16_000))
-    np.testing.assert_allclose(row[3:], found.bands[found.speech].mean(axis=0))
+    result = levels(clip_of(speech).at(16_000))
+    np.testing.assert_allclose(row[3:], result.bands[result.speech].mean(axis=0))
     louder = measured(metric, clip_of(0.1 * speech))[0]
     np.testing.assert_allclose(louder[3:], row[3:], atol=1e-3)
 
 
 def brute_force(rows, group, different):
-    """Mean over groups, by rows, of scipy's distance of all pairs that differ in ``different``."""
+    """Return the row-weighted mean over groups of scipy's distance between all pairs that differ in ``different``."""
     means, weights = [], []
     for key in {tuple(row[list(group)]) for row in rows}:
         of = [row for row in rows if tuple(row[list(group)]) == key]
@@ -266,7 +267,7 @@ def brute_force(rows, group, different):
 
 
 @pytest.mark.parametrize("build", [SameInputF0, DifferentInputF0])
-def test_distances_are_scipys_over_all_pairs(build):
+def test_distances_match_scipy_over_all_pairs(build):
     metric, rng = build(), np.random.default_rng(0)
     values = np.sort(rng.normal(rng.normal(50, 5, (48, 1)), 3, (48, 32)), axis=1)
     rows = rows_of(values, 32)
@@ -277,8 +278,8 @@ def test_distances_are_scipys_over_all_pairs(build):
     assert metric.reduce(many) == pytest.approx(brute_force(many, (0, 1), 2))
 
 
-def test_a_bootstrap_of_whole_utterances_is_a_mean_over_its_picks():
-    """Copies of an utterance, with all its draws, neither add spread nor count more than once each."""
+def test_a_bootstrap_of_whole_utterances_is_a_mean_over_its_sample():
+    """Copies of an utterance with all its draws add no spread and count once each."""
     rng = np.random.default_rng(0)
     rows = rows_of(np.sort(rng.normal(rng.normal(50, 5, (48, 1)), 3, (48, 32)), axis=1), 32)
     each = [SameInputF0().reduce(rows[rows[:, 0] == utterance]) for utterance in range(6)]
@@ -287,51 +288,51 @@ def test_a_bootstrap_of_whole_utterances_is_a_mean_over_its_picks():
     assert SameInputF0().reduce(many) == pytest.approx(np.mean([each[pick] for pick in picks]))
 
 
-def test_quantiles_stand_for_the_distribution(real):
-    """32 quantiles against scipy on all frames of real recordings."""
+def test_quantiles_approximate_the_distribution(real):
+    """Compare 32 quantiles with scipy on all frames of recordings."""
     for build, tolerance in ((SameInputF0, 0.1), (SameInputEnergy, 0.15)):
         metric = build()
         clips = [clip_of(samples, draw=draw) for draw, samples in enumerate(real)]
         rows = np.concatenate([measured(metric, clip) for clip in clips])
         values = []
         for clip in clips:
-            at = clip.at(16_000)
-            f0, found = at.feature(analyse).f0, at.feature(levels)
-            values.append(12 * np.log2(f0[f0 > 0]) if build is SameInputF0 else found.overall[found.speech])
+            resampled = clip.at(16_000)
+            f0, result = resampled.feature(analyse).f0, resampled.feature(levels)
+            values.append(12 * np.log2(f0[f0 > 0]) if build is SameInputF0 else result.overall[result.speech])
         expected = [wasserstein_distance(a, b) for i, a in enumerate(values) for b in values[:i]]
         assert metric.reduce(rows) == pytest.approx(np.mean(expected), abs=tolerance)
         assert np.mean(expected) > 5 * tolerance
 
 
-def test_a_planted_interval_is_measured_in_semitones():
-    one, fifth = (contour(np.full(50, f0), draw=draw) for draw, f0 in enumerate((120.0, 180.0)))
-    rows = np.concatenate([measured(SameInputF0(), clip) for clip in (one, fifth)])
+def test_an_interval_of_a_fifth_is_measured_in_semitones():
+    tonic, fifth = (contour(np.full(50, f0), draw=draw) for draw, f0 in enumerate((120.0, 180.0)))
+    rows = np.concatenate([measured(SameInputF0(), clip) for clip in (tonic, fifth)])
     assert SameInputF0().reduce(rows) == pytest.approx(12 * math.log2(1.5))
 
 
 @pytest.mark.parametrize("build", OVER_DRAWS)
-def test_one_draw_and_copies_of_it_have_no_spread(build, speech):
+def test_copies_of_one_draw_have_no_diversity(build, speech):
     metric = build()
     rows = np.concatenate([measured(metric, clip_of(speech, id_=id_, text="the same")) for id_ in ("a", "a", "b")])
     assert len(metric.info.columns) == rows.shape[1]
-    for some in (rows[:1], rows[:2], rows):
-        assert math.isnan(metric.reduce(some))
+    for subset in (rows[:1], rows[:2], rows):
+        assert math.isnan(metric.reduce(subset))
 
 
 def test_different_inputs_are_different_texts_of_one_speaker_and_seed(speech):
     metric = DifferentInputEnergy()
     other = speechlike(1.2, f0=170.0, vowel=1.1)
-    one = measured(metric, clip_of(speech, id_="a", text="one"))
-    pair = measured(metric, clip_of(other, id_="b", text="two"))
-    assert metric.reduce(np.concatenate([one, pair])) > 0.1
+    first = measured(metric, clip_of(speech, id_="a", text="one"))
+    second = measured(metric, clip_of(other, id_="b", text="two"))
+    assert metric.reduce(np.concatenate([first, second])) > 0.1
     for excluded in ({"text": "one"}, {"speaker": "else", "text": "two"}, {"seed": 1, "text": "two"}):
         alone = measured(metric, clip_of(other, id_="b", **excluded))
-        assert math.isnan(metric.reduce(np.concatenate([one, alone])))
+        assert math.isnan(metric.reduce(np.concatenate([first, alone])))
     without_text = [measured(metric, clip_of(samples, id_=id_)) for id_, samples in (("a", speech), ("b", other))]
     assert metric.reduce(np.concatenate(without_text)) > 0.1
 
 
-def test_different_speakers_are_compared_whatever_they_say():
+def test_different_speakers_are_compared_across_texts():
     f0s = {"low": (100.0, 110.0), "high": (200.0, 190.0)}
     clips = [
         contour(np.full(50, f0), id_=f"{speaker}-{text}", text=str(text), speaker=speaker)
@@ -340,13 +341,13 @@ def test_different_speakers_are_compared_whatever_they_say():
     ]
     metric = DifferentSpeakerF0()
     rows = np.concatenate([measured(metric, clip) for clip in clips])
-    apart = [12 * math.log2(high / low) for low in f0s["low"] for high in f0s["high"]]
-    assert metric.reduce(rows) == pytest.approx(np.mean(apart))
+    distances = [12 * math.log2(high / low) for low in f0s["low"] for high in f0s["high"]]
+    assert metric.reduce(rows) == pytest.approx(np.mean(distances))
     assert math.isnan(metric.reduce(rows[:2]))
 
 
 @pytest.mark.parametrize("build", OVER_DRAWS)
-def test_a_clip_that_holds_nothing_is_refused(build):
+def test_silent_and_unvoiced_clips_are_refused(build):
     with pytest.raises(MeasurementError, match="silent"):
         measured(build(), clip_of(np.zeros(RATE)))
     if "f0" in build().info.name:

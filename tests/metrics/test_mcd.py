@@ -1,4 +1,4 @@
-"""Mel-cepstral distortion and what other tools print in its place."""
+"""Mel-cepstral distortion, and the presets of other tools."""
 
 import math
 
@@ -23,7 +23,7 @@ def clip_of(samples, sample_rate=RATE):
 
 
 def as_16_bit(samples):
-    """What a 16-bit file holds of the samples."""
+    """Return the samples as stored in a 16-bit file."""
     return np.rint(samples.astype(np.float64) * 32768) / 32768
 
 
@@ -38,19 +38,19 @@ def other():
 
 
 def mceps(*samples):
-    """c_1 .. c_24, (T, 24) each."""
-    return [clip_of(one).at(16_000).feature(analyse).mcep[:, 1:] for one in samples]
+    """Return c_1 .. c_24, (T, 24) each."""
+    return [clip_of(signal).at(16_000).feature(analyse).mcep[:, 1:] for signal in samples]
 
 
 def textbook(x, y, pairs):
-    """The sum of the paper in plain Python, without any of the metric's own code after the analysis."""
+    """Compute the equation of the paper in plain Python, independent of the metric's code after the analysis."""
     each = [10 / math.log(10) * math.sqrt(2 * sum((p - q) ** 2 for p, q in zip(x[i], y[j], strict=True)))
             for i, j in pairs]  # fmt: skip
     return math.fsum(each) / len(each)
 
 
 def plain_dtw(cost):
-    """Sakoe and Chiba's recursion over a matrix of costs, ties to the diagonal and then to the row: pairs (i, j)."""
+    """Return pairs (i, j) by Sakoe and Chiba's recursion over a cost matrix; ties prefer diagonal, then row."""
     total = np.full((cost.shape[0] + 1, cost.shape[1] + 1), np.inf)
     total[0, 0] = 0.0
     for i in range(cost.shape[0]):
@@ -73,13 +73,13 @@ def test_mcd_is_the_textbook_sum_along_librosas_path(speech, other):
     )
 
 
-def test_mcd_is_the_textbook_sum_along_a_path_written_down_plainly(speech, other):
+def test_mcd_is_the_textbook_sum_along_a_plain_dtw_path(speech, other):
     x, y = mceps(other, speech)
     expected = textbook(x, y, plain_dtw(cdist(x, y)))
     assert MelCepstralDistortion().measure(clip_of(other), clip_of(speech))[0] == pytest.approx(expected, abs=1e-9)
 
 
-def test_mcd_ignores_level_and_hears_vowels(speech):
+def test_mcd_ignores_level_and_measures_vowels(speech):
     mcd = MelCepstralDistortion()
     little, much = (mcd.measure(clip_of(speechlike(vowel=v)), clip_of(speech))[0] for v in (1.03, 1.2))
     assert mcd.measure(clip_of(speech * 0.1), clip_of(speech))[0] < 1e-5
@@ -87,15 +87,15 @@ def test_mcd_ignores_level_and_hears_vowels(speech):
 
 
 @pytest.mark.parametrize("metric", [MelCepstralDistortion(), MelCepstralDistortionPlain()])
-def test_digital_silence_and_resampling_are_no_distortion(metric, speech):
+def test_digital_silence_and_resampling_cause_no_distortion(metric, speech):
     gaps = np.concatenate([np.zeros(4000, np.float32), speech, np.zeros(8000, np.float32)])
     assert metric.measure(clip_of(gaps * 0.25), clip_of(gaps))[0] < 1e-5
-    there = speechlike(1.2, sample_rate=16_000)
-    back = resample(resample(there, 16_000, 48_000), 48_000, 16_000)
-    assert metric.measure(clip_of(back, 16_000), clip_of(there, 16_000))[0] < 0.02
+    original = speechlike(1.2, sample_rate=16_000)
+    converted = resample(resample(original, 16_000, 48_000), 48_000, 16_000)
+    assert metric.measure(clip_of(converted, 16_000), clip_of(original, 16_000))[0] < 0.02
 
 
-def test_plain_pairs_frames_of_the_same_time(speech):
+def test_plain_compares_frames_of_the_same_time(speech):
     longer = speechlike(1.3, f0=150.0, vowel=1.1)[: int(1.25 * RATE)]
     x, y = mceps(longer, speech)
     assert len(x) == len(y) + 10
@@ -110,15 +110,15 @@ def test_plain_refuses_lengths_that_differ_by_more_than_a_tenth(speech):
         MelCepstralDistortionPlain().measure(clip_of(speech[: len(speech) // 2]), clip_of(speech))
 
 
-def test_mcd_is_signed():
+def test_mcd_signatures():
     analysis = "world|16kHz|0-7kHz|floor:-80dB|order:24|alpha:0.42|5ms|c0:no"
     assert MelCepstralDistortion.info.signature == f"mcd|{analysis}|dtw:exact|mean:utterances|v2"
     assert MelCepstralDistortionPlain.info.signature == f"mcd_plain|{analysis}|align:time|mean:utterances|v1"
 
 
-# --- what other tools print
+# --- presets of other tools
 
-# Printed by the tools' own code on 16-bit files of speechlike(1.3, f0=150, vowel=1.1) against speechlike(1.2):
+# Output of the tools' own code for 16-bit files of speechlike(1.3, f0=150, vowel=1.1) against speechlike(1.2):
 # pymcd 0.2.1; ESPnet's evaluate_mcd.py at de189f27bdabdac8eb8224f1185b18a26cabfe7c; VERSA's mcd_f0.py at
 # c398480a4f3cc154c911693cea9960f62f9eede2. numpy 2.4, pysptk 1.0.1, pyworld 0.3.5, fastdtw 0.3.4, librosa 0.11.
 PRINTED = {
@@ -136,14 +136,14 @@ PRINTED = {
 
 
 @pytest.mark.parametrize(("name", "rate"), PRINTED)
-def test_a_preset_gives_what_its_tool_printed(name, rate):
-    preset = next(one for one in PRESETS if one.info.name == name)
+def test_a_preset_reproduces_its_tool(name, rate):
+    preset = next(kind for kind in PRESETS if kind.info.name == name)
     clip = clip_of(as_16_bit(speechlike(1.3, f0=150.0, vowel=1.1, sample_rate=rate)), rate)
     reference = clip_of(as_16_bit(speechlike(1.2, sample_rate=rate)), rate)
     assert preset().measure(clip, reference)[0] == pytest.approx(PRINTED[name, rate], rel=1e-6)
 
 
-def test_pymcd_is_asked_as_its_readme_asks_it(tmp_path, speech_data):
+def test_pymcd_presets_match_the_package_as_documented(tmp_path, speech_data):
     from pymcd.mcd import Calculate_MCD
 
     samples, rate = soundfile.read(
@@ -160,7 +160,7 @@ def test_pymcd_is_asked_as_its_readme_asks_it(tmp_path, speech_data):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_refuses_what_holds_nothing(preset, speech):
+def test_presets_refuse_empty_clips(preset, speech):
     short = clip_of(speech[: RATE // 2])
     assert preset().measure(short, short) == pytest.approx((0.0,), abs=1e-12)
     for empty in (np.zeros(0), np.zeros(RATE), np.full(RATE, np.nan)):
@@ -169,27 +169,27 @@ def test_a_preset_refuses_what_holds_nothing(preset, speech):
                 preset().measure(*pair)
 
 
-def test_presets_refuse_what_their_tools_refuse(speech):
+def test_presets_refuse_unsupported_clips(speech):
     low = clip_of(speechlike(0.6, sample_rate=11_025), 11_025)
-    with pytest.raises(MeasurementError, match=r"11025 Hz; ESPnet's script knows 16000, 22050"):
+    with pytest.raises(MeasurementError, match=r"11025 Hz, but ESPnet's script supports 16000, 22050"):
         EspnetMcd().measure(low, low)
     short = clip_of(speechlike(0.06, sample_rate=16_000), 16_000)
-    with pytest.raises(MeasurementError, match="960 samples, less than the one frame of 1024"):
+    with pytest.raises(MeasurementError, match="960 samples, less than the frame of 1024"):
         EspnetMcd().measure(short, short)
     with pytest.raises(MeasurementError, match=r"mismatch of 0\.14.*mcd_versa_dtw"):
         VersaMcdPlain().measure(clip_of(speech[: int(0.9 * RATE)]), clip_of(speech))
 
 
 @pytest.mark.parametrize(("preset", "rate"), [(EspnetMcd, 24_000), (VersaMcdPlain, 16_000)])
-def test_another_rate_is_brought_to_the_clips_or_to_the_lower(preset, rate):
+def test_references_at_other_rates_are_resampled(preset, rate):
     clip = clip_of(speechlike(0.5, f0=150.0, sample_rate=24_000), 24_000)
     reference = clip_of(speechlike(0.5, sample_rate=16_000), 16_000)
     expected = preset().measure(clip.at(rate), reference.at(rate))
     assert preset().measure(clip, reference) == pytest.approx(expected, abs=1e-9)
 
 
-def test_the_level_counts_for_other_tools_alone(speech):
-    """The defect that the presets are there to show."""
+def test_level_affects_presets_but_not_mcd(speech):
+    """The presets reproduce this defect of their tools."""
     short = speech[: RATE // 2]
     quieter = clip_of(short * 10 ** (-12 / 20))
     for preset in PRESETS:

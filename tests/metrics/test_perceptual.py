@@ -1,4 +1,4 @@
-"""Predicted opinions against the packages that make them, SpeechBERTScore against loops."""
+"""Opinion scores against the packages that predict them, and SpeechBERTScore against plain loops."""
 
 import importlib.machinery
 import math
@@ -22,7 +22,7 @@ from ttsbench.checks.global_rng import used_generators
 
 RATE = 16000
 FOUR = {"ovrl_mos": Dnsmos, "sig_mos": DnsmosSignal, "bak_mos": DnsmosBackground, "p808_mos": DnsmosP808}
-MATCHES = (SpeechBertPrecision, SpeechBertRecall, SpeechBertF1)
+SCORES = (SpeechBertPrecision, SpeechBertRecall, SpeechBertF1)
 
 
 def clip_of(samples, sample_rate=RATE, id_="utt-1"):
@@ -33,7 +33,7 @@ def clip_of(samples, sample_rate=RATE, id_="utt-1"):
 
 
 @pytest.mark.parametrize("seconds", [1.2, 5.0, 9.05, 12.3])
-def test_dnsmos_is_the_packages(seconds):
+def test_dnsmos_matches_the_package(seconds):
     """Short clips, clips about as long as a window, and several windows."""
     from speechmos import dnsmos
 
@@ -44,19 +44,19 @@ def test_dnsmos_is_the_packages(seconds):
     assert len({round(value, 3) for value in expected.values()}) == 4
 
 
-def test_dnsmos_listens_once_and_on_one_thread(monkeypatch):
+def test_dnsmos_analyses_once_and_on_one_thread(monkeypatch):
     calls, scorer = [], perceptual.dnsmos()
     for session in (scorer.onnx_sess, scorer.p808_onnx_sess):
         assert session.get_session_options().intra_op_num_threads == 1
     assert perceptual.dnsmos() is scorer
-    monkeypatch.setattr(perceptual, "dnsmos", lambda: lambda *given: calls.append(given) or scorer(*given))
+    monkeypatch.setattr(perceptual, "dnsmos", lambda: lambda *args: calls.append(args) or scorer(*args))
     clip = clip_of(speechlike(1.2), 22050)
     values = [kind().measure(clip, clip)[0] for kind in FOUR.values()]
     assert len(calls) == 1 and calls[0][1:] == (RATE, False)
     assert all(isinstance(value, float) and 1 < value < 5 for value in values)
 
 
-def test_dnsmos_turns_down_what_the_package_refuses():
+def test_dnsmos_scales_down_clips_above_full_scale():
     from speechmos import dnsmos
 
     loud = speechlike(1.0)
@@ -66,14 +66,14 @@ def test_dnsmos_turns_down_what_the_package_refuses():
     assert dnsmos_scores(clip_of(loud)) == dnsmos_scores(clip_of(loud / np.abs(loud).max()))
 
 
-def test_dnsmos_hears_noise_in_real_speech(speech_data):
+def test_dnsmos_drops_with_noise(speech_data):
     path = sorted(speech_data.glob("ljspeech-mini/**/*.wav"))[2]
     samples, rate = soundfile.read(path, dtype="float32", stop=int(9.1 * 22050))
     level = samples.std() * np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
     clips = [clip_of(samples + gain * level, rate) for gain in (0.0, 0.1, 1.0)]
     for kind in (Dnsmos, DnsmosBackground, DnsmosP808):
-        clean, noisy, drowned = (kind().measure(clip, clip)[0] for clip in clips)
-        assert clean > noisy + 0.1 > drowned + 0.2
+        clean, noisy, very_noisy = (kind().measure(clip, clip)[0] for clip in clips)
+        assert clean > noisy + 0.1 > very_noisy + 0.2
 
 
 # --- UTMOSv2: the package's public functions, as they are in its version 1.3
@@ -111,7 +111,7 @@ class Utmosv2Package(types.ModuleType):
 
 @pytest.fixture
 def package(monkeypatch, tmp_path):
-    """The package, its weights and what it builds on, where they are looked for."""
+    """Install a stand-in for the package, its weights and its backbones."""
     module = Utmosv2Package()
     monkeypatch.setitem(sys.modules, "utmosv2", module)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -128,11 +128,11 @@ def package(monkeypatch, tmp_path):
     perceptual.load_utmosv2.cache_clear()
 
 
-def test_utmosv2_can_be_repeated_and_leaves_the_generators_alone(package, capsys):
+def test_utmosv2_is_repeatable_and_restores_the_generators(package, capsys):
     metric, clip = Utmosv2(), clip_of(speechlike(1.5))
     values = []
     assert used_generators(lambda: values.append(metric.measure(clip, clip)[0])) == []
-    np.random.rand(7)  # noqa: NPY002 (whatever else draws from it)
+    np.random.rand(7)  # noqa: NPY002 (any other use of the generator)
     values.append(metric.measure(clip_of(clip.samples), clip)[0])
     assert values[0] == values[1]
     assert Utmosv2(seed=1).measure(clip_of(clip.samples), clip)[0] != values[0]
@@ -157,17 +157,17 @@ def test_utmosv2_passes_the_conformance_check(package):
     assert [finding for finding in conformance.check_metric("utmosv2") if not finding.ok] == []
 
 
-def test_utmosv2_says_what_is_missing(package, monkeypatch, tmp_path):
+def test_utmosv2_names_what_is_missing(package, monkeypatch, tmp_path):
     Utmosv2(folds=range(5)).require()
     hub = tmp_path / "hub"
-    for what, pattern in (
+    for name, pattern in (
         (BACKBONES[1].name, rf"'{BACKBONES[1].name}' is not in .*hf download {BACKBONES[1].name}'; dnsmos works"),
         ("sarulab-speech/UTMOSv2", "'sarulab-speech/UTMOSv2' is not in .*or give its folder as 'model'; dnsmos works"),
     ):
-        (hub / f"models--{what.replace('/', '--')}").rename(hub / "gone")
+        (hub / f"models--{name.replace('/', '--')}").rename(hub / "gone")
         with pytest.raises(ConfigError, match=pattern):
             Utmosv2().require()
-        (hub / "gone").rename(hub / f"models--{what.replace('/', '--')}")
+        (hub / "gone").rename(hub / f"models--{name.replace('/', '--')}")
     next(hub.rglob("fold4_s42_best_model.pth")).unlink()
     Utmosv2(folds=[3]).require()
     with pytest.raises(ConfigError, match="lacks fold4_s42_best_model"):
@@ -175,15 +175,15 @@ def test_utmosv2_says_what_is_missing(package, monkeypatch, tmp_path):
     monkeypatch.delitem(sys.modules, "utmosv2")
     if importlib.util.find_spec("utmosv2") is None:
         clip = clip_of(speechlike(1.0))
-        for ask in (Utmosv2().require, lambda: Utmosv2().measure(clip, clip)):
+        for call in (Utmosv2().require, lambda: Utmosv2().measure(clip, clip)):
             with pytest.raises(ConfigError, match=r"not installed.*run 'pip install git.*dnsmos works without it"):
-                ask()
+                call()
         with pytest.raises(MeasurementError, match="is silent"):
             Utmosv2().measure(clip_of(np.zeros(RATE)), clip)
 
 
 @pytest.mark.parametrize("options", [{"folds": []}, {"folds": [5]}, {"crops": 0}, {"domain": "news"}, {"device": "x"}])
-def test_utmosv2_refuses_options_that_are_none(options):
+def test_utmosv2_refuses_invalid_options(options):
     with pytest.raises(ConfigError):
         Utmosv2(**options)
 
@@ -207,16 +207,16 @@ def test_matching_by_hand():
     assert recall == pytest.approx((1 + half + 0) / 3)
 
 
-def test_scores_are_those_of_plain_loops_over_transformers(wavlm):
+def test_scores_match_plain_loops_over_transformers(wavlm):
     from transformers import AutoFeatureExtractor, WavLMModel
 
     clip, reference = clip_of(speechlike(1.0)), clip_of(speechlike(1.4, f0=190.0, vowel=1.2))
     model, extractor = (kind.from_pretrained(wavlm["model"]) for kind in (WavLMModel, AutoFeatureExtractor))
     states = []
-    for one in (clip, reference):
-        given = extractor(one.samples, sampling_rate=RATE, return_tensors="pt")
+    for side in (clip, reference):
+        inputs = extractor(side.samples, sampling_rate=RATE, return_tensors="pt")
         with torch.no_grad():
-            states.append(model.eval()(**given, output_hidden_states=True).hidden_states[2][0].double().tolist())
+            states.append(model.eval()(**inputs, output_hidden_states=True).hidden_states[2][0].double().tolist())
 
     def cosine(a, b):
         return sum(p * q for p, q in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
@@ -225,33 +225,33 @@ def test_scores_are_those_of_plain_loops_over_transformers(wavlm):
     precision = sum(max(cosine(a, b) for b in y) for a in x) / len(x)
     recall = sum(max(cosine(a, b) for a in x) for b in y) / len(y)
     expected = (precision, recall, 2 * precision * recall / (precision + recall))
-    for kind, value in zip(MATCHES, expected, strict=True):
+    for kind, value in zip(SCORES, expected, strict=True):
         assert kind(**wavlm).measure(clip, reference)[0] == pytest.approx(value, abs=1e-5)
     assert len({round(value, 4) for value in expected}) == 3 and all(value < 0.9999 for value in expected)
 
 
-@pytest.mark.parametrize("kind", MATCHES)
-def test_matches_pass_the_conformance_check(kind, wavlm, monkeypatch):
+@pytest.mark.parametrize("kind", SCORES)
+def test_speechbertscores_pass_the_conformance_check(kind, wavlm, monkeypatch):
     monkeypatch.setattr(conformance.registry, "load", lambda *_: lambda: kind(**wavlm))
     assert [finding for finding in conformance.check_metric(kind().info.name) if not finding.ok] == []
 
 
 def test_a_recording_matches_itself_at_any_level(wavlm):
     clip, quiet = clip_of(speechlike(1.0)), clip_of(0.1 * speechlike(1.0))
-    for kind in MATCHES:
+    for kind in SCORES:
         assert kind(**wavlm).measure(clip, clip)[0] == pytest.approx(1.0, abs=1e-12)
         assert kind(**wavlm).measure(quiet, clip)[0] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_what_is_left_out_costs_recall(wavlm):
+def test_missing_sounds_lower_recall(wavlm):
     whole = speechlike(2.0)
     half = clip_of(whole[: len(whole) // 2])
-    precision, recall = (kind(**wavlm).measure(half, clip_of(whole))[0] for kind in MATCHES[:2])
+    precision, recall = (kind(**wavlm).measure(half, clip_of(whole))[0] for kind in SCORES[:2])
     assert precision > recall
     assert SpeechBertRecall(**wavlm).measure(clip_of(whole), half)[0] == pytest.approx(precision)
 
 
-def test_layers_are_declared_and_exist(wavlm):
+def test_layers_are_declared_and_checked(wavlm):
     model = wavlm["model"]
     assert SpeechBertF1().info.signature == "speechbertscore_f1|microsoft/wavlm-large@absent|layer:14|16kHz" + (
         "|mean:utterances|v1"
@@ -259,15 +259,15 @@ def test_layers_are_declared_and_exist(wavlm):
     clip, other = clip_of(speechlike(1.0)), clip_of(speechlike(1.0, f0=190.0))
     values = {SpeechBertF1(model=model, layer=layer).measure(clip, other)[0] for layer in range(4)}
     assert len(values) == 4
-    with pytest.raises(ConfigError, match="has layers 0 to 3, and layer is 4"):
+    with pytest.raises(ConfigError, match="has layers 0 to 3, but layer is 4"):
         SpeechBertF1(model=model, layer=4).require()
     for layer in (-1, 1.5, "last"):
         with pytest.raises(ConfigError, match="layer is"):
             SpeechBertF1(model=model, layer=layer)
 
 
-def test_nothing_in_common_is_no_number(wavlm, monkeypatch):
+def test_clips_without_common_sounds_are_refused(wavlm, monkeypatch):
     metric = SpeechBertF1(**wavlm)
     monkeypatch.setattr(metric, "_precision_recall", lambda *_: (-0.1, 0.1))
-    with pytest.raises(MeasurementError, match="no sound in common"):
+    with pytest.raises(MeasurementError, match="no sounds in common"):
         metric.measure(clip_of(np.ones(RATE)), clip_of(np.ones(RATE)))

@@ -1,4 +1,4 @@
-"""F0 against a reference: contours worked out by hand, a correlation against scipy's, and offsets that were put in."""
+"""F0 against a reference: contours by hand, correlation against scipy, and known offsets."""
 
 import math
 
@@ -24,12 +24,12 @@ from metrics.pitch import (
 )
 from ttsbench import Clip, MeasurementError
 from ttsbench.audio.pitch import world_f0
-from ttsbench.audio.world import AlignedPair, WorldAnalysis, aligned
+from ttsbench.audio.world import AlignedPair, WorldAnalysis, align_pair
 
 RATE = 22050
 WARPED = (F0FrameError, GrossPitchError, VoicingDecisionError, LogF0Rmse, F0Correlation)
 PLAIN = (F0FrameErrorPlain, GrossPitchErrorPlain, VoicingDecisionErrorPlain, LogF0RmsePlain, F0CorrelationPlain)
-WHERE_BOTH_ARE_VOICED = (GrossPitchError, LogF0Rmse, F0Correlation)
+OVER_COMMON_FRAMES = (GrossPitchError, LogF0Rmse, F0Correlation)
 
 
 def clip_of(samples, sample_rate=RATE):
@@ -43,11 +43,11 @@ def speech():
 
 @pytest.fixture
 def contours(monkeypatch):
-    """Puts hand-written F0 contours in the place of the analysis."""
+    """Replace the analysis by given F0 contours."""
 
     def put(f0, reference):
         pair = AlignedPair(*(WorldAnalysis(np.array(c, float), np.zeros((len(c), 25))) for c in (f0, reference)))
-        monkeypatch.setattr(pitch_metrics, "aligned", lambda *_: pair)
+        monkeypatch.setattr(pitch_metrics, "align_pair", lambda *_: pair)
 
     return put
 
@@ -71,7 +71,7 @@ def test_pitch_rates_are_ratios_of_sums():
     assert math.isnan(F0FrameError().reduce(np.zeros((3, 2))))
 
 
-def test_correlation_is_scipys_over_the_frames_voiced_in_both(contours):
+def test_correlation_matches_scipy_over_frames_voiced_in_both(contours):
     rng = np.random.default_rng(0)
     target = 120 * np.exp(0.1 * np.cumsum(rng.normal(size=80)))
     f0 = 200 * (target / 120) ** 0.5 * np.exp(0.05 * rng.normal(size=80))
@@ -84,45 +84,45 @@ def test_correlation_is_scipys_over_the_frames_voiced_in_both(contours):
     assert 0.3 < expected < 0.99
 
 
-def test_correlation_is_averaged_over_utterances_so_that_two_speakers_are_no_contour(contours):
-    """A system that gives each speaker their mean and noise for a contour: pooled over both it would have r > 0.9."""
+def test_correlation_is_averaged_over_utterances_so_speaker_means_do_not_count(contours):
+    """Contours of noise around each speaker's mean have r near 0; pooled over speakers r would exceed 0.9."""
     rng, rows, clip = np.random.default_rng(0), [], clip_of(np.ones(1))
     pooled = []
     for mean in (100.0, 100.0, 220.0, 220.0):
-        made, recorded = (mean * np.exp(0.05 * rng.normal(size=400)) for _ in range(2))
-        pooled.append((made, recorded))
-        contours(made, recorded)
+        generated, recorded = (mean * np.exp(0.05 * rng.normal(size=400)) for _ in range(2))
+        pooled.append((generated, recorded))
+        contours(generated, recorded)
         rows.append(F0Correlation().measure(clip, clip))
     assert F0Correlation().reduce(np.array(rows)) == pytest.approx(np.mean(rows))
     assert abs(np.mean(rows)) < 0.1
     assert pearsonr(*np.log(np.concatenate(pooled, axis=1))).statistic > 0.9
 
 
-def test_a_contour_that_does_not_move_correlates_with_nothing(contours):
+def test_a_constant_contour_has_no_correlation(contours):
     moving, flat, clip = 120 + 10 * np.sin(np.arange(50.0)), np.full(50, 123.4), clip_of(np.ones(1))
     contours(flat, moving)
-    with pytest.raises(MeasurementError, match="F0 of clip 'utt-1' does not move"):
+    with pytest.raises(MeasurementError, match="F0 of clip 'utt-1' is constant"):
         F0Correlation().measure(clip, clip)
     contours(moving, flat)
-    with pytest.raises(MeasurementError, match="F0 of the reference of clip 'utt-1' does not move"):
+    with pytest.raises(MeasurementError, match="F0 of the reference of clip 'utt-1' is constant"):
         F0Correlation().measure(clip, clip)
     contours(moving[:19], moving[:19])
-    with pytest.raises(MeasurementError, match=r"19 frames are voiced in both.*needs 20"):
+    with pytest.raises(MeasurementError, match=r"only 19 frames are voiced in both.*needs 20"):
         F0Correlation().measure(clip, clip)
 
 
-def test_no_pitch_in_common_is_no_measurement(contours):
+def test_too_few_common_frames_are_refused(contours):
     clip = clip_of(np.ones(1))
     voiced = np.linspace(100.0, 110.0, 300)
     contours(np.where(np.arange(300) < 29, voiced, 0.0), voiced)
-    for metric in WHERE_BOTH_ARE_VOICED:
+    for metric in OVER_COMMON_FRAMES:
         with pytest.raises(
-            MeasurementError, match="of 300 voiced frames of its reference 29 are voiced in clip 'utt-1'"
+            MeasurementError, match="only 29 of the reference's 300 voiced frames are voiced in clip 'utt-1'"
         ):
             metric().measure(clip, clip)
     assert F0FrameError().measure(clip, clip) == (271.0, 300.0)
     contours(np.where(np.arange(300) < 30, voiced, 0.0), voiced)
-    for metric in WHERE_BOTH_ARE_VOICED:
+    for metric in OVER_COMMON_FRAMES:
         metric().measure(clip, clip)
     contours([0, 100, 0], [0, 0, 0])
     for metric in WARPED:
@@ -131,14 +131,14 @@ def test_no_pitch_in_common_is_no_measurement(contours):
 
 
 @pytest.mark.parametrize(("rmse", "gross"), [(LogF0Rmse, GrossPitchError), (LogF0RmsePlain, GrossPitchErrorPlain)])
-def test_a_planted_pitch_offset_is_found(rmse, gross, speech):
+def test_a_known_pitch_offset_is_measured(rmse, gross, speech):
     squared = np.array([rmse().measure(clip_of(speechlike(1.2, f0=140 * 1.06)), clip_of(speech))])
     assert rmse().reduce(squared) == pytest.approx(math.log(1.06), abs=0.012)
     errors = np.array([gross().measure(clip_of(speechlike(1.2, f0=140 * 1.4)), clip_of(speech))])
     assert gross().reduce(errors) > 0.9
 
 
-def test_a_pitch_offset_in_real_speech_is_measured(speech_data):
+def test_a_known_pitch_offset_in_recordings_is_measured(speech_data):
     rows = []
     for path in sorted(speech_data.glob("ljspeech-mini/**/*.wav"))[1:4]:
         samples, rate = soundfile.read(path, dtype="float32", stop=3 * RATE)
@@ -150,7 +150,7 @@ def test_a_pitch_offset_in_real_speech_is_measured(speech_data):
 
 
 def vocoded(samples, rate, factor):
-    """The clip through WORLD with its F0 multiplied."""
+    """Return WORLD copy synthesis with F0 multiplied by ``factor``."""
     x, f0 = samples.astype(np.float64), world_f0(samples, rate)
     times = np.arange(len(f0)) * 0.005
     return pyworld.synthesize(
@@ -160,7 +160,7 @@ def vocoded(samples, rate, factor):
 
 def test_plain_metrics_compare_frames_of_the_same_time(speech):
     later = np.concatenate([speech[: RATE // 20], speech])
-    pair = aligned(clip_of(later), clip_of(speech), "time")
+    pair = align_pair(clip_of(later), clip_of(speech), "time")
     f0, target = pair.clip.f0, pair.reference.f0
     assert len(f0) == len(world_f0(clip_of(speech).at(16_000).samples, 16_000))
     wrong = np.mean((f0 > 0) != (target > 0))
@@ -169,11 +169,11 @@ def test_plain_metrics_compare_frames_of_the_same_time(speech):
     warped = VoicingDecisionError().measure(clip_of(later), clip_of(speech))
     assert VoicingDecisionError().reduce(np.array([warped])) < wrong
     for plain in PLAIN:
-        with pytest.raises(MeasurementError, match="too far apart to be compared frame by frame"):
+        with pytest.raises(MeasurementError, match="differ too much to compare frame by frame"):
             plain().measure(clip_of(speech[: RATE // 2]), clip_of(speech))
 
 
-def test_pitch_metrics_are_signed():
+def test_pitch_metric_signatures():
     assert F0FrameError.info.signature == (
         "ffe|dio+stonemask|65-600Hz|5ms|dtw:exact:mcep24|gross:20%|frames:path|ratio-of-sums|v2"
     )

@@ -1,4 +1,4 @@
-"""Similarity of voices: each encoder against its own package, and the cosine by hand."""
+"""Speaker similarity: each encoder against its own package, and the cosine by hand."""
 
 import os
 import re
@@ -42,7 +42,7 @@ def speech():
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Options with which each metric finds a tiny model."""
+    """Options that point each metric to a tiny model."""
     folder = tmp_path_factory.mktemp("voices")
     tinyhub.save_ecapa(folder / "ecapa")
     tinyhub.save_wavlm(folder / "wavlm", head="xvector")
@@ -50,7 +50,7 @@ def models(tmp_path_factory):
     return {EcapaSimilarity: ecapa, EcapaSimilarityPrompt: ecapa, WavlmSimilarity: wavlm, WavlmSimilarityPrompt: wavlm}
 
 
-def test_another_speaker_is_less_similar(speech_data):
+def test_different_speakers_are_less_similar(speech_data):
     speakers = [path for path in sorted(speech_data.glob("librispeech-3spk/train-clean-100/*")) if path.is_dir()]
     similarity, clips = SpeakerSimilarity(), {}
     for speaker in speakers:
@@ -64,14 +64,14 @@ def test_another_speaker_is_less_similar(speech_data):
     assert min(same) > max(other)
 
 
-def test_too_little_speech_has_no_voice():
+def test_too_little_speech_is_refused():
     noise = np.random.default_rng(0).standard_normal(8000).astype(np.float32) * 0.01
     noise[:4000] = 0.0
     with pytest.raises(MeasurementError, match="s of speech"):
         embed(clip_of(noise[:6000], sample_rate=16000))
 
 
-def test_embedding_leaves_torch_threads_alone(speech):
+def test_embedding_keeps_the_number_of_torch_threads(speech):
     before = torch.get_num_threads()
     embed(clip_of(speech).at(16000))
     assert torch.get_num_threads() == before
@@ -85,7 +85,7 @@ def test_each_passes_the_conformance_check(kind, models, monkeypatch):
 
 
 @pytest.mark.parametrize(("plain", "prompted"), PAIRS)
-def test_the_prompt_takes_the_place_of_the_reference(plain, prompted, models, speech):
+def test_prompt_metrics_compare_with_the_prompt(plain, prompted, models, speech):
     to_reference, to_prompt = plain(**models.get(plain, {})), prompted(**models.get(prompted, {}))
     other = speechlike(1.3, f0=190.0, vowel=1.1)
     prompt = clip_of(np.interp(np.arange(0, len(other), 0.5), np.arange(len(other)), other), sample_rate=2 * RATE)
@@ -101,29 +101,29 @@ def test_the_prompt_takes_the_place_of_the_reference(plain, prompted, models, sp
         to_prompt.measure(clip_of(speech, prompt=clip_of(np.zeros(RATE), id_="quiet")), clip)
 
 
-def test_ecapa_is_speechbrains(models, speech, tmp_path):
-    """Against ``EncoderClassifier`` itself, which makes the objects that the file names."""
+def test_ecapa_matches_speechbrain(models, speech, tmp_path):
+    """Compare with ``EncoderClassifier``, which builds the objects that the file names."""
     from speechbrain.inference.classifiers import EncoderClassifier
 
     folder = models[EcapaSimilarity]["model"]
     theirs = EncoderClassifier.from_hparams(folder, savedir=tmp_path / "copy", overrides={"pretrained_path": folder})
-    clips = [clip_of(one).at(16000) for one in (speech, speechlike(1.3, f0=190.0, vowel=1.1))]
+    clips = [clip_of(samples).at(16000) for samples in (speech, speechlike(1.3, f0=190.0, vowel=1.1))]
     a, b = (theirs.encode_batch(torch.from_numpy(clip.samples)).flatten() for clip in clips)
     expected = float(torch.nn.functional.cosine_similarity(a, b, dim=0))
     assert EcapaSimilarity(**models[EcapaSimilarity]).measure(*clips)[0] == pytest.approx(expected, abs=1e-5)
     assert abs(expected) < 0.9999
 
 
-def test_wavlm_is_transformers(models, speech):
-    """Against the model as its documentation runs it: both clips padded to one batch, the padding masked."""
+def test_wavlm_matches_transformers(models, speech):
+    """Compare with the documented use of the model: both clips in one padded batch with a mask."""
     from transformers import AutoFeatureExtractor, WavLMForXVector
 
     folder = models[WavlmSimilarity]["model"]
-    clips = [clip_of(one[: 16000 * 2]).at(16000) for one in (speech, speechlike(1.2, f0=190.0, vowel=1.1))]
+    clips = [clip_of(samples[: 16000 * 2]).at(16000) for samples in (speech, speechlike(1.2, f0=190.0, vowel=1.1))]
     extractor, model = AutoFeatureExtractor.from_pretrained(folder), WavLMForXVector.from_pretrained(folder).eval()
-    given = extractor([one.samples for one in clips], sampling_rate=16000, return_tensors="pt", padding=True)
+    inputs = extractor([clip.samples for clip in clips], sampling_rate=16000, return_tensors="pt", padding=True)
     with torch.no_grad():
-        a, b = torch.nn.functional.normalize(model(**given).embeddings, dim=-1)
+        a, b = torch.nn.functional.normalize(model(**inputs).embeddings, dim=-1)
     expected = float(a @ b)
     assert WavlmSimilarity(**models[WavlmSimilarity]).measure(*clips)[0] == pytest.approx(expected, abs=1e-5)
     assert abs(expected) < 0.9999
@@ -134,12 +134,12 @@ def test_half_a_second_is_needed(kind, models, speech):
     metric = kind(**models[kind])
     long, short = clip_of(speech), clip_of(speech[: int(0.49 * RATE)], id_="short")
     for pair in ((long, short), (short, long)):
-        with pytest.raises(MeasurementError, match=r"'short' lasts 0\.49 s, a voice needs 0\.5 s"):
+        with pytest.raises(MeasurementError, match=r"'short' lasts 0\.49 s, but an embedding needs 0\.5 s"):
             metric.measure(*pair)
     metric.measure(long, clip_of(speech[: int(0.51 * RATE)]))
 
 
-def test_a_recording_is_embedded_once(models, speech, monkeypatch):
+def test_each_clip_is_embedded_once(models, speech, monkeypatch):
     from metrics import speaker
 
     calls, real = [], speaker.WavlmXVector.__call__
@@ -150,8 +150,8 @@ def test_a_recording_is_embedded_once(models, speech, monkeypatch):
     assert sorted(calls) == ["clip-0", "clip-1", "clip-2", "reference"]
 
 
-def test_sizes_are_read_and_nothing_is_run(tmp_path):
-    """A file of hyperpyyaml may name any function; the published one's sizes come out, the call does not happen."""
+def test_sizes_are_read_without_running_code(tmp_path):
+    """A hyperpyyaml file may name any function; we read the sizes and make no call."""
     marker = tmp_path / "ran"
     path = tmp_path / "hyperparams.yaml"
     path.write_text(tinyhub.ECAPA + f'trap: !apply:pathlib.Path.touch [!apply:pathlib.Path ["{marker}"]]\n')
@@ -171,30 +171,30 @@ def test_sizes_are_read_and_nothing_is_run(tmp_path):
         ("n_mels: 20", "n_mels: [", "Error"),
     ],
 )
-def test_files_that_make_no_ecapa_are_refused(old, new, reason, tmp_path, speech):
+def test_invalid_ecapa_files_are_refused(old, new, reason, tmp_path, speech):
     tinyhub.save_ecapa(tmp_path / "broken")
     path = tmp_path / "broken" / "hyperparams.yaml"
     path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(ConfigError, match=f"holds no ECAPA-TDNN of SpeechBrain.*({reason})") as caught:
+    with pytest.raises(ConfigError, match=f"is not a SpeechBrain ECAPA-TDNN.*({reason})") as caught:
         EcapaSimilarity(model=str(tmp_path / "broken")).measure(clip_of(speech), clip_of(speech))
     assert "speaker_similarity works without it" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", "pickle"])
-def test_a_checkpoint_that_is_none_is_refused_and_not_run(content, tmp_path, speech):
+def test_an_invalid_checkpoint_is_refused_and_not_executed(content, tmp_path, speech):
     tinyhub.save_ecapa(tmp_path / "broken")
     path, marker = tmp_path / "broken" / "embedding_model.ckpt", tmp_path / "ran"
     if content == "pickle":
         torch.save({"weight": Touch(str(marker))}, path)
     else:
         path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"holds no ECAPA-TDNN of SpeechBrain \("):
+    with pytest.raises(ConfigError, match=r"is not a SpeechBrain ECAPA-TDNN \("):
         EcapaSimilarity(model=str(tmp_path / "broken")).measure(clip_of(speech), clip_of(speech))
     assert not marker.exists()
 
 
 class Touch:
-    """What makes a file where it is unpickled."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, path):
         self.path = path

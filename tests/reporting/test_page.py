@@ -191,7 +191,7 @@ def test_clips_that_went_missing_say_so(run, tmp_path):
     write_page(copy)
     shown = Parsed((copy / "index.html").read_text(encoding="utf-8")).shown
     assert shown.count("Nothing to hear: this copy of the run does not hold the clip.") == 3
-    assert "u0.wav is not audio that can be read" in shown
+    assert "u0.wav is not a readable audio file" in shown
 
 
 def test_a_folder_without_results_is_refused(tmp_path):

@@ -1,1 +1,1 @@
-"""Waveforms: reading, checking, resampling and writing clips."""
+"""Read, check, resample and write clips, and analyse their pitch, spectrum and level."""

@@ -1,25 +1,26 @@
 """Mel-cepstrum of a spectral envelope.
 
 K. Tokuda, T. Kobayashi, T. Masuko and S. Imai, "Mel-generalized cepstral analysis", ICSLP 1994. With w' the frequency
-warped by an all-pass of coefficient alpha, the amplitude envelope is
+warped by an all-pass filter of coefficient alpha, the amplitude envelope is
 
     log |H(w)| = sum_m c_m cos(m w')
 
-so that c is linear in the log envelope. SPTK's frequency transform, which does this one frame at a time, is asked once
-for every unit vector; the matrix that this gives serves all frames.
+so c is linear in the log envelope. SPTK computes this frequency transform one frame at a time. We apply it once to
+each unit vector and use the resulting matrix for all frames.
 
-The envelope is WORLD's (``cheaptrick``), a power, |H|^2. Handing power to a routine that expects amplitude (SPTK's
-`mcep` with itype 3) doubles every coefficient, and with it every distortion.
+The envelope is WORLD's power envelope |H|^2 (``cheaptrick``). A routine that expects amplitude (SPTK's `mcep` with
+itype 3) would double every coefficient, and with it every distortion.
 
-A logarithm makes much of what nobody hears, so three things are left out of it:
+The logarithm gives inaudible components a large weight, so the analysis excludes three of them:
 
-- What lies above 8 kHz, by an analysis at 16 kHz. There a 22.05 kHz wav holds whatever the vocoder left: where
-  Griffin-Lim leaves nothing, MCD was 11.6 dB at 22.05 kHz and 3.9 dB at 16 kHz.
-- What lies above 7 kHz, by going on with the value there. A filter that resamples takes away the band's edge:
-  recordings at 16 kHz that had been at 48 kHz in between were 3.5 dB from themselves, and now are 0.003 dB.
-- What lies 80 dB below the clip's level, by adding that much. The level is sum x^4 / sum x^2, the mean square where the
-  sound is: pauses weigh nothing. With a floor that does not follow the level, digital silence makes a clip differ from
-  a quieter copy of itself, by 0.09 dB in the espeak corpus.
+- Frequencies above 8 kHz: the analysis runs at 16 kHz. Above 8 kHz, a 22.05 kHz file mostly contains vocoder
+  artefacts. Griffin-Lim leaves that band empty, which gave an MCD of 11.6 dB at 22.05 kHz against 3.9 dB at 16 kHz.
+- Frequencies above 7 kHz: the envelope is held at its value at 7 kHz, because resampling filters remove the edge of
+  the band. Without this, recordings converted from 16 to 48 kHz and back differed by 3.5 dB from the originals; with
+  it they differ by 0.003 dB.
+- Power more than 80 dB below the clip's level: that power is added as a floor. The level is sum x^4 / sum x^2, the
+  mean square weighted by power, so pauses do not count. A floor that does not follow the level would make a clip with
+  digital silence differ from a quieter copy of itself (by 0.09 dB in the espeak corpus).
 """
 
 from __future__ import annotations
@@ -35,43 +36,55 @@ from ttsbench.types import Samples
 ORDER = 24
 ALPHA = 0.42  # approximates the mel scale at 16 kHz
 SAMPLE_RATE = 16_000  # Hz
-TOP_HZ = 7_000.0
+MAX_HZ = 7_000.0
 FLOOR_DB = -80.0
-QUEFRENCIES = 128  # of the envelope: what lies beyond moves none of the 25 coefficients by more than 1e-15 of itself
+QUEFRENCIES = 128  # of the envelope; higher ones change the 25 coefficients by less than 1e-15 of their value
 
 
 def world_mel_cepstrum(samples: Samples, sample_rate: int, f0: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coefficients c_0 .. c_24 of WORLD's envelope, (T, 25), every 5 ms at the times of ``f0`` (T,), 0 where unvoiced.
+    """Return the mel-cepstrum c_0 .. c_24 of WORLD's envelope, (T, 25), every 5 ms at the times of ``f0``.
 
-    ``sample_rate`` is in Hz; alpha suits 16 kHz. The samples (N,) must not all be 0.
+    ``samples`` (N,) must not all be 0; ``sample_rate`` is in Hz, and alpha is meant for 16 kHz. ``f0`` (T,) is in Hz, 0
+    in unvoiced frames.
+
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 200 * np.arange(16_000) / 16_000)
+    >>> world_mel_cepstrum(tone, 16_000, np.full(201, 200.0)).shape
+    (201, 25)
     """
-    from ttsbench.audio.cheaptrick import envelope_cepstrum  # its compiler takes a second to import
+    from ttsbench.audio.cheaptrick import envelope_cepstrum  # numba takes a second to import
 
     energy = np.square(samples, dtype=np.float64)
     floor = 10 ** (FLOOR_DB / 10) * float(energy @ energy / energy.sum())
-    cepstrum = envelope_cepstrum(samples, sample_rate, f0, QUEFRENCIES, floor=floor, top_hz=TOP_HZ)
-    mcep: NDArray[np.float64] = cepstrum @ _of_cepstrum(ORDER, ALPHA)
+    cepstrum = envelope_cepstrum(samples, sample_rate, f0, QUEFRENCIES, floor=floor, max_hz=MAX_HZ)
+    mcep: NDArray[np.float64] = cepstrum @ _cepstrum_matrix(ORDER, ALPHA)
     return mcep
 
 
 def mel_cepstrum(power: NDArray[np.float64], order: int = ORDER, alpha: float = ALPHA) -> NDArray[np.float64]:
-    """Mel-cepstral coefficients c_0 .. c_order, (T, order + 1), of a power spectral envelope (T, n_fft / 2 + 1)."""
-    mcep: NDArray[np.float64] = np.log(power) @ _of_log_power(power.shape[1], order, alpha)
+    """Return the mel-cepstrum c_0 .. c_order, (T, order + 1), of a power spectral envelope (T, n_fft / 2 + 1).
+
+    >>> import numpy as np
+    >>> flat = mel_cepstrum(np.full((1, 513), np.e**2))  # log amplitude 1 at every frequency
+    >>> flat.shape, bool(np.isclose(flat[0, 0], 1.0)), bool(np.allclose(flat[0, 1:], 0.0))
+    ((1, 25), True, True)
+    """
+    mcep: NDArray[np.float64] = np.log(power) @ _log_power_matrix(power.shape[1], order, alpha)
     return mcep
 
 
 @cache
-def _of_log_power(bins: int, order: int, alpha: float) -> NDArray[np.float64]:
-    """The linear map of log power to mel-cepstrum, (bins, order + 1)."""
+def _log_power_matrix(bins: int, order: int, alpha: float) -> NDArray[np.float64]:
+    """Return the linear map from log power to mel-cepstrum, (bins, order + 1)."""
     matrix: NDArray[np.float64] = pysptk.sp2mc(np.exp(np.eye(bins)), order, alpha)
     return matrix
 
 
 @cache
-def _of_cepstrum(order: int, alpha: float) -> NDArray[np.float64]:
-    """The linear map of the first quefrencies of log power to mel-cepstrum, (QUEFRENCIES, order + 1)."""
-    bins = 4 * QUEFRENCIES + 1  # any number does that resolves the highest quefrency
+def _cepstrum_matrix(order: int, alpha: float) -> NDArray[np.float64]:
+    """Return the linear map from the first quefrencies of log power to mel-cepstrum, (QUEFRENCIES, order + 1)."""
+    bins = 4 * QUEFRENCIES + 1  # enough to resolve the highest quefrency
     log_power = 2 * np.cos(np.pi * np.outer(np.arange(QUEFRENCIES), np.linspace(0, 1, bins)))
     log_power[0] = 1.0
-    matrix: NDArray[np.float64] = log_power @ _of_log_power(bins, order, alpha)
+    matrix: NDArray[np.float64] = log_power @ _log_power_matrix(bins, order, alpha)
     return matrix

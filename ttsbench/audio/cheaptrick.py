@@ -1,19 +1,19 @@
-"""Spectral envelope of WORLD, as a cepstrum.
+"""Spectral envelope of WORLD, returned as a cepstrum.
 
 M. Morise, "CheapTrick, a spectral envelope estimator for high-quality speech synthesis", Speech Communication 67, 2015.
-At each frame of fundamental frequency f:
+At each frame with fundamental frequency f:
 
-    P(w)      power of the frame under a Hann window of three periods, its mean removed, the window of unit energy
-    P(w)     += P(f - w)                              below f, where the window left the missing 0th harmonic
+    P(w)      power of the frame under a Hann window of three periods, mean removed, window scaled to unit energy
+    P(w)     += P(f - w)                              below f, to restore the 0th harmonic that the window suppresses
     P_s(w)    = mean of P over [w - f/3, w + f/3]
     c(q)      = cepstrum of log P_s, times  sinc(f q) (1 + 0.6 sin^2(pi f q))
 
-which is sinc(f q) (1 - 2 q1 + 2 q1 cos(2 pi f q)) with q1 = -0.15. Unvoiced frames, and F0 below what the FFT can
-resolve, are analysed as if f were 500 Hz.
+The last factor equals sinc(f q) (1 - 2 q1 + 2 q1 cos(2 pi f q)) with q1 = -0.15. Unvoiced frames, and frames whose F0
+is too low for the FFT to resolve, are analysed with f = 500 Hz.
 
-WORLD goes on to exp of the Fourier transform of c, and a mel-cepstrum would take the logarithm and transform back: that
-round trip is left out. So is the noise that WORLD adds to keep the logarithm finite (Gaussian, about 1e-16 of power):
-a constant takes its place, so that frames of digital silence are all the same.
+WORLD continues with exp of the Fourier transform of c. A mel-cepstrum would undo that step, so we skip the round trip.
+WORLD also adds Gaussian noise of about 1e-16 of the power to keep the logarithm finite; we add a constant instead, so
+that all frames of digital silence are equal.
 """
 
 from __future__ import annotations
@@ -30,14 +30,18 @@ from ttsbench.audio.pitch import F0_MIN
 from ttsbench.types import Samples
 
 UNVOICED_F0 = 500.0  # Hz
-LEAST_POWER = float(np.finfo(np.float64).eps)
-CHUNK = 128  # frames at once: their spectra stay in the processor's cache
+MIN_POWER = float(np.finfo(np.float64).eps)
+CHUNK = 128  # frames per block, so that their spectra stay in the processor's cache
 
 Frames = NDArray[np.float64]
 
 
 def fft_size(sample_rate: int) -> int:
-    """Points of the FFT that holds three periods of the lowest F0."""
+    """Return the number of FFT points that hold three periods of the lowest F0.
+
+    >>> fft_size(16_000), fft_size(22_050)
+    (1024, 1024)
+    """
     return int(pyworld.get_cheaptrick_fft_size(sample_rate, F0_MIN))
 
 
@@ -47,17 +51,17 @@ def envelope_cepstrum(
     f0: Frames,
     quefrencies: int,
     *,
-    floor: float = LEAST_POWER,
-    top_hz: float | None = None,
+    floor: float = MIN_POWER,
+    max_hz: float | None = None,
     frame_period_ms: float = 5.0,
 ) -> Frames:
-    """Cepstrum c (T, quefrencies) of the envelope at the times of ``f0`` (T,), in Hz with 0 where unvoiced.
+    """Return the cepstrum c (T, quefrencies) of the envelope at the times of ``f0`` (T,), in Hz with 0 where unvoiced.
 
-    The envelope is log |H(w)|^2 = c_0 + 2 sum_q c_q cos(q w), |H|^2 a power; white noise has that of its mean square.
-    ``floor`` is added to P_s. From ``top_hz`` on, log P_s keeps the value that it has there.
+    The envelope is log |H(w)|^2 = c_0 + 2 sum_q c_q cos(q w). |H|^2 is a power: for white noise it is the mean square.
+    ``floor`` is added to P_s. Above ``max_hz``, log P_s is held at its value at ``max_hz``.
     """
     n_fft = fft_size(sample_rate)
-    top = n_fft // 2 if top_hz is None else round(top_hz / sample_rate * n_fft)
+    top = n_fft // 2 if max_hz is None else round(max_hz / sample_rate * n_fft)
     pitch = np.where(f0 > 3 * sample_rate / (n_fft - 3), f0, UNVOICED_F0)
     centres = np.floor(np.arange(len(f0)) * frame_period_ms / 1000 * sample_rate + 0.001 + 0.5).astype(np.int64)
     x = np.ascontiguousarray(samples, dtype=np.float64)
@@ -65,17 +69,17 @@ def envelope_cepstrum(
     windowed, power = np.empty((CHUNK, n_fft)), np.empty((CHUNK, n_fft // 2 + 1))
     for start in range(0, len(f0), CHUNK):
         stop = min(start + CHUNK, len(f0))
-        here, n = pitch[start:stop], stop - start
-        _window(x, centres[start:stop], here, sample_rate, windowed[:n])
-        _smooth(rfft(windowed[:n]), here, sample_rate, floor, top, power[:n])
+        chunk_f0, n = pitch[start:stop], stop - start
+        _window(x, centres[start:stop], chunk_f0, sample_rate, windowed[:n])
+        _smooth(rfft(windowed[:n]), chunk_f0, sample_rate, floor, top, power[:n])
         out[start:stop] = dct(np.log(power[:n]), type=1)[:, :quefrencies] / n_fft
-        _lift(out[start:stop], here, sample_rate)
+        _apply_lifters(out[start:stop], chunk_f0, sample_rate)
     return out
 
 
 @njit(cache=True, nogil=True)
 def _window(x: Frames, centres: NDArray[np.int64], f0: Frames, sample_rate: int, out: Frames) -> None:
-    """Frames of x (N,) under their windows, at the start of each row of ``out`` (T, n_fft)."""
+    """Write the windowed frames of x (N,) to the start of each row of ``out`` (T, n_fft)."""
     for row in range(len(out)):
         half = int(1.5 * sample_rate / f0[row] + 0.5)
         window = np.empty(2 * half + 1)
@@ -94,19 +98,20 @@ def _window(x: Frames, centres: NDArray[np.int64], f0: Frames, sample_rate: int,
 
 @njit(cache=True, nogil=True)
 def _smooth(spectra: NDArray[np.complex128], f0: Frames, sample_rate: int, floor: float, top: int, out: Frames) -> None:
-    """The power spectra (T, n_fft / 2 + 1), completed below F0 and averaged over 2/3 of it, with a floor.
+    """Compute smoothed power spectra (T, n_fft / 2 + 1) with a floor.
 
-    The average is a difference of the cumulative sum, read between bins by linear interpolation; beyond 0 Hz and half
-    the sample rate the spectrum goes on as its mirror image. Above bin ``top`` the output keeps its value there.
+    Each spectrum is completed below F0 and averaged over 2/3 of F0. The average is a difference of the cumulative sum,
+    interpolated linearly between bins. Beyond 0 Hz and half the sample rate the spectrum is mirrored. Above bin ``top``
+    the output is held at its value there.
     """
     last = spectra.shape[1] - 1
     width_hz = sample_rate / (2 * last)
     for row in range(len(spectra)):
         power = spectra[row].real ** 2 + spectra[row].imag ** 2
-        _complete(power, f0[row] / width_hz)
+        _add_mirror_below_f0(power, f0[row] / width_hz)
         width = 2 / 3 * f0[row] / width_hz  # in bins
         edge = int(width) + 1
-        total = np.zeros(last + 2 * edge + 2)  # of bins -edge .. last + edge; at index i, of those before bin i - edge
+        total = np.zeros(last + 2 * edge + 2)  # index i holds the sum of the bins before i - edge
         for i in range(last + 2 * edge + 1):
             k = abs(i - edge)
             total[i + 1] = total[i] + power[k if k <= last else 2 * last - k]
@@ -121,8 +126,8 @@ def _smooth(spectra: NDArray[np.complex128], f0: Frames, sample_rate: int, floor
 
 
 @njit(cache=True, nogil=True)
-def _complete(power: Frames, f0: float) -> None:
-    """Add the mirror image about half of F0 (in bins) to the bins up to F0 and the one above it."""
+def _add_mirror_below_f0(power: Frames, f0: float) -> None:
+    """Add the mirror image about half of F0 (in bins) to the bins up to one above F0."""
     n = int(f0) + 1
     image = np.empty(n)
     for k in range(n):
@@ -132,8 +137,8 @@ def _complete(power: Frames, f0: float) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _lift(cepstra: Frames, f0: Frames, sample_rate: int) -> None:
-    """Multiply (T, Q) by the two lifters; sin(q a) follows from its two predecessors by 2 cos a."""
+def _apply_lifters(cepstra: Frames, f0: Frames, sample_rate: int) -> None:
+    """Multiply cepstra (T, Q) by both lifters, with the recursion sin((q+1) a) = 2 cos(a) sin(q a) - sin((q-1) a)."""
     for row in range(len(cepstra)):
         angle = math.pi * f0[row] / sample_rate
         before, sine = 0.0, math.sin(angle)

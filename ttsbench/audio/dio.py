@@ -1,17 +1,17 @@
-"""DIO, the first half of WORLD's estimate of F0.
+"""DIO, the first half of WORLD's F0 estimation.
 
 M. Morise, H. Kawahara and H. Katayose, "Fast and reliable F0 estimation method based on the period extraction of vocal
-fold vibration of singing voice and speech", AES 35th Conference, 2009; in the version that WORLD 0.3 computes:
+fold vibration of singing voice and speech", AES 35th Conference, 2009, in the version that WORLD 0.3 implements:
 
-1. Two filters per octave let through what lies below their limits (windows by Nuttall), after a cut at 50 Hz.
-2. Where the fundamental is all that is left, four intervals agree: between falling and between rising zero crossings,
-   between peaks and between dips. Their mean is a candidate, if it lies in the octave below the limit; their deviation,
-   relative to it, is its score.
-3. The best candidates make a contour. What jumps by more than a tenth is taken away, and so is what lasts less than
-   about two periods of the lowest F0. What is left grows at both ends for as long as a candidate continues it.
+1. Low-pass filters, two per octave (Nuttall windows), follow a high-pass filter at 50 Hz.
+2. Where only the fundamental passes a filter, four kinds of intervals agree: between falling zero crossings, between
+   rising zero crossings, between peaks and between dips. Their mean is a candidate if it lies in the octave below the
+   cutoff. The score of a candidate is the standard deviation of the four, relative to their mean.
+3. The best candidates form a contour. Jumps of more than a tenth and segments shorter than about two periods of the
+   lowest F0 are removed. The remaining segments grow at both ends while a candidate continues them.
 
-Filtering block by block, in the processor's cache and without rounding lengths up to a power of two, is three times as
-fast as WORLD's own code, and gives the same contour. In digital silence there is no rounding noise to find periods in.
+Block-wise filtering in the processor's cache, without padding to a power of two, is three times as fast as WORLD's own
+code and gives the same contour. Digital silence contains no rounding noise in which to find periods.
 """
 
 from __future__ import annotations
@@ -25,55 +25,66 @@ from scipy.fft import irfft, rfft
 
 BANDS_PER_OCTAVE = 2.0
 ALLOWED_JUMP = 0.1  # of F0, from frame to frame
-LOW_CUT_HZ = 50.0
+HIGH_PASS_HZ = 50.0
 NUTTALL = (0.355768, -0.487396, 0.144232, -0.012604)
 BLOCK = 8192  # points of an FFT
 TINY = 1e-12
-HOPELESS = 1e5  # the deviation of no candidate
+NO_CANDIDATE = 1e5  # Hz, the standard deviation assigned where a band has no candidate
 
 Values = NDArray[np.float64]
 
 
 def dio(x: Values, sample_rate: int, f0_min: float, f0_max: float, frame_period_ms: float) -> Values:
-    """F0 in Hz, 0 where unvoiced, (T,) at times ``frame_period_ms * arange(T)``, of samples (N,); see ``stonemask``."""
+    """Return F0 in Hz, 0 where unvoiced, (T,) at times ``frame_period_ms * arange(T)``, of samples (N,).
+
+    ``sample_rate``, ``f0_min`` and ``f0_max`` are in Hz. ``pyworld.stonemask`` refines the result.
+
+    >>> tone = np.sin(2 * np.pi * 200 * np.arange(16_000) / 16_000)
+    >>> f0 = dio(tone, 16_000, 65.0, 600.0, 5.0)
+    >>> f0.shape, round(float(f0[100]))
+    ((201,), 200)
+    """
     frames = int(1000.0 * len(x) / sample_rate / frame_period_ms) + 1
     times: Values = np.arange(frames, dtype=np.float64) * frame_period_ms / 1000.0
     octaves = np.log2(f0_max / f0_min)
     limits = f0_min * 2.0 ** ((1 + np.arange(1 + int(octaves * BANDS_PER_OCTAVE))) / BANDS_PER_OCTAVE)
     candidates, scores = np.zeros((len(limits), frames)), np.zeros((len(limits), frames))
-    for band, filtered in enumerate(_filtered(x, sample_rate, limits)):
+    for band, filtered in enumerate(_band_signals(x, sample_rate, limits)):
         _candidates(filtered, float(sample_rate), times, limits[band], f0_min, f0_max, candidates[band], scores[band])
     best = candidates[scores.argmin(axis=0), np.arange(frames)]
     shortest = int(0.5 + 1000.0 / frame_period_ms / f0_min) * 2 + 1
-    contour: Values = _connected(best, candidates, shortest)
+    contour: Values = _build_contour(best, candidates, shortest)
     return contour
 
 
-def _filtered(x: Values, sample_rate: int, limits: Values) -> Iterator[Values]:
-    """The signal (N + 1,) in each band, by overlap and save; a zero is put behind it, as WORLD does."""
+def _band_signals(x: Values, sample_rate: int, limits: Values) -> Iterator[Values]:
+    """Yield the signal (N + 1,) in each band, filtered block by block (overlap-save).
+
+    A zero is appended to the signal, as in WORLD.
+    """
     y = np.append(x, 0.0)
     y -= y.mean()
-    low_cut = _low_cut(sample_rate)
+    high_pass = _high_pass(sample_rate)
     halves = (0.5 * sample_rate / limits + 0.5).astype(int)
-    longest = len(low_cut) + 4 * int(halves.max())
+    longest = len(high_pass) + 4 * int(halves.max())
     hop = BLOCK - longest
     blocks = -(-len(y) // hop)
     padded = np.zeros(longest + blocks * hop + BLOCK)
     padded[longest : longest + len(y)] = y
     spectra = rfft(np.lib.stride_tricks.sliding_window_view(padded, BLOCK)[::hop][: blocks + 1])
     for half in halves.tolist():
-        response = rfft(np.convolve(low_cut, _nuttall(4 * half)), BLOCK)
-        delay = 2 * half + len(low_cut) // 2
+        response = rfft(np.convolve(high_pass, _nuttall(4 * half)), BLOCK)
+        delay = 2 * half + len(high_pass) // 2
         yield irfft(spectra * response, BLOCK)[:, longest:].ravel()[delay : delay + len(y)]
 
 
-def _low_cut(sample_rate: int) -> Values:
-    """An impulse less a Hann window two periods of 50 Hz long, (2 c + 1,), centred."""
-    half = int(sample_rate / LOW_CUT_HZ + 0.5)
+def _high_pass(sample_rate: int) -> Values:
+    """Return the high-pass filter (2 c + 1,): an impulse minus a Hann window two periods of 50 Hz long."""
+    half = int(sample_rate / HIGH_PASS_HZ + 0.5)
     window = np.hanning(2 * half + 3)[1:-1]
-    low_cut: Values = -window / window.sum()
-    low_cut[half] += 1.0
-    return low_cut
+    high_pass: Values = -window / window.sum()
+    high_pass[half] += 1.0
+    return high_pass
 
 
 def _nuttall(n: int) -> Values:
@@ -93,25 +104,25 @@ def _candidates(
     candidates: Values,
     scores: Values,
 ) -> None:
-    """Fill a band's candidates in Hz (T,), 0 where there is none, and their scores (T,), less is better."""
+    """Fill a band's candidates in Hz (T,), 0 where there is none, and their scores (T,); lower is better."""
     slope = x[1:] - x[:-1]
-    found = np.empty((4, len(times)))
-    some = True
+    rates = np.empty((4, len(times)))
+    enough = True
     for kind, (signal, sign) in enumerate(((x, 1.0), (x, -1.0), (slope, 1.0), (slope, -1.0))):
-        some = _rates(signal, sign, sample_rate, times, found[kind]) and some
+        enough = _rates(signal, sign, sample_rate, times, rates[kind]) and enough
     for t in range(len(times)):
-        mean = found[:, t].sum() / 4.0
-        deviation = np.sqrt(np.square(found[:, t] - mean).sum() / 3.0)
-        if not some or mean > limit or mean < limit / 2.0 or mean > f0_max or mean < f0_min:
-            mean, deviation = 0.0, HOPELESS
+        mean = rates[:, t].sum() / 4.0
+        deviation = np.sqrt(np.square(rates[:, t] - mean).sum() / 3.0)
+        if not enough or mean > limit or mean < limit / 2.0 or mean > f0_max or mean < f0_min:
+            mean, deviation = 0.0, NO_CANDIDATE
         candidates[t], scores[t] = mean, deviation / (mean + TINY)
 
 
 @njit(cache=True, nogil=True)
 def _rates(x: Values, sign: float, sample_rate: float, times: Values, out: Values) -> bool:
-    """Inverse intervals in Hz between the points where ``sign * x`` falls through 0, interpolated at ``times`` (T,).
+    """Interpolate the inverse intervals in Hz between falling zero crossings of ``sign * x`` at ``times`` (T,).
 
-    Beyond the first and the last interval the line through the nearest two goes on. False where there are too few.
+    The first and the last two intervals are extrapolated linearly. Returns False with fewer than four crossings.
     """
     crossings = np.empty(len(x) // 2 + 1)
     n = 0
@@ -133,12 +144,12 @@ def _rates(x: Values, sign: float, sample_rate: float, times: Values, out: Value
 
 
 @njit(cache=True, nogil=True)
-def _connected(best: Values, candidates: Values, shortest: int) -> Values:
-    """The contour (T,): of the best candidates (T,) what is steady for long enough, continued by any (bands, T)."""
+def _build_contour(best: Values, candidates: Values, shortest: int) -> Values:
+    """Build the contour (T,) from the best candidates (T,); all candidates (bands, T) may extend its segments."""
     frames = len(best)
-    steady, kept = np.zeros(frames), np.zeros(frames)
+    steady, contour = np.zeros(frames), np.zeros(frames)
     if frames <= shortest:
-        return kept
+        return contour
     inner = np.zeros(frames)
     inner[shortest : frames - shortest] = best[shortest : frames - shortest]
     for t in range(shortest, frames):
@@ -147,21 +158,24 @@ def _connected(best: Values, candidates: Values, shortest: int) -> Values:
     around = (shortest - 1) // 2
     for t in range(around, frames - around):
         if steady[t - around : t + around + 1].all():
-            kept[t] = steady[t]
-    starts = np.flatnonzero((kept[1:] != 0) & (kept[:-1] == 0)) + 1
-    ends = np.flatnonzero((kept[1:] == 0) & (kept[:-1] != 0))
+            contour[t] = steady[t]
+    starts = np.flatnonzero((contour[1:] != 0) & (contour[:-1] == 0)) + 1
+    ends = np.flatnonzero((contour[1:] == 0) & (contour[:-1] != 0))
     for i in range(len(ends)):
         last = frames - 1 if i == len(ends) - 1 else ends[i + 1]
-        _grow(kept, candidates, ends[i], last, 1)
+        _extend(contour, candidates, ends[i], last, 1)
     for i in range(len(starts) - 1, -1, -1):
         first = 1 if i == 0 else starts[i - 1]
-        _grow(kept, candidates, starts[i], first, -1)
-    return kept
+        _extend(contour, candidates, starts[i], first, -1)
+    return contour
 
 
 @njit(cache=True, nogil=True)
-def _grow(contour: Values, candidates: Values, start: int, stop: int, step: int) -> None:
-    """Continue the contour from ``start`` on, by the candidate nearest to half the last change, while one is near."""
+def _extend(contour: Values, candidates: Values, start: int, stop: int, step: int) -> None:
+    """Extend the contour from frame ``start`` by the candidate nearest to the extrapolated F0.
+
+    Extrapolation continues half the last change. The extension ends where no candidate is within ``ALLOWED_JUMP``.
+    """
     for t in range(start, stop, step):
         expected = (3.0 * contour[t] - contour[t - step]) / 2.0
         nearest = candidates[np.argmin(np.abs(candidates[:, t + step] - expected)), t + step]

@@ -1,12 +1,11 @@
-"""Dynamic time warping, exact.
+"""Exact dynamic time warping.
 
 H. Sakoe and S. Chiba, "Dynamic programming algorithm optimization for spoken word recognition", IEEE Trans. ASSP 26(1),
 1978, without slope constraint or weights:
 
     D(i, j) = |a_i - b_j| + min(D(i-1, j-1), D(i-1, j), D(i, j-1))
 
-Ties go to the diagonal, then to the step in ``a``. FastDTW would only approximate D, and is not faster once this is
-compiled.
+Ties prefer the diagonal, then the step in ``a``. FastDTW only approximates D and is not faster than this compiled code.
 """
 
 from __future__ import annotations
@@ -23,10 +22,14 @@ Path = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def dtw_path(a: NDArray[np.float64], b: NDArray[np.float64]) -> Path:
-    """The cheapest monotonic path between frames a (T1, D) and b (T2, D), from (0, 0) to (T1 - 1, T2 - 1).
+    """Return the cheapest monotonic path between frames a (T1, D) and b (T2, D), from (0, 0) to (T1 - 1, T2 - 1).
 
-    Returns frame indices into ``a`` and ``b``, (L,) each. Takes T1 * T2 bytes. Raises ``ValueError`` where the frames
-    do not have one width, or there are none.
+    The path is a pair of frame indices into ``a`` and ``b``, (L,) each. Memory is T1 * T2 bytes. Raises ``ValueError``
+    if the frames have different widths or one side has no frames.
+
+    >>> a, b = np.array([[0.0], [1.0], [5.0]]), np.array([[0.0], [0.0], [1.0], [5.0]])
+    >>> [indices.tolist() for indices in dtw_path(a, b)]
+    [[0, 0, 1, 2], [0, 1, 2, 3]]
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or len(a) == 0 or len(b) == 0:
         raise ValueError(f"DTW needs frames (T1, D) and (T2, D), got {a.shape} and {b.shape}.")
@@ -37,7 +40,7 @@ def dtw_path(a: NDArray[np.float64], b: NDArray[np.float64]) -> Path:
 
 @njit(cache=True, nogil=True)
 def _steps(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """The step that led to each pair of frames, (T1, T2); ``b`` is transposed, (D, T2)."""
+    """Return the step that led to each pair of frames, (T1, T2); ``b`` is transposed, (D, T2)."""
     n = b.shape[1]
     steps = np.empty((len(a), n), dtype=np.uint8)
     distance = np.empty(n)
@@ -61,7 +64,7 @@ def _steps(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 @njit(cache=True, nogil=True)
 def _distances(frame: NDArray[np.float64], b: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    """Euclidean distances of a frame (D,) to all of b (D, T2): along T2 the compiler uses whole vector registers."""
+    """Write the Euclidean distances of a frame (D,) to all of b (D, T2); the layout lets the compiler vectorise."""
     out[:] = 0.0
     for d in range(len(frame)):
         for j in range(b.shape[1]):
@@ -72,7 +75,7 @@ def _distances(frame: NDArray[np.float64], b: NDArray[np.float64], out: NDArray[
 
 @njit(cache=True, nogil=True)
 def _backtrack(steps: NDArray[np.uint8]) -> Path:
-    """Frame indices along the path, (L,) each, first to last."""
+    """Return the frame indices along the path, (L,) each, first to last."""
     i, j = steps.shape[0] - 1, steps.shape[1] - 1
     left = np.empty(i + j + 1, dtype=np.int64)
     right = np.empty(i + j + 1, dtype=np.int64)

@@ -1,14 +1,14 @@
-"""Levels of a clip, frame by frame: overall and in mel bands, relative to the clip's own level.
+"""Frame levels of a clip, overall and in mel bands, relative to the clip's own level.
 
 Frames are 32 ms long (Hann), one every 10 ms, at 16 kHz. Levels are in dB of mean power per FFT bin between 62.5 Hz
-(which leaves out an offset and rumble) and 8 kHz. With P_t the power of frame t, a clip's own level is
+(which excludes offset and rumble) and 8 kHz. With P_t the power of frame t, the level of a clip is
 
     L = sum_t P_t 10 log10 P_t / sum_t P_t
 
-Every frame counts by its power, so that a pause weighs nothing: neither its length nor the noise in it moves L, and a
-gain moves L by just that gain. Frames more than 40 dB below L are taken for pauses: what is heard there is the noise of
-the room, the codec or the vocoder, in which recordings differ more than voices do (the quietest twentieth of all frames
-lies below -46 dB in LJSpeech, below -37 dB in LibriSpeech, and is digital silence in the espeak corpus).
+Each frame counts by its power, so pauses have no weight and a gain changes L by exactly that gain. Frames more than
+40 dB below L count as pauses. They contain noise of the room, the codec or the vocoder, in which recordings differ more
+than voices do: the quietest twentieth of all frames lies below -46 dB in LJSpeech and below -37 dB in LibriSpeech, and
+is digital silence in the espeak corpus.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ MEL = MelConfig(sample_rate=SAMPLE_RATE, n_fft=512, hop_length=160, n_mels=BANDS
 SIGNATURE = f"16kHz|32ms/10ms|level:power-weighted|frames:>{SPEECH_DB:g}dB"
 
 _FIRST_BIN = 2  # 62.5 Hz
-_DARKEST = 1e-10  # of the loudest frame: digital silence has a level too
+_MIN_POWER = 1e-10  # relative to the loudest frame, so that digital silence has a finite level
 
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels in dB re the clip's own, overall (T,) and in mel bands (T, BANDS), and where there is speech (T,)."""
+    """Levels in dB relative to the clip's own, overall (T,) and in mel bands (T, BANDS), and a mask of speech (T,)."""
 
     overall: NDArray[np.float64]
     bands: NDArray[np.float64]
@@ -44,21 +44,27 @@ class Levels:
 
 
 def levels(clip: Clip) -> Levels:
-    """Levels of a usable clip that is at 16 kHz already; call it through ``clip.feature``.
+    """Return the levels of a usable clip that is already at 16 kHz; call it through ``clip.feature``.
 
-    Frame t is centred at 10 t + 5 ms. At least one frame is speech: the loudest lies above the mean.
+    Frame t is centred at 10 t + 5 ms. At least one frame is speech, because the loudest lies above the mean.
+
+    >>> from ttsbench.types import Clip
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000).astype(np.float32)
+    >>> result = Clip("tone", tone, 16_000).feature(levels)
+    >>> result.bands.shape, bool(result.speech.all()), abs(round(float(result.overall[50]), 1))
+    ((100, 16), True, 0.0)
     """
     samples = torch.from_numpy(np.array(clip.samples, dtype=np.float32))
     power = magnitudes(samples, MEL).numpy().astype(np.float64) ** 2
     bank = filterbank(MEL).numpy().astype(np.float64)
     overall = power[:, _FIRST_BIN:].mean(axis=1)
-    darkest = _DARKEST * float(overall.max())
-    overall_db = _decibel(overall, darkest)
+    min_power = _MIN_POWER * float(overall.max())
+    overall_db = _decibel(overall, min_power)
     level = float(overall @ overall_db / overall.sum())
-    bands_db = _decibel(power @ (bank / bank.sum(axis=0)), darkest)
+    bands_db = _decibel(power @ (bank / bank.sum(axis=0)), min_power)
     return Levels(overall_db - level, bands_db - level, overall_db - level > SPEECH_DB)
 
 
-def _decibel(power: NDArray[np.float64], least: float) -> NDArray[np.float64]:
-    decibel: NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, least))
+def _decibel(power: NDArray[np.float64], min_power: float) -> NDArray[np.float64]:
+    decibel: NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, min_power))
     return decibel

@@ -1,4 +1,4 @@
-"""Histograms over fixed bins, and the Jensen-Shannon divergence of two.
+"""Histograms over fixed bins, and the Jensen-Shannon divergence between two of them.
 
 J. Lin, "Divergence measures based on the Shannon entropy", IEEE Trans. Information Theory 37(1), 1991:
 
@@ -22,7 +22,11 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bins:
-    """``count`` bins of one ``width`` from ``low`` upwards; the outermost take whatever lies beyond them."""
+    """``count`` bins of equal ``width`` from ``low`` upwards; the outermost bins also count all values beyond them.
+
+    >>> Bins(0.0, 1.0, 3).histogram(np.array([[-5.0], [0.5], [1.0], [9.0]]))
+    array([[2., 1., 1.]])
+    """
 
     low: float
     width: float
@@ -30,25 +34,27 @@ class Bins:
 
     @property
     def inner_edges(self) -> Values:
-        """Where one bin ends and the next begins, (count - 1,)."""
+        """The edges between neighbouring bins, (count - 1,)."""
         edges: Values = self.low + self.width * np.arange(1, self.count, dtype=np.float64)
         return edges
 
     def histogram(self, values: Values) -> Values:
-        """Counts (G, count) of the values (N, G) of G histograms."""
+        """Return the counts (G, count) of G sets of values (N, G)."""
         index = np.searchsorted(self.inner_edges, values, side="right")
-        return np.stack([np.bincount(one, minlength=self.count) for one in index.T]).astype(np.float64)
+        return np.stack([np.bincount(column, minlength=self.count) for column in index.T]).astype(np.float64)
 
 
 def jensen_shannon(p: Values, q: Values) -> Values:
-    """Divergence in bits (...,) of counts or probabilities (..., K); NaN where one of them is all zeros.
+    """Return the divergence in bits (...,) of counts or probabilities (..., K); NaN where either side is all zeros.
 
-    >>> jensen_shannon(np.array([[1.0, 1.0], [2.0, 0.0]]), np.array([[3.0, 3.0], [0.0, 5.0]]))
-    array([0., 1.])
+    >>> float(jensen_shannon(np.array([3.0, 0.0]), np.array([0.0, 7.0])))
+    1.0
+    >>> float(jensen_shannon(np.array([1.0, 3.0]), np.array([10.0, 30.0])))
+    0.0
     """
     with np.errstate(invalid="ignore"):
         shares_p, shares_q = p / p.sum(axis=-1, keepdims=True), q / q.sum(axis=-1, keepdims=True)
     middle = (shares_p + shares_q) / 2
     bits = (rel_entr(shares_p, middle) + rel_entr(shares_q, middle)).sum(axis=-1) / (2 * np.log(2))
-    result: Values = np.maximum(bits, 0.0)  # rounding may leave equal histograms below zero
+    result: Values = np.maximum(bits, 0.0)  # rounding may give a negative value for equal histograms
     return result

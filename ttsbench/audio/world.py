@@ -1,8 +1,8 @@
-"""What the WORLD-based metrics share: one analysis per clip and one alignment per pair of clips.
+"""WORLD analysis shared by several metrics: one analysis per clip and one alignment per pair of clips.
 
-F0 is searched at the full 16 kHz. At 10 kHz nothing was lost in voicing or gross errors (copies of 60 LJSpeech and
-LibriSpeech clips), but a contour of half the movement then measured .59 of the standard deviation instead of .5; and at
-8 kHz there were .80 instead of .50 % gross errors in LJSpeech.
+F0 is estimated at the full 16 kHz. At 10 kHz, voicing and gross errors were unchanged (copies of 60 LJSpeech and
+LibriSpeech clips), but a contour with half the movement gave .59 of the standard deviation instead of .5. At 8 kHz,
+gross errors in LJSpeech rose from .50 to .80 %.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 F0_SIGNATURE = f"dio+stonemask|{F0_MIN:g}-{F0_MAX:g}Hz|5ms"
 
 Align = Literal["dtw", "time"]
-MAX_MISMATCH = 0.1  # of the longer clip: beyond it, cutting the longer one would hide what was left out
+MAX_MISMATCH = 0.1  # of the longer clip; cutting off more would hide missing speech
 
 
 @dataclass(frozen=True)
@@ -38,57 +38,62 @@ class WorldAnalysis:
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """Frames of a clip and of its reference, brought together: F0 (L,) in Hz and mel-cepstrum (L, order + 1)."""
+    """Aligned frames of a clip and its reference: F0 (L,) in Hz and mel-cepstrum (L, order + 1) of each."""
 
     clip: WorldAnalysis
     reference: WorldAnalysis
 
 
 def analyse(clip: Clip) -> WorldAnalysis:
-    """WORLD analysis of a clip that is at 16 kHz already; call it through ``clip.feature``."""
+    """Return the WORLD analysis of a clip that is already at 16 kHz; call it through ``clip.feature``.
+
+    >>> tone = np.sin(2 * np.pi * 200 * np.arange(16_000) / 16_000).astype(np.float32)
+    >>> Clip("tone", tone, 16_000).feature(analyse).mcep.shape
+    (201, 25)
+    """
     f0 = world_f0(clip.samples, clip.sample_rate)
     return WorldAnalysis(f0, world_mel_cepstrum(clip.samples, clip.sample_rate, f0))
 
 
-def aligned(clip: Clip, reference: Clip, align: Align) -> AlignedPair:
-    """A clip and its reference at 16 kHz, aligned by DTW over c_1 .. c_order, or by time up to the shorter's end.
+def align_pair(clip: Clip, reference: Clip, align: Align) -> AlignedPair:
+    """Align a clip and its reference at 16 kHz, by DTW over c_1 .. c_order or by time up to the end of the shorter one.
 
-    Computed once per pair. Raises ``MeasurementError`` where either cannot be analysed, or where their lengths differ
-    too much to be compared by time.
+    The alignment is computed once per pair. Raises ``MeasurementError`` if either clip cannot be analysed, or if their
+    lengths differ too much to be compared by time.
     """
     clip, reference = usable_at(clip, SAMPLE_RATE), usable_at(reference, SAMPLE_RATE)
-    left, right = clip.feature(_PathTo(reference, align))
-    return AlignedPair(_take(clip.feature(analyse), left), _take(reference.feature(analyse), right))
+    left, right = clip.feature(_AlignmentPath(reference, align))
+    return AlignedPair(_select_frames(clip.feature(analyse), left), _select_frames(reference.feature(analyse), right))
 
 
 @dataclass(frozen=True, eq=False)
-class _PathTo:
-    """The alignment with one reference, as a feature of a clip. Two are the same where the reference object is."""
+class _AlignmentPath:
+    """Alignment with one reference, as a feature of a clip; equal for the same reference object and method."""
 
     reference: Clip
     align: Align
 
     def __call__(self, clip: Clip) -> Path:
-        from ttsbench.audio.dtw import dtw_path  # its compiler takes a second to import, and a plan needs none
+        from ttsbench.audio.dtw import dtw_path  # numba takes a second to import, and planning does not need it
 
         a, b = clip.feature(analyse).mcep, self.reference.feature(analyse).mcep
         if self.align == "dtw":
             return dtw_path(a[:, 1:], b[:, 1:])
         if abs(len(a) - len(b)) > MAX_MISMATCH * max(len(a), len(b)):
             raise MeasurementError(
-                f"clip {clip.id!r} lasts {clip.duration_s:.2f} s, its reference {self.reference.duration_s:.2f} s: too "
-                "far apart to be compared frame by frame; take the metric without `_plain`, which warps time"
+                f"clip {clip.id!r} lasts {clip.duration_s:.2f} s, its reference {self.reference.duration_s:.2f} s: the "
+                "lengths differ too much to compare frame by frame; use the metric without `_plain`, which warps time"
             )
         frames = np.arange(min(len(a), len(b)))
         return frames, frames
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _PathTo) and other.reference is self.reference and other.align == self.align
+        return isinstance(other, _AlignmentPath) and other.reference is self.reference and other.align == self.align
 
     def __hash__(self) -> int:
         return hash((id(self.reference), self.align))
 
 
-def _take(analysis: WorldAnalysis, frames: NDArray[np.int64]) -> WorldAnalysis:
-    """The analysis at ``frames`` (L,)."""
+def _select_frames(analysis: WorldAnalysis, frames: NDArray[np.int64]) -> WorldAnalysis:
+    """Return the analysis at ``frames`` (L,)."""
     return WorldAnalysis(analysis.f0[frames], analysis.mcep[frames])

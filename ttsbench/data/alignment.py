@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ttsbench.audio.usable import fault
+from ttsbench.audio.usable import unusable_reason
 from ttsbench.audio.wav import resample
 from ttsbench.data.pronunciation import PHONES, pronounce
 from ttsbench.data.text import words
@@ -74,7 +74,7 @@ class Aligner:
         if no path through the text fits the recording.
         """
         spoken = words(utterance_text)
-        reason = fault(samples, sample_rate)
+        reason = unusable_reason(samples, sample_rate)
         if reason is not None:
             raise ClipError(f"The clip to be aligned {reason}: leave it out.")
         if not spoken:

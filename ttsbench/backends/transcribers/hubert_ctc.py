@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ttsbench.audio.usable import fault
+from ttsbench.audio.usable import unusable_reason
 from ttsbench.backends.hub import HubModel, inference, load
 from ttsbench.data.text import words
 from ttsbench.types import Samples
@@ -47,7 +47,7 @@ class HubertCtc:
         """
         if samples.ndim != 1 or not np.isfinite(samples).all():
             raise ValueError(f"transcribe takes finite mono samples of shape (N,); these are {samples.shape}.")
-        if fault(samples, SAMPLE_RATE) is not None:
+        if unusable_reason(samples, SAMPLE_RATE) is not None:
             return ""
         model, processor = load(self._source, "AutoModelForCTC", "Wav2Vec2Processor")
         inputs = processor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ttsbench.audio.usable import fault
+from ttsbench.audio.usable import unusable_reason
 from ttsbench.data.alignment import SAMPLE_RATE, add_words, decode, make_decoder, pcm16
 from ttsbench.data.pronunciation import pronounce
 from ttsbench.data.text import words
@@ -53,7 +53,7 @@ class PocketSphinx:
         """
         if samples.ndim != 1 or not np.isfinite(samples).all():
             raise ValueError(f"transcribe takes finite mono samples of shape (N,); these are {samples.shape}.")
-        if fault(samples, SAMPLE_RATE) is not None:
+        if unusable_reason(samples, SAMPLE_RATE) is not None:
             return ""
         if self._decoder is None:
             self._decoder = self._load()

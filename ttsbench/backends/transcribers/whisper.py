@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ttsbench.audio.usable import fault
+from ttsbench.audio.usable import unusable_reason
 from ttsbench.backends.hub import HubModel, inference, load
 from ttsbench.data.text import words
 from ttsbench.errors import ConfigError
@@ -67,7 +67,7 @@ class Whisper:
         """
         if samples.ndim != 1 or not np.isfinite(samples).all():
             raise ValueError(f"transcribe takes finite mono samples of shape (N,); these are {samples.shape}.")
-        texts = (self._decode(piece) for piece in pieces(samples) if fault(piece, SAMPLE_RATE) is None)
+        texts = (self._decode(piece) for piece in pieces(samples) if unusable_reason(piece, SAMPLE_RATE) is None)
         return " ".join(word for text in texts for word in words(text))
 
     def _decode(self, samples: Samples) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ttsbench.audio.usable import fault
+from ttsbench.audio.usable import unusable_reason
 from ttsbench.audio.wav import MIN_SAMPLE_RATE, check_length, read, resample
 from ttsbench.data.alignment import align
 from ttsbench.data.text import words
@@ -77,7 +77,7 @@ def _first_usable(files: Sequence[Path], places: Iterable[int], reasons: list[st
         except ClipError as error:
             reasons.append(str(error))
             continue
-        reason = fault(samples, rate)
+        reason = unusable_reason(samples, rate)
         if reason is None:
             kept = max(rate, MIN_SAMPLE_RATE)
             return place, Clip(files[place].stem, resample(samples, rate, kept), kept)
