@@ -50,6 +50,19 @@ class Adapter(Protocol):
         ...
 
 
+@runtime_checkable
+class StatefulAdapter(Protocol):
+    """An adapter with state that is not optimised, such as a moving average of a network."""
+
+    def state(self) -> Mapping[str, nn.Module | Tensor]:
+        """Name -> module or tensor; the name of a tensor is the attribute of the adapter that holds it.
+
+        State is saved in checkpoints and moved to the device. Its backbones begin as those of ``networks()`` do where
+        an experiment says ``start_from``. Sampling must not need it: only ``generator`` is in the saved model.
+        """
+        ...
+
+
 class Judge(Protocol):
     """A recogniser or speaker encoder trained on recordings, whose loss an adapter can minimise.
 

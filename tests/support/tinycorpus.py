@@ -87,7 +87,7 @@ def install(root: Path) -> Path:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tinyplugins\nVersion: 1.0\n", encoding="utf-8")
     entries = {
-        "adapters": {"two_groups": "TwoGroups", "pupil": "Pupil"},
+        "adapters": {"two_groups": "TwoGroups", "pupil": "Pupil", "consistency": "Consistency"},
         "metrics": {"level": "Level", "mortal_level": "MortalLevel"},
         "transcribers": {"echo": "Echo", "mortal_echo": "MortalEcho"},
     }

@@ -1,5 +1,6 @@
 """Plug-ins that tests register as an installed package would: see ``install`` in tinycorpus.py."""
 
+import copy
 import os
 import signal
 
@@ -120,3 +121,45 @@ class Pupil(TwoGroups):
     """Starts from a trained l1."""
 
     info = AdapterInfo(name="pupil", title="Pupil", paper=PAPER, starts_from=("l1",))
+
+
+class Consistency:
+    """A consistency model: the target network is a moving average, and its loss is divided by a running mean.
+
+    Song et al. 2023, https://arxiv.org/abs/2303.01469, with two noise levels.
+    """
+
+    info = AdapterInfo(name="consistency", title="Consistency model", paper=PAPER, stochastic=True)
+
+    def __init__(self, context):
+        self.channels = context.channels
+        self.network = context.backbone(context.channels, context.channels, time=True)
+        self.target = copy.deepcopy(self.network)
+        self.mean_loss = torch.ones(())
+
+    def networks(self):
+        return {"generator": self.network}
+
+    def state(self):
+        return {"target": self.target, "mean_loss": self.mean_loss}
+
+    def losses(self, batch, step, rng):
+        self.update_target()
+        level, noise = rng.time(batch.mask.device), rng.normal(batch.mask, self.channels)
+        fine = batch.target + (0.5 * level).view(-1, 1, 1) * noise
+        coarse = batch.target + level.view(-1, 1, 1) * noise
+        with torch.no_grad():
+            wanted = fine + self.target(fine, batch.cond.sequence, batch.mask, 0.5 * level)
+        given = coarse + self.network(coarse, batch.cond.sequence, batch.mask, level)
+        loss = masked_mean((given - wanted).square(), batch.mask) + masked_mean(given - batch.target, batch.mask) ** 2
+        self.mean_loss = 0.9 * self.mean_loss + 0.1 * loss.detach()
+        return {"generator": loss / self.mean_loss}
+
+    def update_target(self):
+        with torch.no_grad():
+            for average, value in zip(self.target.parameters(), self.network.parameters(), strict=True):
+                average.lerp_(value, 0.1)
+
+    def sample(self, cond, nfe, rng, temperature=1.0):
+        x = temperature * rng.normal(cond.mask, self.channels)
+        return x + self.network(x, cond.sequence, cond.mask, torch.ones(len(x), device=x.device))

@@ -16,6 +16,7 @@ from ttsbench.config.schema import ModelSize
 from ttsbench.data.batching import RawBatch
 from ttsbench.engine.store import content_hash, read_json, write_bytes, write_json
 from ttsbench.interfaces import Adapter, FineTunedAdapter, Prompted, RefiningAdapter
+from ttsbench.models.adapter_state import AdapterState
 from ttsbench.nn.backbone import Backbone
 from ttsbench.nn.conditioner import Conditioner
 from ttsbench.types import Condition, ModelContext, Noise, Role, SampledSequence
@@ -46,6 +47,7 @@ class SpeechModel(nn.Module):
         context = ModelContext(role, shape["channels"], size.dim, backbone, dict(self.sources.items()), **sizes)
         self.adapter: Adapter = registry.trainable(adapter)(context, **options)
         self.groups = nn.ModuleDict(dict(self.adapter.networks()))
+        self.adapter_state = AdapterState(self.adapter)
         if "generator" not in self.groups:
             raise ValueError(f"The adapter '{adapter}' has no 'generator' among its networks: {list(self.groups)}.")
         if isinstance(self.adapter, FineTunedAdapter):
@@ -60,7 +62,7 @@ class SpeechModel(nn.Module):
             return
         self.conditioner.load_state_dict(other.conditioner.state_dict())
         learnt = [module for module in other.groups["generator"].modules() if isinstance(module, Backbone)]
-        for module in self.groups.modules():
+        for module in (*self.groups.modules(), *self.adapter_state.modules()):
             if isinstance(module, Backbone) and len(learnt) == 1:
                 module.initialise_from(learnt[0])
 
