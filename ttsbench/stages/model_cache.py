@@ -31,7 +31,15 @@ from ttsbench.registry import bare_source
 WEIGHTS = "weights.safetensors"
 FILES = (WEIGHTS, "model.json", "curve.csv", "cost.json")
 # Modules that can change the weights; a test derives this list from the imports of the train stage.
-CODE = ("nn", "data", "models/speech_model.py", "models/prosody_prediction.py", "stages/train.py", "types.py")
+CODE = (
+    "nn",
+    "data",
+    "models/adapter_state.py",
+    "models/speech_model.py",
+    "models/prosody_prediction.py",
+    "stages/train.py",
+    "types.py",
+)
 
 
 def store_model(run: Run, job: Job[TrainSpec]) -> None:
