@@ -57,7 +57,7 @@ def test_pairs_may_have_different_numbers_of_renderings(sample):
 
 @pytest.mark.parametrize("compare", [paired_difference, permutation_test])
 def test_unequal_sets_are_not_compared(sample, compare):
-    with pytest.raises(ValueError, match=r"2 are on one only, such as b"):
+    with pytest.raises(ValueError, match=r"2 are on one side only, for example b"):
         compare(Scores(sample[:2], ["a", "b"]), Scores(sample[:2], ["a", "c"]), mean, random())
     with pytest.raises(ValueError, match="same utterances"):
         compare(Scores(sample[:3]), Scores(sample[:2]), mean, random())

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from ttsbench.evaluation.training_summary import trainings
+from ttsbench.evaluation.training_summary import training_table
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_the_last_quarter_of_a_fall(tmp_path, validated, change):
     (folder / "curve.csv").write_text(f"step,loss_generator,valid_generator\n{rows}", encoding="utf-8")
     (folder / "model.json").write_text(json.dumps({"adapter": "a", "role": "acoustic", "seed": 0}), encoding="utf-8")
     (folder / "cost.json").write_text(json.dumps({"seconds": 9.0, "steps": 100, "parameters": 10}), encoding="utf-8")
-    assert trainings(tmp_path)["valid_change"][0] == pytest.approx(change, nan_ok=True)
+    assert training_table(tmp_path)["valid_change"][0] == pytest.approx(change, nan_ok=True)

@@ -1,7 +1,7 @@
-"""A clip on disk: a wav, and a record of what making it took, how its phones were timed, or why there is no wav.
+"""A clip on disk: a wav file, and a JSON record with its cost and phone times, or the reason why it could not be made.
 
-``<system>/sample<draw>/<id>.json`` is written last, so a clip with a record is whole. A system that was only handed in
-has records too; they say where its wav lies and what it holds.
+``<system>/sample<draw>/<id>.json`` is written last, so a clip with a record is complete. Clips of the user's folders
+have records too, which hold the path of the wav and the hash of its bytes.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from ttsbench.types import Cost, Phone
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a clip without reading its samples. ``content`` is the hash of a wav that was handed in."""
+    """Facts about a clip that need no audio. ``content`` is the hash of the wav, for clips of the user's folders."""
 
     audio: Path
-    cost: Cost | None = None  # None for recordings and for what was handed in
+    cost: Cost | None = None  # None for recordings and for clips of the user's folders
     phones: tuple[Phone, ...] | None = None
     content: str | None = None
 
 
 def wav_path(folder: Path, id_: str, draw: int) -> Path:
-    """The wav of a clip that a run made."""
+    """Return the path of the wav of a clip that a run made."""
     return folder / f"sample{draw}" / f"{id_}.wav"
 
 
 def record_path(folder: Path, id_: str, draw: int) -> Path:
-    """The record of a clip."""
+    """Return the path of the record of a clip."""
     return folder / f"sample{draw}" / f"{id_}.json"
 
 
 def write_record(folder: Path, id_: str, draw: int, record: Record) -> None:
-    """The record of a clip whose wav is there."""
+    """Write the record of a clip whose wav is complete."""
     values: dict[str, Any] = {"cost": asdict(record.cost) if record.cost else None}
     if record.phones is not None:
         values["phones"] = [[phone.label, round(phone.start_s, 6), round(phone.end_s, 6)] for phone in record.phones]
@@ -48,12 +48,12 @@ def write_record(folder: Path, id_: str, draw: int, record: Record) -> None:
 
 
 def write_failure(folder: Path, id_: str, draw: int, reason: str) -> None:
-    """The record of a clip that could not be made."""
+    """Write the record of a clip that could not be made."""
     write_json(record_path(folder, id_, draw), {"error": reason})
 
 
 def read_record(folder: Path, id_: str, draw: int) -> Record:
-    """The record of a clip. Raises ``ClipError`` with the reason for one that could not be made."""
+    """Read the record of a clip. Raises ``ClipError`` with the reason if the clip could not be made."""
     values = read_json(record_path(folder, id_, draw))
     if "error" in values:
         raise ClipError(values["error"])
@@ -66,7 +66,7 @@ def read_record(folder: Path, id_: str, draw: int) -> Record:
 
 
 def is_made(folder: Path, id_: str, draw: int) -> bool:
-    """Whether a clip is there, or known to be impossible."""
+    """Return whether a clip exists or is recorded as a failure."""
     path = record_path(folder, id_, draw)
     if not path.exists():
         return False

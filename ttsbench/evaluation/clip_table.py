@@ -1,9 +1,9 @@
-"""``rows.parquet``: what every metric gave for every clip, in one table that other tools read.
+"""``rows.parquet``: one table of all metric values for all clips, in a format that other tools read.
 
-One row per system, seed, sample, utterance and metric; ``value`` is the metric of that clip alone, null where it failed
-(``error`` says why) or one clip has none. A metric of many clips is no mean of those: ``statistics`` holds the
-sufficient statistics that it is made of (see ``MetricInfo``), whose names, with units and signatures, are in the
-file's ``attrs``.
+There is a row per system, seed, sample, utterance and metric. ``value`` is the metric of that clip alone. It is null if
+the measurement failed (``error`` gives the reason) or if the metric is undefined for a single clip. A metric of many
+clips is not the mean of these values: ``statistics`` holds the sufficient statistics that it is computed from (see
+``MetricInfo``). Their names, units and signatures are in the ``attrs`` of the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LABELS = ("system", "utterance", "speaker", "metric", "error", "warning")
 
 
 def clip_frame(metrics: Sequence[MetricRows], speakers: Mapping[str, str]) -> pd.DataFrame:
-    """All rows of all metrics with ``COLUMNS``; ``speakers`` are by utterance."""
+    """Return all rows of all metrics with ``COLUMNS``. ``speakers`` maps utterances to speakers."""
     parts = [rows.clips().assign(metric=rows.info.name) for rows in metrics]
     frame = pd.concat(parts, ignore_index=True)
     frame["speaker"] = frame["utterance"].map(speakers).fillna("")
@@ -46,29 +46,30 @@ def clip_frame(metrics: Sequence[MetricRows], speakers: Mapping[str, str]) -> pd
 
 
 def write_clip_rows(frame: pd.DataFrame, path: Path) -> None:
-    """Whole or not at all."""
+    """Write the table atomically."""
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, compression="zstd")
     write_bytes(path, buffer.getvalue())
 
 
 def read_clip_rows(path: Path, metric: Any) -> MetricRows:
-    """The rows of one metric, as ``scores/<metric>.csv`` has them; none where it applied to no clip.
+    """Read the rows of one metric, as in ``scores/<metric>.csv``.
 
-    Raises ``TtsbenchError`` where they are not there or were made by another definition of the metric.
+    Raises ``TtsbenchError`` if the metric is missing or was computed with another signature.
     """
     name, signature = metric.info.name, metric.info.signature
     try:
-        found = pd.read_parquet(path, filters=[("metric", "==", name)])
-        made_by = found.attrs["metrics"][name]["signature"]
+        rows = pd.read_parquet(path, filters=[("metric", "==", name)])
+        stored = rows.attrs["metrics"][name]["signature"]
     except (OSError, KeyError) as error:
-        raise TtsbenchError(f"{path} has no rows of {name}: run the experiment's compare again.") from error
-    if not f"{made_by}|".startswith(f"{signature}|"):  # after which the recogniser's may follow
+        raise TtsbenchError(f"{path} has no rows of {name}. Run `ttsbench compare` on the experiment again.") from error
+    if not f"{stored}|".startswith(f"{signature}|"):  # the recogniser's signature may follow
         raise TtsbenchError(
-            f"{path} has {name} as {made_by}, and it is {signature} now: run the experiment's compare again."
+            f"{path} holds {name} with the signature {stored}, but the current one is {signature}. "
+            "Run `ttsbench compare` on the experiment again."
         )
     columns = metric.info.columns
     failed = [math.nan] * len(columns)
-    numbers = [row if len(row) else failed for row in found["statistics"]]
-    table = found[["system", "seed", "sample", "utterance", "error", "warning"]].astype(str)
-    return MetricRows(metric, table.join(pd.DataFrame(numbers, found.index, columns, dtype=np.float64)), made_by)
+    numbers = [statistics if len(statistics) else failed for statistics in rows["statistics"]]
+    table = rows[["system", "seed", "sample", "utterance", "error", "warning"]].astype(str)
+    return MetricRows(metric, table.join(pd.DataFrame(numbers, rows.index, columns, dtype=np.float64)), stored)

@@ -1,4 +1,4 @@
-"""The utterances that systems are compared on: the test split of a corpus, or what two folders of wavs share."""
+"""The utterances that systems are compared on: the test split of a corpus, or the clips that folders have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LISTING = "utterances.json"
 
 @dataclass(frozen=True)
 class EvaluatedUtterance:
-    """One utterance of the table. ``prompt`` is another recording of the speaker, where there is one."""
+    """An utterance that is scored. ``prompt`` is the path of another recording of the speaker, if one exists."""
 
     id: str
     text: str = ""
@@ -27,30 +27,31 @@ class EvaluatedUtterance:
 
 
 def evaluated_utterances(folder: Path) -> list[EvaluatedUtterance]:
-    """Everything that the run in ``folder`` scores, in the order of the rows."""
+    """Return all utterances that the run in ``folder`` scores, in the order of the rows."""
     listing = folder / LISTING
     if listing.exists():
         return [EvaluatedUtterance(**values) for values in read_json(listing)]
     corpus = PreparedCorpus(folder / "prepare")
     prompts = Prompts(corpus)
-    return [_evaluated(one, prompts.of(one)) for one in corpus.split("test")]
+    return [_evaluated(utterance, prompts.of(utterance)) for utterance in corpus.split("test")]
 
 
-def _evaluated(one: PreparedUtterance, prompt: PreparedUtterance | None) -> EvaluatedUtterance:
-    return EvaluatedUtterance(one.id, one.text, one.speaker, prompt.audio if prompt else None, one.attributes)
+def _evaluated(utterance: PreparedUtterance, prompt: PreparedUtterance | None) -> EvaluatedUtterance:
+    audio = prompt.audio if prompt else None
+    return EvaluatedUtterance(utterance.id, utterance.text, utterance.speaker, audio, utterance.attributes)
 
 
 def write_listing(folder: Path, utterances: Iterable[EvaluatedUtterance]) -> None:
-    """What a comparison of folders is about."""
-    write_json(folder / LISTING, [asdict(one) for one in utterances])
+    """Write the utterances of a comparison of folders."""
+    write_json(folder / LISTING, [asdict(utterance) for utterance in utterances])
 
 
 def vocabulary(folder: Path) -> list[str]:
-    """The words of the whole corpus, or of all texts that were handed in: what a flat unigram may hear."""
+    """Return the words of the whole corpus, or of all given texts: the vocabulary of the recogniser."""
     listing = folder / LISTING
     texts = (
-        [one.text for one in evaluated_utterances(folder)]
+        [utterance.text for utterance in evaluated_utterances(folder)]
         if listing.exists()
-        else [one.text for one in PreparedCorpus(folder / "prepare").utterances]
+        else [utterance.text for utterance in PreparedCorpus(folder / "prepare").utterances]
     )
     return sorted({word for text in texts for word in words(text)})

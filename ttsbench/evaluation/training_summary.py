@@ -1,4 +1,4 @@
-"""What training each model took and where it ended: ``training.csv``, and its summary over seeds for the table."""
+"""Cost and final losses of every trained model: ``training.csv``, and its mean over seeds for the table."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ COLUMNS = (
     "model", "adapter", "role", "seed", "parameters", "steps", "seconds", "seconds_per_step", "loss", "valid_loss",
     "valid_change",
 )  # fmt: skip
-LAST = 0.25  # of the steps, over which the change of the validation loss is told
+LAST = 0.25  # share of the steps over which the change of the validation loss is computed
 
 
-def trainings(run: Path) -> pd.DataFrame:
-    """One row per trained model of a run, by folder. Losses are the objective's own: not to be compared between two.
+def training_table(run: Path) -> pd.DataFrame:
+    """Return a row per trained model of a run. Losses of different objectives are not comparable.
 
-    ``loss`` and ``valid_loss`` are the generator's at the last steps they were taken (bits per dimension for a flow);
-    ``valid_change`` is what the latter did over the last quarter of the steps, as a share of its whole fall, from any
-    height to what was lowest after: near 0 where training had converged, positive where it rises again. (Of the loss
-    itself it would be no share: that of a likelihood has no zero.)
+    ``loss`` and ``valid_loss`` are the last values of the generator's losses (bits per dimension for a flow).
+    ``valid_change`` is the change of the validation loss over the last quarter of the steps, divided by the largest
+    fall from an earlier to a later value. It is near 0 if training has converged, and positive if the loss rises again.
+    (The loss itself is no denominator, because the likelihood of a flow has no natural zero.)
     """
-    kept = run / "training.csv"
-    if kept.exists() and not (run / "train").exists():  # of a run whose results alone are there
-        return pd.read_csv(kept)
+    archived = run / "training.csv"
+    if archived.exists() and not (run / "train").exists():  # an archived run has results but no models
+        return pd.read_csv(archived)
     rows = [_row(path.parent) for path in sorted((run / "train").glob("*/cost.json"))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def training_lines(table: pd.DataFrame) -> list[str]:
-    """Markdown lines of the models' means over seeds, in the order of the table."""
+    """Return Markdown lines with the models' means over seeds, in the order of the table."""
     if table.empty:
         return []
     lines = [
-        "| model | role | seeds | parameters | training (s) | s/step | loss | valid loss | last quarter of its fall |",
+        "| model | role | seeds | parameters | training (s) | s/step | loss | valid loss | change in last quarter |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for (model, role), rows in table.groupby(["model", "role"], sort=False):
         mean = rows[["seconds", "seconds_per_step", "loss", "valid_loss", "valid_change"]].mean()
-        change = "" if math.isnan(mean["valid_change"]) else f"{mean['valid_change']:+.1%}"  # validated once
+        change = "" if math.isnan(mean["valid_change"]) else f"{mean['valid_change']:+.1%}"
         lines.append(
             f"| {model} | {role} | {len(rows)} | {rows['parameters'].iloc[0] / 1e6:.2f}M | {mean['seconds']:.0f} "
             f"| {mean['seconds_per_step']:.3f} | {mean['loss']:.3f} | {mean['valid_loss']:.3f} "
@@ -55,13 +55,13 @@ def training_lines(table: pd.DataFrame) -> list[str]:
 
 
 def read_curve(path: Path) -> list[dict[str, str]]:
-    """``curve.csv`` of a model."""
+    """Read the ``curve.csv`` of a model."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def model_of(folder: str, role: str) -> str:
-    """The label in the name of a training's folder, ``<label>-<role>-seed<n>``."""
+    """Return the label in the name of a training folder, ``<label>-<role>-seed<n>``."""
     return folder.rpartition(f"-{role}-seed")[0]
 
 
@@ -77,16 +77,16 @@ def _row(folder: Path) -> list[object]:
 
 
 def points(curve: Sequence[dict[str, str]], column: str) -> list[tuple[int, float]]:
-    """(step, value) of every row that has one."""
+    """Return (step, value) of every row that has a value in the column."""
     return [(int(row["step"]), float(row[column])) for row in curve if row.get(column)]
 
 
-def _last(found: Sequence[tuple[int, float]]) -> float:
-    return found[-1][1] if found else math.nan
+def _last(losses: Sequence[tuple[int, float]]) -> float:
+    return losses[-1][1] if losses else math.nan
 
 
 def _change(valid: Sequence[tuple[int, float]], steps: int) -> float:
-    """Last value minus that at three quarters, between two validations, over the largest fall; NaN where none is."""
+    """Return the last value minus the interpolated value at three quarters, over the largest fall; NaN if undefined."""
     times, values = [step for step, _ in valid], [value for _, value in valid]
     fall = max((height - value for height, value in zip(accumulate(values, max), values, strict=True)), default=0.0)
     if not fall > 0 or times[0] > (1 - LAST) * steps:

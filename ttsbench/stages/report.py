@@ -26,7 +26,7 @@ from ttsbench.evaluation.estimates import BootstrapSettings, MetricCell
 from ttsbench.evaluation.metric_rows import MetricRows, read_rows
 from ttsbench.evaluation.summary import compare, difference_frame, summary, summary_frame
 from ttsbench.evaluation.test_set import evaluated_utterances
-from ttsbench.evaluation.training_summary import training_lines, trainings
+from ttsbench.evaluation.training_summary import training_lines, training_table
 from ttsbench.evaluation.transcripts import recogniser_signature
 from ttsbench.reporting.claims import ScoredRun, write_run_claims
 from ttsbench.reporting.figures import FinishedRun, write_figures
@@ -74,7 +74,7 @@ def _tables(run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cel
     whole = _table(run, metrics, systems, cells)
     _write_csv(difference_frame(whole.comparisons, metrics), run.folder / "differences.csv")
     _write_csv(difference_frame(whole.best_comparisons, metrics), run.folder / "best.csv")
-    trained = trainings(run.folder)
+    trained = training_table(run.folder)
     if len(trained):
         _write_csv(trained, run.folder / "training.csv")
     write_text(run.folder / "table.md", "\n".join([markdown(whole), *training_lines(trained), ""]))

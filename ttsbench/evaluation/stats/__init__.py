@@ -1,4 +1,15 @@
-"""Intervals, paired tests, and what many comparisons do to them. See the modules for papers and formulas."""
+"""Intervals, paired tests and corrections for many comparisons. The modules name the papers and formulas.
+
+>>> import numpy as np
+>>> rng = np.random.default_rng(0)
+>>> difficulty = rng.normal(size=(40, 1))
+>>> a, b = Scores(difficulty + 1), Scores(difficulty + rng.normal(0, 0.1, (40, 1)))
+>>> difference = paired_difference(a, b, lambda rows: rows.mean(), rng)
+>>> print(f"{difference.value:.1f} [{difference.low:.1f}, {difference.high:.1f}]")
+1.0 [0.9, 1.0]
+>>> permutation_test(a, b, lambda rows: rows.mean(), rng) < 0.01
+True
+"""
 
 from ttsbench.evaluation.stats.bootstrap import (
     LEVEL,

@@ -1,23 +1,23 @@
-"""Means of ratings, and their differences, where listeners and utterances are both drawn from a larger whole.
+"""Means of ratings, and their differences, if listeners and utterances are both samples of larger populations.
 
-A rating is of one listener and one utterance, and its error holds a part of each: ratings are not independent, and an
-interval that takes them to be is far too short. The variance is that of two-way clustering: A. C. Cameron,
-J. B. Gelbach and D. L. Miller, "Robust inference with multiway clustering", Journal of Business & Economic Statistics
-29(2), 2011, https://doi.org/10.1198/jbes.2010.07136. With e the deviation of each rating from its group's mean,
-weighted as the rating is weighted,
+A rating belongs to one listener and one utterance, so ratings are not independent, and an interval that assumes
+independence is far too short. The variance is that of two-way clustering: A. C. Cameron, J. B. Gelbach and D. L.
+Miller, "Robust inference with multiway clustering", Journal of Business & Economic Statistics 29(2), 2011,
+https://doi.org/10.1198/jbes.2010.07136. With e the weighted deviation of each rating from the mean of its group,
 
     V = V_listeners + V_utterances - V_pairs,    V_c = m / (m - 1) * sum over the m clusters c of (sum of e in c)^2
 
-and V is never taken below the smaller of the first two, as it can turn out where little depends on listener and
-utterance. Intervals and p use Student's t with the smaller number of clusters, less one, as degrees of freedom.
+V can fall below both terms if little depends on listener and utterance, so the smaller of the first two is its lower
+bound. Intervals and p use Student's t distribution with the smaller number of clusters minus one degrees of freedom.
 
-Why not the pigeonhole bootstrap that training seeds get (see ``bootstrap``; A. B. Owen, D. Eckles,
-"Bootstrapping data arrays of arbitrary order", Annals of Applied Statistics 6(3), 2012,
-https://doi.org/10.1214/12-AOAS547): it counts what only single ratings differ by three times. Where a listener hears
-every utterance once, under one of the systems, that part is most of the error: its 95 % intervals held the true mean
-in 98 to 99 % and the true difference in 99 to 100 % of simulated tests, a third to a half wider than they need be, and
-in only 90 to 95 % where few listeners heard everything. The formula above held both in 94 to 97 %
-(tests/evaluation/test_crossed.py).
+The pigeonhole bootstrap (see ``bootstrap``; A. B. Owen and D. Eckles, "Bootstrapping data arrays of arbitrary order",
+Annals of Applied Statistics 6(3), 2012, https://doi.org/10.1214/12-AOAS547) is not used here, because it counts the
+variance of single ratings three times. If a listener hears every utterance once, under one of the systems, single
+ratings make up most of the error. Coverage of 95 % intervals in simulated tests (tests/evaluation/test_crossed.py):
+
+    pigeonhole bootstrap, balanced designs               mean 98 to 99 %, difference 99 to 100 %
+    pigeonhole bootstrap, few listeners hear everything  90 to 95 %
+    the formula above                                    94 to 97 %
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from ttsbench.evaluation.stats.bootstrap import LEVEL
 
 
 class CrossedEstimate(NamedTuple):
-    """A weighted sum of group means, its interval and standard error, and two-sided p that it is 0.
+    """A weighted sum of group means, with interval, standard error, and the two-sided p value that it is 0.
 
-    ``p`` is never below what a sign test over the listeners, or the utterances, would give if all agreed. All but the
-    value is NaN with fewer than two listeners or utterances; the interval also where nothing varies at all.
+    ``p`` is never below the p value of a sign test over listeners, or over utterances, that all agree. Everything but
+    the value is NaN with fewer than two listeners or utterances. The interval is also NaN if nothing varies.
     """
 
     value: float
@@ -55,10 +55,17 @@ def crossed_estimate(
     utterances: NDArray[Any],
     level: float = LEVEL,
 ) -> CrossedEstimate:
-    """Sum of ``weights[group]`` times the mean of the values (n,) of that group, over the groups with a weight.
+    """Return the sum of ``weights[group]`` times the mean of the group's values (n,), over the groups with a weight.
 
-    ``{"a": 1}`` is the mean of a, ``{"a": 1, "b": -1}`` a difference of means, in which what a listener or an utterance
-    does to both cancels. ``groups``, ``listeners`` and ``utterances`` label each value. NaN where a group has none.
+    ``{"a": 1}`` gives the mean of a, ``{"a": 1, "b": -1}`` a difference of means, in which effects of a listener or an
+    utterance on both groups cancel. ``groups``, ``listeners`` and ``utterances`` label each value. The result is NaN if
+    a group has no values.
+
+    >>> ratings = np.array([5.0, 4.0, 4.0, 3.0, 5.0, 3.0, 4.0, 2.0])
+    >>> systems, listeners = np.array(["a", "b"] * 4), np.array([1, 1, 1, 1, 2, 2, 2, 2])
+    >>> utterances = np.array([1, 1, 2, 2, 1, 1, 2, 2])
+    >>> crossed_estimate(ratings, systems, {"a": 1, "b": -1}, listeners, utterances).value
+    1.5
     """
     deviations = np.zeros(len(values))
     value = 0.0
@@ -92,7 +99,7 @@ def _estimate(
 
 
 def _variance(deviations: NDArray[np.float64], code: NDArray[Any]) -> float:
-    """Of a sum of deviations, when whole clusters (numbered by ``code``) are what was drawn."""
+    """Return the variance of a sum of deviations if whole clusters (numbered by ``code``) were sampled."""
     distinct, number = np.unique(code, return_inverse=True)
     sums = np.bincount(number, deviations)
     return float((sums**2).sum() * len(distinct) / (len(distinct) - 1))

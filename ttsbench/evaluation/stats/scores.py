@@ -1,4 +1,4 @@
-"""The rows of one system under one metric, and the crossing of training seeds and utterances that they lie in."""
+"""The rows of one system under one metric, and the crossed design of training seeds and utterances."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ CHUNK = 4_000_000  # weights at a time: 32 MB
 
 @dataclass(frozen=True)
 class Reduction:
-    """A metric's ``reduce``, and the same of many resamples at once where there is such a function.
+    """A metric's ``reduce``, with an optional function that reduces many resamples at once.
 
-    ``weighted`` takes rows (n, columns) and weights (R, n), which say how often each resample holds every row, and
-    gives (R,).
+    ``weighted`` takes rows (n, columns) and weights (R, n), the number of times that each resample contains each row,
+    and returns (R,).
     """
 
     reduce: Reduce
     weighted: Callable[[Rows, Rows], Rows] | None = None
 
     def __call__(self, rows: Rows) -> float:
-        """``reduce`` of the rows (n, columns)."""
+        """Return ``reduce`` of the rows (n, columns)."""
         return self.reduce(rows)
 
 
 def reduce_many(
     reduce: Reduce, rows: Rows, count: int, weights: Callable[[slice], Rows], index: Callable[[int], NDArray[np.int64]]
 ) -> Rows:
-    """``reduce`` of ``count`` resamples, (count,); NaN for one without rows.
+    """Return ``reduce`` of ``count`` resamples, (count,). An empty resample gives NaN.
 
-    ``weights`` gives how often some of the resamples hold every row, (those, n), and is asked where ``reduce`` is a
-    ``Reduction`` that can use it; ``index`` gives the rows of one resample.
+    ``weights`` returns the number of times that each resample of a slice contains each row, (slice, n). It is used if
+    ``reduce`` is a ``Reduction`` with ``weighted``. Otherwise ``index`` returns the row numbers of one resample.
     """
     values = np.full(count, np.nan)
     if isinstance(reduce, Reduction) and reduce.weighted is not None:
         step = max(1, CHUNK // max(len(rows), 1))
-        for some in (slice(start, min(start + step, count)) for start in range(0, count, step)):
-            drawn = weights(some)
-            there = drawn.any(axis=1)
-            values[some][there] = reduce.weighted(rows, drawn[there])
+        for chunk in (slice(start, min(start + step, count)) for start in range(0, count, step)):
+            drawn = weights(chunk)
+            filled = drawn.any(axis=1)
+            values[chunk][filled] = reduce.weighted(rows, drawn[filled])
         return values
     for number in range(count):
         own = index(number)
@@ -58,7 +58,7 @@ def reduce_many(
 class Scores:
     """Sufficient statistics ``rows`` (n, columns), with the utterance (n,) and the training seed (n,) of each row.
 
-    Without ``utterances`` every row is one of its own; without ``seeds`` all rows are of one seed.
+    Without ``utterances`` every row is an utterance of its own. Without ``seeds`` all rows belong to one seed.
     """
 
     rows: Rows
@@ -68,9 +68,9 @@ class Scores:
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where the rows of a (seed, utterance) pair are: ``table`` (seeds, utterances, rows of a pair), -1 at padding.
+    """Row numbers by (seed, utterance): ``table`` has shape (seeds, utterances, rows of a pair), -1 at padding.
 
-    Labels are sorted, so that the order of the rows is of no account.
+    Labels are sorted, so that the order of the rows does not matter.
     """
 
     seeds: NDArray[Any]
@@ -79,12 +79,12 @@ class Crossing:
 
     @property
     def by_utterance(self) -> NDArray[np.int64]:
-        """All rows of an utterance, (utterances, rows), -1 at padding."""
+        """Row numbers of each utterance, (utterances, rows), -1 at padding."""
         return self.table.transpose(1, 0, 2).reshape(len(self.utterances), -1)
 
 
 def crossing(scores: Scores) -> Crossing:
-    """The crossed design of some rows; raises ``ValueError`` where labels and rows do not match."""
+    """Return the crossed design of the rows. Raises ``ValueError`` if labels and rows do not match."""
     if scores.rows.ndim != 2:
         raise ValueError(f"rows have shape {scores.rows.shape}, expected (n, columns).")
     count = len(scores.rows)
@@ -99,17 +99,17 @@ def crossing(scores: Scores) -> Crossing:
 
 
 def same_utterances(a: Crossing, b: Crossing) -> None:
-    """Raise ``ValueError`` where two systems do not cover the same utterances."""
+    """Raise ``ValueError`` if two systems do not cover the same utterances."""
     if not np.array_equal(a.utterances, b.utterances):
         unshared = np.setxor1d(a.utterances, b.utterances)
         raise ValueError(
-            f"a paired comparison needs the same utterances on both sides, {len(unshared)} are on one only, such as "
-            f"{unshared[0]!s}; leave those out first."
+            f"A paired comparison needs the same utterances on both sides, but {len(unshared)} are on one side only, "
+            f"for example {unshared[0]!s}. Remove these first."
         )
 
 
 def _coded(name: str, labels: Labels | None, default: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The distinct labels in order, and the number of each row's."""
+    """Return the distinct labels in order, and the index of each row's label."""
     distinct, code = np.unique(default if labels is None else np.asarray(labels), return_inverse=True)
     if code.shape != default.shape:
         raise ValueError(f"{name} have shape {code.shape}, expected one label for each of {len(default)} rows.")

@@ -17,7 +17,7 @@ from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.clip_table import FILE, read_clip_rows
 from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
 from ttsbench.evaluation.metric_rows import MetricRows, read_rows
-from ttsbench.evaluation.training_summary import trainings
+from ttsbench.evaluation.training_summary import training_table
 
 
 class ScoredRun:
@@ -65,7 +65,7 @@ class ScoredRun:
             "prosody": self._with_shared_training({prosody for _, prosody in pairs}),
         }
         changes = {}
-        for (model, role), rows in trainings(self._folder).groupby(["model", "role"], sort=False):
+        for (model, role), rows in training_table(self._folder).groupby(["model", "role"], sort=False):
             if model in labels[str(role)]:
                 changes[f"{model} ({role})"] = float(rows["valid_change"].mean())
         return changes
