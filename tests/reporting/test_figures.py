@@ -278,13 +278,13 @@ def written(run, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         own = {name: entry for name, entry in registry.registered("figures").items() if name in DRAWN}
         patch.setattr(registry, "registered", lambda kind: own)
-        assert write_figures(run, folder) == []
+        assert write_figures(run, folder) == {}
     return folder
 
 
 def test_every_figure_has_its_files_and_a_caption(written):
     expected = {f"{name}{suffix}" for name in DRAWN for suffix in (".png", ".pdf", ".csv")}
-    assert {path.name for path in written.iterdir()} == expected | {"captions.json"}
+    assert {path.name for path in written.iterdir()} == expected | {"captions.json", "notes.json"}
     captions = json.loads((written / "captions.json").read_text(encoding="utf-8"))
     assert set(captions) == set(DRAWN)
     assert all(caption.endswith(". Twelve utterances.") for caption in captions.values())
@@ -314,16 +314,17 @@ def test_a_figure_can_be_drawn_again_from_its_table(name, written):
     assert not any(text.get_parse_math() for text in texts), "a name with dollars is no formula"
 
 
-def test_a_figure_that_fails_costs_no_other(run, tmp_path, monkeypatch):
+def test_a_figure_that_fails_becomes_a_note(run, tmp_path, monkeypatch):
     def broken(run):
         raise ValueError("no such column")
 
     figures = {"good": lambda run: Drawing(empty_figure(), "A caption."), "bad": broken, "none": lambda run: None}
     monkeypatch.setattr(registry, "registered", lambda kind: dict.fromkeys(figures))
     monkeypatch.setattr(registry, "load", lambda kind, name: figures[name])
-    failures = write_figures(run, tmp_path)
-    assert failures == ["The figure 'bad' could not be drawn: ValueError: no such column."]
-    assert {path.name for path in tmp_path.iterdir()} == {"good.png", "good.pdf", "captions.json"}
+    notes = write_figures(run, tmp_path)
+    assert notes == {"bad": "The figure 'bad' could not be drawn: ValueError: no such column."}
+    assert json.loads((tmp_path / "notes.json").read_text(encoding="utf-8")) == notes
+    assert {path.name for path in tmp_path.iterdir()} == {"good.png", "good.pdf", "captions.json", "notes.json"}
 
 
 @styled

@@ -23,9 +23,9 @@ from ttsbench.errors import ClipError, TtsbenchError
 from ttsbench.evaluation.clip_record import wav_path
 from ttsbench.evaluation.test_set import EvaluatedUtterance
 from ttsbench.reporting.page import write_page
-from ttsbench.reporting.page.choice import spread
-from ttsbench.reporting.page.heard import aligned, compared
+from ttsbench.reporting.page.selection import spread
 from ttsbench.reporting.page.spectrogram import LINE, picture
+from ttsbench.reporting.page.transcript import align, compare_words
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -123,27 +123,27 @@ def test_the_table_needs_no_script(parsed):
 
 def test_the_sentence_says_what_was_run(parsed):
     expected = "Corpus folder, 3 utterances, 3 systems, 2 training seeds (0, 3), 1 draw per utterance; "
-    assert expected + "made on 2 cores (Chip) on 3 February 2024." in parsed.shown
+    assert expected + "computed on 2 cores (Chip) on 3 February 2024." in parsed.shown
 
 
 def test_claims_have_their_verdict_in_words_and_their_evidence(parsed):
     verdicts = [values["class"] for values in parsed.of("span") if values.get("class", "").startswith("verdict")]
     assert verdicts == ["verdict supported", "verdict unjudged"]
     assert "0.123 [0.05, 0.2], n = 60, 2 seeds, MDE 0.01" in parsed.shown
-    assert "not evaluated C2 other P. Not judged: unit tested." in parsed.shown
+    assert "not evaluated C2 other P. Not evaluated: unit tested." in parsed.shown
 
 
 def test_each_clip_has_its_own_scores_and_its_own_transcript(run, parsed):
     shown = parsed.shown
     assert "7.13" in shown or "7.12" in shown  # 4.125 + 3: that of the second seed alone
-    assert shown.count("Word error rate (ratio) 0.250") == 3 * (2 + 3 * 2)
+    assert shown.count("WER (%) 25.0") == 3 * (2 + 3 * 2)
     assert "it diverged" in shown
     assert f"none: no {LABEL[:4]}" not in shown  # the reason is whole: it begins with the closing tag
-    assert "none: no </script>" in shown
+    assert "no </script>" in shown
     # "see no may two" against "see script img src x onerror alert one and code seven seven"
     words = jiwer.process_words("see no may two", "see script img src x onerror alert one and code seven seven")
     errors = words.substitutions + words.deletions + words.insertions
-    assert f"heard, {errors} errors in 4 words" in shown
+    assert f"transcript, {errors} errors in 4 words" in shown
 
 
 def test_recordings_have_no_seed(parsed):
@@ -190,7 +190,7 @@ def test_clips_that_went_missing_say_so(run, tmp_path):
     wav_path(copy / "wavs" / "a+oracle" / "seed0", "u0", 0).write_bytes(b"no audio")
     write_page(copy)
     shown = Parsed((copy / "index.html").read_text(encoding="utf-8")).shown
-    assert shown.count("Nothing to hear: this copy of the run does not hold the clip.") == 3
+    assert shown.count("No clip: this copy of the run does not hold the clip.") == 3
     assert "u0.wav is not a readable audio file" in shown
 
 
@@ -205,18 +205,20 @@ def test_a_folder_without_results_is_refused(tmp_path):
 def test_words_are_aligned_with_the_fewest_edits():
     rng = np.random.default_rng(0)
     for _ in range(50):
-        said, heard = (rng.choice(["a", "b", "c"], rng.integers(1, 8)).tolist() for _ in range(2))
-        pairs = aligned(said, heard)
-        assert [one.said for one in pairs if one.said] == said
-        assert [one.heard for one in pairs if one.heard] == heard
-        expected = jiwer.process_words(" ".join(said), " ".join(heard))
+        text, transcript = (rng.choice(["a", "b", "c"], rng.integers(1, 8)).tolist() for _ in range(2))
+        pairs = align(text, transcript)
+        assert [one.text for one in pairs if one.text] == text
+        assert [one.recognised for one in pairs if one.recognised] == transcript
+        expected = jiwer.process_words(" ".join(text), " ".join(transcript))
         edits = expected.substitutions + expected.deletions + expected.insertions
-        assert sum(one.said != one.heard for one in pairs) == edits
+        assert sum(one.text != one.recognised for one in pairs) == edits
 
 
 def test_words_are_those_that_error_rates_count():
-    assert compared("Dr. Smith can't!", "doctor smith can not") == [(w, w) for w in ("doctor", "smith", "can", "not")]
-    assert compared("two words", "") == [("two", ""), ("words", "")]
+    assert compare_words("Dr. Smith can't!", "doctor smith can not") == [
+        (w, w) for w in ("doctor", "smith", "can", "not")
+    ]
+    assert compare_words("two words", "") == [("two", ""), ("words", "")]
 
 
 def test_the_choice_goes_round_the_speakers_and_repeats_no_text():

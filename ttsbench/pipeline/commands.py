@@ -21,7 +21,7 @@ from ttsbench.pipeline.folder_request import FolderRequest
 from ttsbench.pipeline.plan import make_plan
 from ttsbench.pipeline.validation import check_experiment
 from ttsbench.reporting.archive import FOLDER, result_files
-from ttsbench.reporting.provenance import note_work
+from ttsbench.reporting.provenance import record_work
 from ttsbench.stages.model_cache import restore_models
 from ttsbench.stages.prepare import features_exist
 
@@ -69,7 +69,7 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
         _print(f"{shown} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
         _print_table(run)
         return 0
-    note_work(run.folder, command)
+    record_work(run.folder, command)
     reporter = RunReporter(console(), quiet, workers)
     try:
         failures = execute(run, plan, workers, reporter)

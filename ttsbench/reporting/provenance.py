@@ -1,4 +1,4 @@
-"""What a result was made with: command, commit, packages, machine, seeds and the hashes of corpus and weights."""
+"""Record how a result was made: command, commit, packages, machine, seeds, and hashes of corpus and weights."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances
 
 COMMAND, COMMITS = "command.txt", "commits.txt"
-WATCHED = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "pocketsphinx", "pymcd", "pysptk",
+PACKAGES = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "pocketsphinx", "pymcd", "pysptk",
            "pyworld", "resemblyzer", "scipy", "soxr", "speechbrain", "speechmos", "torch", "torchaudio", "transformers",
            "ttsbench", "utmosv2")  # fmt: skip
 
 
 def provenance(run: Run) -> dict[str, Any]:
-    """A JSON record of everything a reader needs to make the same result."""
+    """Return a JSON record of everything that is needed to reproduce a run."""
     weights = sorted((run.folder / "train").glob("*/weights.safetensors"))
     command = run.folder / COMMAND
     return {
@@ -34,7 +34,7 @@ def provenance(run: Run) -> dict[str, Any]:
         "commit": commit(),
         "commits": commits(run.folder),
         "python": platform.python_version(),
-        "packages": {name: version for name, version in sorted(_versions().items()) if name in WATCHED},
+        "packages": {name: version for name, version in sorted(_versions().items()) if name in PACKAGES},
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "processor": _processor(),
@@ -48,13 +48,13 @@ def provenance(run: Run) -> dict[str, Any]:
 
 
 def _corpus(run: Run) -> dict[str, Any]:
-    """Name, size and the hash of what was read: texts, splits, and the bytes of every recording."""
+    """Return name, size and a hash of texts, splits and the bytes of every recording."""
     if run.compares_folders:
-        listed = [[one.id, one.text, _reference(run.folder, one.id)] for one in evaluated_utterances(run.folder)]
+        listed = [[item.id, item.text, _reference(run.folder, item.id)] for item in evaluated_utterances(run.folder)]
         return {"name": "folder", "utterances": len(listed), "hash": content_hash(listed)}
     utterances = PreparedCorpus(run.folder / "prepare").utterances
-    # Features are cached under the hash of the recording they are of.
-    listed = [[one.id, one.text, one.split, Path(one.features).stem] for one in utterances]
+    # Features are cached under the hash of their recording.
+    listed = [[item.id, item.text, item.split, Path(item.features).stem] for item in utterances]
     return {"name": run.experiment.corpus.name, "utterances": len(listed), "hash": content_hash(listed)}
 
 
@@ -66,7 +66,7 @@ def _reference(folder: Path, id_: str) -> str | None:
 
 
 def commit() -> str | None:
-    """The commit of the source tree, "+" when it has changes; None where ttsbench is installed without one."""
+    """Return the commit of the source tree, with "+" if it has changes; None without a git repository."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
@@ -78,26 +78,26 @@ def commit() -> str | None:
 
 
 def commits(folder: Path) -> list[str]:
-    """Every commit whose code did a job of the run, oldest first: a run that was resumed may have several."""
+    """Return the commits that worked on the run, oldest first; a resumed run may have several."""
     path = folder / COMMITS
     return path.read_text(encoding="utf-8").split() if path.exists() else []
 
 
-def note_work(folder: Path, command: str) -> None:
-    """Remember the command and the commit that go on with a run."""
+def record_work(folder: Path, command: str) -> None:
+    """Record the command and the commit that start or resume a run."""
     write_text(folder / COMMAND, command)
-    known, now = commits(folder), commit()
-    if now and now not in known:
-        write_text(folder / COMMITS, "".join(f"{one}\n" for one in [*known, now]))
+    known, current = commits(folder), commit()
+    if current and current not in known:
+        write_text(folder / COMMITS, "".join(f"{item}\n" for item in [*known, current]))
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    process = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return process.stdout.strip()
 
 
 def _versions() -> dict[str, str]:
-    return {found.name.lower(): found.version for found in distributions() if found.name}
+    return {package.name.lower(): package.version for package in distributions() if package.name}
 
 
 def _processor() -> str:

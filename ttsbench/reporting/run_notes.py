@@ -1,69 +1,103 @@
-"""What has to be said of a run beside its numbers: for the table, its caption and those of the figures."""
+"""Describe a run in sentences: the test for captions, and notes on row names, starting points and training budgets."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ttsbench import registry
-from ttsbench.config.schema import ORACLE, TEXT, Experiment
-from ttsbench.config.systems import systems
+from ttsbench.config.schema import ORACLE, TEXT, Experiment, pair
 from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.models.representation import maker
 
 
-def about(folder: Path, experiment: Experiment) -> str:
-    """What was measured on what, how often, and what brackets mean."""
-    over = "training seeds and utterances" if len(experiment.seeds) > 1 else "utterances"
-    level = f"Intervals: {experiment.statistics.level:.0%} by bootstrap over {over}."
+def description(folder: Path, experiment: Experiment) -> str:
+    """Return the test set, the number of draws and seeds, and the meaning of intervals, in one sentence each."""
+    units = "training seeds and utterances" if len(experiment.seeds) > 1 else "utterances"
+    level = f"Intervals: {experiment.statistics.level:.0%}, bootstrap over {units}."
     count = len(evaluated_utterances(folder))
     if RunLayout(folder).compares_folders:
-        return f"{count} references. {level}"
+        return f"{count} reference recordings. {level}"
     draws = experiment.synthesis.samples
     return (
-        f"Corpus {experiment.corpus.name}, {count} test utterances, {draws} draw{'s' * (draws > 1)} of each; "
+        f"Corpus {experiment.corpus.name}, {count} test utterances, {draws} draw{'s' * (draws > 1)} each; "
         f"{maker(experiment)}; training seed{'s' * (len(experiment.seeds) > 1)} "
         f"{', '.join(map(str, experiment.seeds))}. {level}"
     )
 
 
-def remarks(folder: Path, experiment: Experiment) -> list[str]:
-    """How rows are named, who started from what, and what preparing or matching the clips had to say."""
+def run_notes(folder: Path, experiment: Experiment, systems: Sequence[str]) -> list[str]:
+    """Return notes on the displayed systems: their names, starting points and budgets, and notes of earlier stages."""
     if RunLayout(folder).compares_folders:
         notes: list[str] = read_json(RunLayout(folder).folder_request)["notes"]
         return notes
     prepared = read_json(folder / "prepare" / "notes.json")
-    return [_naming(experiment), *_starts(experiment), *_own_budgets(experiment), *prepared]
+    titles = _label_titles(experiment, systems)
+    return [
+        *_row_names(experiment, systems),
+        *_starting_points(experiment, titles),
+        *_own_budgets(experiment, titles),
+        *prepared,
+    ]
 
 
-def _naming(experiment: Experiment) -> str:
-    """What stands on both sides of the plus."""
-    sources = {system.prosody for system in systems(experiment)}
-    special = {ORACLE: "oracle is the recording's", TEXT: "text is nobody's: a speaks from text alone"}
-    told = [meaning for source, meaning in special.items() if source in sources]
-    return f"In a row's name a+b, a is the acoustic model and b the prosody's{'; '.join(['', *told])}."
+def _label_titles(experiment: Experiment, systems: Sequence[str]) -> dict[str, str]:
+    """Return the labels of displayed models with their displayed titles.
+
+    A label without a title of its own takes the title of its first row, as acoustic model if there is one.
+    """
+    titles = experiment.table.titles
+    labels: dict[str, str] = {}
+    for place in (0, 1):
+        for system in systems:
+            label = (*pair(system), "")[place]
+            if label in experiment.adapters:
+                labels.setdefault(label, titles.get(label, titles.get(system, label)))
+    return {label: labels[label] for label in experiment.adapters if label in labels}
 
 
-def _starts(experiment: Experiment) -> list[str]:
-    """Who starts from other models, and who was optimised by judges."""
-    told: dict[registry.Kind, list[str]] = {"adapters": [], "judges": []}
-    for label, config in experiment.adapters.items():
+def _row_names(experiment: Experiment, systems: Sequence[str]) -> list[str]:
+    """Explain names of the form "acoustic+prosody", if any is displayed."""
+    named = [system for system in systems if "+" in system and system not in experiment.table.titles]
+    if not named:
+        return []
+    sources = {pair(system)[1] for system in named}
+    meanings = {
+        ORACLE: f'"{ORACLE}" is the prosody of the recording',
+        TEXT: f'with "{TEXT}" the acoustic model reads text alone and needs no prosody model',
+    }
+    special = "".join(f"; {meaning}" for source, meaning in meanings.items() if source in sources)
+    return [f"Rows are named acoustic model + prosody model{special}."]
+
+
+def _starting_points(experiment: Experiment, titles: dict[str, str]) -> list[str]:
+    """Name the models that start from other models, and those that were optimised with judges."""
+    lines: dict[registry.Kind, list[str]] = {"adapters": [], "judges": []}
+    for label, title in titles.items():
+        config = experiment.adapters[label]
         sources = registry.starts_from(config.adapter, config.options)
-        for kind, lines in told.items():
-            names = [name for name in sources if registry.kind_of(name) == kind]
-            lines += [f"{label} ({', '.join(names)})"] if names else []
-    budget = "Start from other models, whose training is not in their own budget: "
-    judged = "Optimised by judges of the mel, which evaluate nothing here: "
-    notes = {budget: told["adapters"], judged: told["judges"]}
-    return [f"{what}{', '.join(lines)}." for what, lines in notes.items() if lines]
+        for kind, items in lines.items():
+            names = [_source_title(kind, name) for name in sources if registry.kind_of(name) == kind]
+            items += [f"{title} ({', '.join(names)})"] if names else []
+    notes = {
+        "Start from other trained models, whose training is not part of their budget": lines["adapters"],
+        "Optimised with judges of the mel spectrogram, which are not used for evaluation": lines["judges"],
+    }
+    return [f"{text}: {', '.join(items)}." for text, items in notes.items() if items]
 
 
-def _own_budgets(experiment: Experiment) -> list[str]:
-    """Who was trained for other steps or in other batches than the rest."""
-    lines = []
-    for label, config in experiment.adapters.items():
-        own = {"steps": config.steps, "in a batch": config.batch_size}
-        said = " of ".join(f"{value} {unit}" for unit, value in own.items() if value)
-        lines += [f"{label} ({said})"] if said else []
-    return [f"Have a budget of their own: {', '.join(lines)}."] if lines else []
+def _source_title(kind: registry.Kind, name: str) -> str:
+    return str(registry.load("adapters", name).info.title) if kind == "adapters" else name
+
+
+def _own_budgets(experiment: Experiment, titles: dict[str, str]) -> list[str]:
+    """Name the models with another number of steps or another batch size than the rest."""
+    items = []
+    for label, title in titles.items():
+        config = experiment.adapters[label]
+        budget = {"{} steps": config.steps, "batches of {}": config.batch_size}
+        text = ", ".join(form.format(value) for form, value in budget.items() if value)
+        items += [f"{title} ({text})"] if text else []
+    return [f"Trained with a different budget: {', '.join(items)}."] if items else []

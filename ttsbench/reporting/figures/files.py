@@ -1,28 +1,33 @@
-"""What is written of figures: each as PNG and PDF, the table that it was drawn from, and all captions.
+"""Write the figures of a run: each as PNG and PDF with the table that it was drawn from, and all captions.
 
-A figure is a function of a finished run that gives a ``Drawing``, or None where there is nothing to show; any package
-registers more under the entry-point group ``ttsbench.figures``. Its name there is the name of its files.
+A figure is a function of a finished run that returns a ``Drawing``, or None if the run has nothing to show. Packages
+register more figures under the entry-point group ``ttsbench.figures``; the name there is the name of the files.
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from ttsbench import registry
-from ttsbench.engine.store import write_json, write_text
+from ttsbench.engine.store import write_json
 from ttsbench.errors import ConfigError
+from ttsbench.reporting.csv import write_csv
 from ttsbench.reporting.figures.run import Drawing, FinishedRun
 from ttsbench.reporting.figures.style import save_figure
 
-CAPTIONS = "captions.json"
+CAPTIONS, NOTES = "captions.json", "notes.json"
+
+_log = logging.getLogger(__name__)
 
 
-def write_figures(run: FinishedRun, folder: Path) -> list[str]:
-    """Draw everything that is registered and has something to show; returns what went wrong, a sentence each.
+def write_figures(run: FinishedRun, folder: Path) -> dict[str, str]:
+    """Draw every registered figure, and return a note for each that could not be drawn.
 
-    What an earlier report left and this one does not draw is taken away.
+    A figure that fails never fails the report: its note is in ``notes.json``, and the page shows it. Figures of an
+    earlier report that are not drawn again are removed.
     """
-    captions, failures = {}, []
+    captions, notes = {}, {}
     for name in sorted(registry.registered("figures")):
         try:
             drawing = registry.load("figures", name)(run)
@@ -30,18 +35,19 @@ def write_figures(run: FinishedRun, folder: Path) -> list[str]:
                 _write(drawing, folder / name)
                 captions[name] = f"{drawing.caption} {run.about}"
         except ConfigError as error:
-            failures.append(str(error))
-        except Exception as error:  # one figure costs no other, nor the tables
-            failures.append(f"The figure '{name}' could not be drawn: {type(error).__name__}: {error}.")
+            notes[name] = str(error)
+        except Exception as error:  # plug-ins may raise anything
+            notes[name] = f"The figure '{name}' could not be drawn: {type(error).__name__}: {error}."
+            _log.warning("%s", notes[name], exc_info=True)
     write_json(folder / CAPTIONS, captions)
+    write_json(folder / NOTES, notes)
     for path in folder.iterdir():
-        if path.name != CAPTIONS and path.stem not in captions:
+        if path.name not in (CAPTIONS, NOTES) and path.stem not in captions:
             path.unlink()
-    return failures
+    return notes
 
 
 def _write(drawing: Drawing, path: Path) -> None:
     save_figure(drawing.figure, path)
     if drawing.frame is not None:
-        text = drawing.frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        write_text(path.with_suffix(".csv"), text)
+        write_csv(drawing.frame, path.with_suffix(".csv"), "%.6g")

@@ -1,4 +1,4 @@
-"""The page of a run: a static ``index.html`` to read its tables and hear its clips, without network or server."""
+"""The page of a run: a static ``index.html`` with its tables, figures and clips, without network access or server."""
 
 from ttsbench.reporting.page.marks import MARKS, table_marks
 from ttsbench.reporting.page.write import PAGE, write_page

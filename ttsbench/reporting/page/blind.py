@@ -1,7 +1,7 @@
-"""What the blind comparison draws from: of each utterance one clip per system, and how loud it is.
+"""Data of the blind comparison: for each utterance one clip per system, with its loudness.
 
-Where there are several seeds or draws the utterances take turns in showing them, so that a system is judged rather
-than one model of it. Of two clips the louder is preferred, so the page turns it down to the other.
+If a system has several seeds or draws, the utterances rotate through them, so that listeners judge the objective and
+not a single model. Listeners prefer louder clips, so the page turns the louder clip of a pair down to the other.
 """
 
 from __future__ import annotations
@@ -15,46 +15,46 @@ import numpy as np
 from ttsbench.audio.wav import read
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
-from ttsbench.reporting.page.choice import spread
 from ttsbench.reporting.page.listening import Listening
-from ttsbench.reporting.page.run_clips import Who
+from ttsbench.reporting.page.run_clips import ClipId
+from ttsbench.reporting.page.selection import spread
 from ttsbench.reporting.page.table import PageTable
 
 UTTERANCES = 60
 
 
 def blind_trials(folder: Path, table: PageTable, listening: Listening) -> dict[str, Any] | None:
-    """JSON values: the systems, and per utterance what can be heard of each; None where no two can be compared.
+    """Return JSON values with the systems and the clips of each utterance; None if no two systems can be compared.
 
-    Only clips within the run's folder take part: of what was handed in, those that the page keeps.
+    Clips outside the run's folder take part only if the page holds copies of them.
     """
-    if listening.clips.handed_in:
-        utterances: Sequence[EvaluatedUtterance] = [one.utterance for one in listening.heard]
+    if listening.clips.external:
+        utterances: Sequence[EvaluatedUtterance] = [item.utterance for item in listening.utterances]
     else:
         utterances = spread(evaluated_utterances(folder))[:UTTERANCES]
-    trials = [_trial(listening, one, number) for number, one in enumerate(utterances)]
+    trials = [_trial(listening, utterance, number) for number, utterance in enumerate(utterances)]
     usable = [trial for trial in trials if len(trial["clips"]) > 1]
-    models, called = [row.system for row in table.models], dict(table.titles)
-    told = {"title": table.title, "systems": table.systems, "titles": called, "models": models, "trials": usable}
-    return told if usable else None
+    models, titles = [row.system for row in table.models], dict(table.titles)
+    values = {"title": table.title, "systems": table.systems, "titles": titles, "models": models, "trials": usable}
+    return values if usable else None
 
 
 def _trial(listening: Listening, utterance: EvaluatedUtterance, turn: int) -> dict[str, Any]:
     clips = {}
-    for system, own in listening.owned.items():
-        first, keys = turn % len(own), list(own)
+    for system, takes in listening.owned.items():
+        first, keys = turn % len(takes), list(takes)
         for key in (*keys[first:], *keys[:first]):
             try:
-                clips[system] = _sound(listening, Who(system, *key, utterance.id), own[key])
+                clips[system] = _clip(listening, ClipId(system, *key, utterance.id), takes[key])
             except ClipError:
                 continue
             break
     return {"utterance": utterance.id, "text": utterance.text, "clips": clips}
 
 
-def _sound(listening: Listening, who: Who, take: str) -> dict[str, Any]:
-    path = listening.clips.audio(who)
+def _clip(listening: Listening, clip: ClipId, take: str) -> dict[str, Any]:
+    path = listening.clips.audio(clip)
     samples, _ = read(path)
     level = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
-    shown = listening.address_of(who) if listening.clips.handed_in else listening.clips.address(path)
-    return {"audio": shown, "take": take, "level": round(level, 6)}
+    address = listening.address_of(clip) if listening.clips.external else listening.clips.address(path)
+    return {"audio": address, "take": take, "level": round(level, 6)}

@@ -1,4 +1,4 @@
-"""The claims of the page: ``claims.csv``, one row per comparison, gathered by claim and run."""
+"""Verdicts for the page: ``claims.csv`` has one row per comparison; the page groups them by claim and run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FILE = "claims.csv"
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A claim in the light of one run. ``evidence`` is what its verdict rests on, a row of ``claims.csv`` each.
+    """A claim with the verdict of one run. ``evidence`` holds its rows of ``claims.csv``.
 
-    ``why`` tells of one without evidence why there is none, as far as the file does.
+    ``reason`` explains a claim without evidence, if the file does.
     """
 
     name: str
@@ -25,35 +25,35 @@ class JudgedClaim:
     run: str
     verdict: str
     evidence: Sequence[Mapping[str, str]]
-    why: str
+    reason: str
 
     @property
     def kind(self) -> str:
-        """The verdict as the name of a style; of an unknown one the neutral."""
+        """The CSS class of the verdict; unknown verdicts are neutral."""
         known = {"supported", "refuted", "inconclusive"}
         return self.verdict if self.verdict in known else "unjudged"
 
 
 def judged_claims(folder: Path) -> list[JudgedClaim]:
-    """The claims in the order of the file, those with a verdict first; none where there is no file."""
+    """Return the claims in the order of the file, those with a verdict first; an empty list without a file."""
     if not (folder / FILE).exists():
         return []
     frame = pd.read_csv(folder / FILE, dtype=str, keep_default_na=False)
-    found = []
+    claims = []
     for (name, run), rows in frame.groupby(["claim", "run"], sort=False):
         first = rows.iloc[0]
         evidence = [{str(key): _short(text) for key, text in row.items()} for _, row in rows.iterrows()]
-        found.append(
+        claims.append(
             JudgedClaim(
                 str(name), first["statement"], first["paper"], first["corpus"], str(run), first["verdict"],
                 [row for row in evidence if row["value"]], "" if first["value"] else first["sentence"],
             )
         )  # fmt: skip
-    return sorted(found, key=lambda claim: claim.kind == "unjudged")
+    return sorted(claims, key=lambda claim: claim.kind == "unjudged")
 
 
 def _short(text: str) -> str:
-    """A number to three significant digits; whatever is none as it is."""
+    """Round a number to three significant digits; other text is returned as it is."""
     try:
         number = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What was run, in a sentence, and what it was run with."""
+"""One sentence on a run for the top of its page: corpus, systems, seeds, device and date."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from ttsbench.reporting.page.table import PageTable
 
 
 def provenance_of(folder: Path) -> dict[str, Any]:
-    """``provenance.json``; empty where there is none."""
+    """Return ``provenance.json``; an empty mapping without the file."""
     path = folder / "provenance.json"
     return dict(read_json(path)) if path.exists() else {}
 
 
 def sentence(folder: Path, table: PageTable, provenance: Mapping[str, Any]) -> str:
-    """Corpus, utterances, systems, seeds, draws, device and day, as far as the folder tells."""
+    """Return corpus, utterances, systems, seeds, draws, device and date, as far as the folder holds them."""
     path = folder / "experiment.json"
     experiment = read_json(path) if path.exists() else {}
-    scored_folders = RunLayout(folder).compares_folders
-    first = [*_material(experiment, provenance, table, scored_folders), _count(len(table.models), "system")]
-    if not scored_folders:
-        first += _effort(experiment, provenance)
-    return f"{', '.join(first)}{_place(provenance)}."
+    folder_run = RunLayout(folder).compares_folders
+    items = [*_test_set(experiment, provenance, table, folder_run), _count(len(table.models), "system")]
+    if not folder_run:
+        items += _effort(experiment, provenance)
+    return f"{', '.join(items)}{_place(provenance)}."
 
 
-def _material(
-    experiment: Mapping[str, Any], provenance: Mapping[str, Any], table: PageTable, scored_folders: bool
+def _test_set(
+    experiment: Mapping[str, Any], provenance: Mapping[str, Any], table: PageTable, folder_run: bool
 ) -> Iterator[str]:
     corpus = (experiment.get("corpus") or provenance.get("corpus") or {}).get("name")
-    if scored_folders:
+    if folder_run:
         yield "Folders of recordings"
     elif corpus:
         yield f"Corpus {corpus}"
@@ -54,9 +54,9 @@ def _place(provenance: Mapping[str, Any]) -> str:
     if not device:
         return ""
     where = f"{_count(machine['cores'], 'core')} ({machine['processor']})" if device == "cpu" and machine else device
-    made = provenance.get("date")
-    return f"; made on {where}" + (f" on {datetime.fromisoformat(made):%-d %B %Y}" if made else "")
+    date = provenance.get("date")
+    return f"; computed on {where}" + (f" on {datetime.fromisoformat(date):%-d %B %Y}" if date else "")
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

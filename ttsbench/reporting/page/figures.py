@@ -1,4 +1,4 @@
-"""The figures of the page: every PNG in ``figures/`` with its caption from ``figures/captions.json``."""
+"""The figures of the page: every PNG in ``figures/`` with its caption, and notes on figures that could not be drawn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ttsbench.engine.store import read_json
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure; addresses are relative to the page. ``pdf`` is empty where there is none."""
+    """A figure with addresses relative to the page; ``pdf`` is empty if there is no PDF."""
 
     caption: str
     png: str
@@ -23,11 +23,20 @@ class PageFigure:
 
 
 def figures_of(folder: Path) -> list[PageFigure]:
-    """Those with captions in their order, then what else is there by name."""
+    """Return figures with captions in their order, then others by name."""
     here = folder / "figures"
-    captions: dict[str, str] = read_json(here / "captions.json") if (here / "captions.json").exists() else {}
+    captions = _read(here / "captions.json")
     stems = [*captions, *sorted(path.stem for path in here.glob("*.png") if path.stem not in captions)]
     return [_figure(here, stem, captions.get(stem, "")) for stem in stems if (here / f"{stem}.png").exists()]
+
+
+def figure_notes(folder: Path) -> list[str]:
+    """Return the reasons why figures could not be drawn."""
+    return list(_read(folder / "figures" / "notes.json").values())
+
+
+def _read(path: Path) -> dict[str, str]:
+    return dict(read_json(path)) if path.exists() else {}
 
 
 def _figure(here: Path, stem: str, caption: str) -> PageFigure:

@@ -1,7 +1,8 @@
-"""Clips to listen to: of a few utterances every system beside the reference, with what was heard and measured of each.
+"""Clips of the page: for a few utterances the clip of every system beside the reference, with transcripts and scores.
 
-Clips that a run made are played from where they lie. Those that were handed in lie elsewhere, and in formats that not
-every browser plays: the few that are shown are kept as WAV in ``clips/``, beside the spectrograms.
+Clips that the run synthesised are played from the run's folder. External clips (``ttsbench score``) may lie anywhere
+and in formats that not every browser plays, so the page keeps WAV copies of the few that it shows in ``clips/``, beside
+the spectrograms.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from ttsbench.config.schema import MelConfig
 from ttsbench.engine.store import write_bytes
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
-from ttsbench.reporting.page.choice import chosen
-from ttsbench.reporting.page.heard import Word, compared
-from ttsbench.reporting.page.run_clips import Key, RunClips, Who
+from ttsbench.reporting.page.run_clips import ClipId, Key, RunClips
 from ttsbench.reporting.page.scores import ClipScore, clip_scores
+from ttsbench.reporting.page.selection import select_utterances
 from ttsbench.reporting.page.spectrogram import picture
+from ttsbench.reporting.page.transcript import AlignedWord, compare_words
 from ttsbench.types import Samples
 
 CLIPS = "clips"
@@ -29,27 +30,32 @@ TAKES = 6  # seeds and draws that can be selected
 
 @dataclass(frozen=True)
 class Take:
-    """One clip. ``audio`` and ``picture`` are addresses relative to the page, empty where ``fault`` says why."""
+    """One clip of a system.
+
+    ``label`` names its seed and draw, and is empty if the system has only one. ``audio`` and ``picture`` are addresses
+    relative to the page; they are empty for a missing clip, with the reason in ``fault``. ``no_transcript`` is the
+    reason why a requested transcript is missing.
+    """
 
     key: Key
-    label: str  # which seed and draw it is, empty where the system has only one
+    label: str
     audio: str = ""
     picture: str = ""
     seconds: float = 0.0
     fault: str = ""
-    heard: Sequence[Word] | None = None
-    unheard: str = ""  # why there is no transcript, where one was asked for
+    transcript: Sequence[AlignedWord] | None = None
+    no_transcript: str = ""
     scores: Sequence[ClipScore] = ()
 
     @property
     def errors(self) -> int:
-        """Words that are not as the text has them."""
-        return sum(word.said != word.heard for word in self.heard or ())
+        """The number of word errors."""
+        return sum(word.text != word.recognised for word in self.transcript or ())
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One utterance: of each system its takes, at least one. ``seconds`` is the length of the longest."""
+class UtteranceClips:
+    """One utterance with at least one take of each system; ``seconds`` is the length of the longest clip."""
 
     utterance: EvaluatedUtterance
     systems: Mapping[str, Sequence[Take]]
@@ -58,54 +64,55 @@ class Heard:
 
 @dataclass(frozen=True)
 class Listening:
-    """What can be heard, and how it was chosen. ``owned``: every clip of an utterance that a system has, and its name.
+    """The clips of the page.
 
-    ``takes`` can be selected; ``more`` are in the run and not on the page.
+    ``selection`` says how the utterances were selected. ``takes`` can be selected on the page, and ``more`` counts
+    those that cannot. ``owned`` maps every system to the labels of all its takes.
     """
 
-    how: str
+    selection: str
     takes: Mapping[Key, str]
     more: int
     owned: Mapping[str, Mapping[Key, str]]
-    heard: Sequence[Heard]
+    utterances: Sequence[UtteranceClips]
     clips: RunClips
 
-    def address_of(self, who: Who) -> str:
-        """Where the page plays one of the clips it shows from; raises ``ClipError`` where it does not."""
-        for one in self.heard:
-            for take in one.systems[who.system]:
-                if one.utterance.id == who.utterance and take.key == who.key and take.audio:
+    def address_of(self, clip: ClipId) -> str:
+        """Return the address of a clip that the page holds; raises ``ClipError`` for others."""
+        for item in self.utterances:
+            for take in item.systems[clip.system]:
+                if item.utterance.id == clip.utterance and take.key == clip.key and take.audio:
                     return take.audio
         raise ClipError("the page has no copy of this clip")
 
 
 def listening_of(folder: Path, systems: Sequence[str], listen: Sequence[str] = ()) -> Listening | None:
-    """Everything to hear in a run's folder, with pictures in ``clips/``; None where it holds no audio.
+    """Return the clips of a run's folder, with pictures written to ``clips/``; None if the folder holds no audio.
 
-    Raises ``TtsbenchError`` where ``listen`` names an utterance that the run does not have.
+    Raises ``TtsbenchError`` if ``listen`` names an unknown utterance.
     """
     if not (folder / "wavs").is_dir() or not (folder / "experiment.json").exists():
         return None
     clips = RunClips(folder)
-    utterances, how = chosen(evaluated_utterances(folder), listen)
-    scores = clip_scores(folder, clips.experiment, {one.id for one in utterances})
+    utterances, selection = select_utterances(evaluated_utterances(folder), listen)
+    scores = clip_scores(folder, clips.experiment, {utterance.id for utterance in utterances})
     owned = _owned(systems, scores)
-    names = _names({key for own in owned.values() for key in own})
+    names = _names({key for takes in owned.values() for key in takes})
     takes = dict(list(names.items())[:TAKES])
-    named = {system: {key: names[key] if len(own) > 1 else "" for key in own} for system, own in owned.items()}
-    heard = [_heard(clips, one, number, named, takes, scores) for number, one in enumerate(utterances)]
-    _forget(folder / CLIPS, heard)
-    return Listening(how, takes, len(names) - len(takes), named, heard, clips)
+    labelled = {system: {key: names[key] if len(own) > 1 else "" for key in own} for system, own in owned.items()}
+    items = [_utterance(clips, item, number, labelled, takes, scores) for number, item in enumerate(utterances)]
+    _remove_unused(folder / CLIPS, items)
+    return Listening(selection, takes, len(names) - len(takes), labelled, items, clips)
 
 
-def _owned(systems: Sequence[str], scores: Iterable[Who]) -> dict[str, list[Key]]:
-    """First draws come first: two seeds tell more of a system than two draws of one."""
-    keys = {system: {who.key for who in scores if who.system == system} for system in systems}
+def _owned(systems: Sequence[str], scores: Iterable[ClipId]) -> dict[str, list[Key]]:
+    """Return the takes of each system; first draws come first, because seeds differ more than draws."""
+    keys = {system: {clip.key for clip in scores if clip.system == system} for system in systems}
     return {system: sorted(own, key=_draw_then_seed) for system, own in keys.items() if own}
 
 
 def _names(keys: Iterable[Key]) -> dict[Key, str]:
-    """What readers call them, by what they differ in. Draws are counted from one."""
+    """Name the takes by what they differ in; draws are counted from 1."""
     ordered = sorted(keys, key=_draw_then_seed)
     seeds, draws = (len({key[place] for key in ordered}) > 1 for place in (0, 1))
     return {(seed, draw): ", ".join([f"seed {seed}"] * seeds + [f"draw {draw + 1}"] * draws) for seed, draw in ordered}
@@ -115,30 +122,31 @@ def _draw_then_seed(key: Key) -> Key:
     return key[1], key[0]
 
 
-def _heard(
+def _utterance(
     clips: RunClips,
     utterance: EvaluatedUtterance,
     number: int,
-    named: Mapping[str, Mapping[Key, str]],
+    labelled: Mapping[str, Mapping[Key, str]],
     takes: Mapping[Key, str],
-    scores: Mapping[Who, Sequence[ClipScore]],
-) -> Heard:
-    shown: dict[str, list[Take]] = {}
-    for place, (system, own) in enumerate(named.items()):
+    scores: Mapping[ClipId, Sequence[ClipScore]],
+) -> UtteranceClips:
+    systems: dict[str, list[Take]] = {}
+    for place, (system, own) in enumerate(labelled.items()):
         for key in [key for key in own if key in takes] or list(own)[:1]:
-            who = Who(system, *key, utterance.id)
+            clip = ClipId(system, *key, utterance.id)
             stem = clips.folder / CLIPS / f"{number}-{place}-{key[0]}-{key[1]}"
-            take = _take(clips, utterance, who, own[key], scores.get(who, ()), stem)
-            shown.setdefault(system, []).append(take)
-    return Heard(utterance, shown, max((take.seconds for own in shown.values() for take in own), default=0.0))
+            take = _take(clips, utterance, clip, own[key], scores.get(clip, ()), stem)
+            systems.setdefault(system, []).append(take)
+    longest = max((take.seconds for own in systems.values() for take in own), default=0.0)
+    return UtteranceClips(utterance, systems, longest)
 
 
 def _take(
-    clips: RunClips, utterance: EvaluatedUtterance, who: Who, label: str, scores: Sequence[ClipScore], stem: Path
+    clips: RunClips, utterance: EvaluatedUtterance, clip: ClipId, label: str, scores: Sequence[ClipScore], stem: Path
 ) -> Take:
-    make = partial(Take, who.key, label, scores=scores)
+    make = partial(Take, clip.key, label, scores=scores)
     try:
-        path = clips.audio(who)
+        path = clips.audio(clip)
         samples, rate = read(path)
         if not path.is_relative_to(clips.folder):
             path = stem.with_suffix(".wav")
@@ -146,14 +154,14 @@ def _take(
             write(path, samples, rate)
     except ClipError as error:
         return make(fault=str(error))
-    drawn = _picture(samples, rate, clips.experiment.mel, stem.with_suffix(".png"))
-    found = clips.transcript(who)
+    image = _picture(samples, rate, clips.experiment.mel, stem.with_suffix(".png"))
+    transcript = clips.transcript(clip)
     return make(
         audio=clips.address(path),
-        picture=clips.address(drawn) if drawn else "",
+        picture=clips.address(image) if image else "",
         seconds=len(samples) / rate,
-        heard=compared(utterance.text, found["text"]) if "text" in found else None,
-        unheard=found.get("error", ""),
+        transcript=compare_words(utterance.text, transcript["text"]) if "text" in transcript else None,
+        no_transcript=transcript.get("error", ""),
     )
 
 
@@ -165,10 +173,10 @@ def _picture(samples: Samples, rate: int, mel: MelConfig, path: Path) -> Path | 
     return path
 
 
-def _forget(clips: Path, heard: Iterable[Heard]) -> None:
-    """What an earlier page showed and this one does not."""
-    takes = [take for one in heard for own in one.systems.values() for take in own]
-    shown = {Path(address).name for take in takes for address in (take.audio, take.picture)}
+def _remove_unused(clips: Path, items: Iterable[UtteranceClips]) -> None:
+    """Remove the files of an earlier page that this page does not use."""
+    takes = [take for item in items for own in item.systems.values() for take in own]
+    used = {Path(address).name for take in takes for address in (take.audio, take.picture)}
     for path in [*clips.glob("*.png"), *clips.glob("*.wav")]:
-        if path.name not in shown:
+        if path.name not in used:
             path.unlink()

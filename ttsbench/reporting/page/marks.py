@@ -1,4 +1,4 @@
-"""``table.json``: title and notes of the table, and which cells are marked: what ``summary.csv`` does not hold."""
+"""``table.json``: the parts of a table that ``summary.csv`` lacks, such as titles, notes and marks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MARKS = "table.json"
 
 
 def table_marks(table: Table) -> dict[str, Any]:
-    """JSON values. ``signs`` says what each sign means; a metric has who is best, and under a sign whom it marks.
+    """Return JSON values: title, notes, the meaning of each sign, and for each metric its best and marked systems.
 
-    ``titles``: what those systems are called that have another name for a paper.
+    ``titles`` holds the systems that are displayed under another title.
     """
     return {
         "title": table.title,
@@ -38,28 +38,26 @@ def table_marks(table: Table) -> dict[str, Any]:
 
 
 def _heading(table: Table, rows: MetricRows) -> dict[str, Any]:
-    """What the column is called, its unit there, and times what its values are shown."""
+    """Return title, display unit and scale of a column."""
     heading = table.heading(rows)
     return {"title": heading.title, "unit": heading.unit, "scale": heading.scale}
 
 
 def _signs(table: Table) -> dict[str, tuple[str, set[tuple[str, str]]]]:
-    """What each sign of the table means, and the cells (system, metric) that carry it; those that mark nothing left."""
+    """Return sign -> (meaning, marked cells as (system, metric)), without signs that mark nothing."""
+    baseline = table.name(table.models[0]) if table.models else ""
     signs = {
-        DIFFERS: (
-            f"significant difference from {table.name(table.models[0])}" if table.models else "",
-            table.differing,
-        ),
+        DIFFERS: (f"significant difference from {baseline}", table.differing),
         TIED: ("no significant difference from the best model", table.tied_with_best),
     }
     return {sign: (meaning, cells) for sign, (meaning, cells) in signs.items() if cells}
 
 
 def read_marks(folder: Path) -> dict[str, Any]:
-    """What ``table_marks`` left in a run's folder; bare of marks, and saying so, where an older version made it."""
+    """Read ``table.json``; without it, return values without marks and a note that says so."""
     path = folder / MARKS
     if path.exists():
         values: dict[str, Any] = read_json(path)
         return values
-    note = f"Titles, best values and notes are not known here: there is no {MARKS}. `ttsbench report` writes it."
+    note = f"Titles, best values and notes are missing, because there is no {MARKS}. `ttsbench report` writes it."
     return {"title": folder.resolve().name, "references": None, "notes": [note], "signs": {}, "metrics": {}}

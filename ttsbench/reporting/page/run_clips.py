@@ -1,4 +1,4 @@
-"""Where the clips of a run lie, what was heard in them, and how a page beside them names them."""
+"""Find the clips and transcripts of a run, and their addresses relative to its page."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ttsbench.evaluation.transcripts import TRANSCRIPTS, clip_key, read_transcri
 Key = tuple[int, int]  # training seed, number of the draw
 
 
-class Who(NamedTuple):
-    """Whose clip it is."""
+class ClipId(NamedTuple):
+    """Identifies a clip of a run."""
 
     system: str
     seed: int
@@ -29,39 +29,39 @@ class Who(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """Which of the system's clips of the utterance."""
+        """Seed and draw, which identify a clip of one system and utterance."""
         return self.seed, self.sample
 
 
 class RunClips:
-    """The clips of a run's folder. ``handed_in``: they lie elsewhere, and the run is about somebody's folders."""
+    """The clips of a run's folder; ``external`` clips lie outside it, in the folders of a ``ttsbench score`` run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.experiment: Experiment = validate(read_json(folder / "experiment.json"), str(folder / "experiment.json"))
-        self.handed_in = RunLayout(folder).compares_folders
+        self.external = RunLayout(folder).compares_folders
         self._transcripts: dict[Path, Mapping[str, Mapping[str, str]]] = {}
 
-    def audio(self, who: Who) -> Path:
-        """The file of a clip; raises ``ClipError`` with the reason where there is none."""
+    def audio(self, clip: ClipId) -> Path:
+        """Return the file of a clip; raises ``ClipError`` with the reason if there is none."""
         try:
-            path = read_record(self.folder / "wavs" / self._own(who), who.utterance, who.sample).audio
+            path = read_record(self.folder / "wavs" / self._subfolder(clip), clip.utterance, clip.sample).audio
         except FileNotFoundError:
             raise ClipError("this copy of the run does not hold the clip") from None
         if not path.exists():
-            raise ClipError("the clip was removed after it had been scored")
+            raise ClipError("the clip was removed after scoring")
         return path
 
-    def transcript(self, who: Who) -> Mapping[str, str]:
-        """``text`` or ``error``; empty where no recogniser was asked."""
-        folder = self.folder / "transcripts" / self._own(who)
+    def transcript(self, clip: ClipId) -> Mapping[str, str]:
+        """Return a mapping with ``text`` or ``error``; an empty one if the run has no transcripts."""
+        folder = self.folder / "transcripts" / self._subfolder(clip)
         if folder not in self._transcripts:
             self._transcripts[folder] = read_transcripts(folder) if (folder / TRANSCRIPTS).exists() else {}
-        return self._transcripts[folder].get(clip_key(who.utterance, who.sample), {})
+        return self._transcripts[folder].get(clip_key(clip.utterance, clip.sample), {})
 
     def address(self, path: Path) -> str:
-        """A file as the page names it."""
+        """Return the URL of a file relative to the page."""
         return quote(os.path.relpath(path, self.folder).replace(os.sep, "/"))
 
-    def _own(self, who: Who) -> str:
-        return who.system if self.handed_in else f"{who.system}/seed{who.seed}"
+    def _subfolder(self, clip: ClipId) -> str:
+        return clip.system if self.external else f"{clip.system}/seed{clip.seed}"

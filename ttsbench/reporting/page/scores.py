@@ -1,4 +1,4 @@
-"""What each metric says of one clip: its row in ``scores/<metric>.csv``, reduced by itself."""
+"""Scores of single clips for the page: each metric applied to one row of ``scores/<metric>.csv``."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ttsbench.config.schema import Experiment
 from ttsbench.errors import ConfigError
 from ttsbench.evaluation.metric_rows import iterate_rows
 from ttsbench.interfaces import FlooredMetric
-from ttsbench.reporting.page.run_clips import Who
+from ttsbench.reporting.page.run_clips import ClipId
+from ttsbench.reporting.tables import heading
 from ttsbench.types import MetricInfo
 
 
 @dataclass(frozen=True)
 class ClipScore:
-    """One metric of one clip: ``value`` as text, or ``fault``, the reason why there is none.
+    """A metric of one clip in the units of the table: ``value`` as text, or the reason for its absence in ``fault``.
 
-    ``single``: it judges a clip by itself. Distributions, spreads and costs are about many, and a clip's share in them
-    is a curiosity.
+    ``single`` is False for distributions, spreads and costs, which describe many clips; the page shows them apart.
     """
 
     title: str
@@ -36,48 +36,47 @@ class ClipScore:
     single: bool
 
 
-def clip_scores(folder: Path, experiment: Experiment, ids: Collection[str]) -> Mapping[Who, list[ClipScore]]:
-    """Every clip of the utterances ``ids``, with its scores in the order of the metrics. Reads a row at a time."""
-    found: dict[Who, list[ClipScore]] = defaultdict(list)
+def clip_scores(folder: Path, experiment: Experiment, ids: Collection[str]) -> Mapping[ClipId, list[ClipScore]]:
+    """Return the scores of every clip of the utterances ``ids``, in the order of the metrics."""
+    scores: dict[ClipId, list[ClipScore]] = defaultdict(list)
     for name, options in experiment.metrics.items():
         path = folder / "scores" / f"{name}.csv"
         if not path.exists():
             continue
-        metric = _metric(name, options)
+        metric, title = _metric(name, options), experiment.table.titles.get(name, "")
         if metric is None:
             continue
         for row in iterate_rows(path, ids):
-            who = Who(row["system"], int(row["seed"]), int(row["sample"]), row["utterance"])
-            found[who].append(_score(metric, row))
-    return found
+            clip = ClipId(row["system"], int(row["seed"]), int(row["sample"]), row["utterance"])
+            scores[clip].append(_score(metric, row, title))
+    return scores
 
 
 def _metric(name: str, options: Mapping[str, Any]) -> Any:
-    """None where the package that it came from is gone: the rest of the page does without it."""
+    """Return the metric, or None if its package is no longer installed."""
     try:
         return registry.load("metrics", name)(**options)
     except ConfigError:
         return None
 
 
-def _score(metric: Any, row: Mapping[str, str]) -> ClipScore:
+def _score(metric: Any, row: Mapping[str, str], title: str) -> ClipScore:
     info: MetricInfo = metric.info
-    judged = info.higher_is_better is not None and "cost" not in info.needs and not isinstance(metric, FlooredMetric)
+    head = heading(info, title)
+    single = info.higher_is_better is not None and "cost" not in info.needs and not isinstance(metric, FlooredMetric)
     if row["error"]:
-        return ClipScore(info.title, info.unit, "", row["error"], judged)
+        return ClipScore(head.title, head.unit, "", row["error"], single)
     numbers = np.array([[float(row[column]) for column in info.columns]])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a spread that a single clip does not have
-        value = float(metric.reduce(numbers))
-    fault = "" if math.isfinite(value) else "a single clip has none"
-    return ClipScore(info.title, info.unit, _text(value, info.unit), fault, judged)
+        warnings.simplefilter("ignore")  # a single clip has no spread
+        value = float(metric.reduce(numbers)) * head.scale
+    fault = "" if math.isfinite(value) else "undefined for a single clip"
+    return ClipScore(head.title, head.unit, _text(value), fault, single)
 
 
-def _text(value: float, unit: str) -> str:
-    """Three significant digits; parameters in millions; nothing for what is no number."""
+def _text(value: float) -> str:
+    """Format with three significant digits; an empty string for a value that is not finite."""
     if not math.isfinite(value):
         return ""
-    if unit == "parameters":
-        return f"{value / 1e6:.2f} M"
     digits = 2 - math.floor(math.log10(abs(value))) if value else 0
     return f"{value:.{min(6, max(0, digits))}f}"

@@ -1,7 +1,7 @@
-"""A small picture of a clip: its log-mel with F0 drawn over it, as a PNG of some ten kilobytes.
+"""Draw a small picture of a clip: its log-mel spectrogram with F0 over it, as a PNG of about ten kilobytes.
 
-All clips have one colour scale. F0 has an axis of its own, logarithmic, over the full height from the lowest to the
-highest that is searched for: on the mel axis it would lie in the lowest fifth.
+All clips share one colour scale. F0 has its own logarithmic axis over the full height, from the lowest to the highest
+searched frequency, because it would only use the lowest fifth of the mel axis.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from ttsbench.errors import ClipError
 from ttsbench.types import Samples
 
 RANGE = (-9.0, 1.0)  # natural log of mel magnitudes
-WIDTH = 512  # pixels at most: a longer clip is averaged over time
-SCALE = 2  # pixels per mel band and frame, for a line that is no staircase
-LEVELS = 254  # of the palette; the last two are the line and what sets it off
+WIDTH = 512  # maximum number of pixels; longer clips are averaged over time
+SCALE = 2  # pixels per mel band and frame, which makes the F0 line smooth
+LEVELS = 254  # of the palette; the last two entries are the F0 line and its outline
 LINE, CASING = 254, 255
 
 
 def picture(samples: Samples, mel: MelConfig) -> bytes:
-    """Samples (N,) at the config's rate -> a PNG. Raises ``ClipError`` for a clip shorter than one window."""
+    """Return the PNG of samples (N,) at the config's rate; raises ``ClipError`` for a clip shorter than one window."""
     if len(samples) < mel.n_fft:
-        raise ClipError(f"{len(samples)} samples are too few for a spectrogram, which takes {mel.n_fft}")
+        raise ClipError(f"{len(samples)} samples are too few for a spectrogram, which needs {mel.n_fft}")
     image = log_mel(magnitudes(torch.from_numpy(samples), mel), mel).numpy()
     pool = -(-len(image) // WIDTH)
     share = (_pooled(image, pool) - RANGE[0]) / (RANGE[1] - RANGE[0])
@@ -46,7 +46,7 @@ def picture(samples: Samples, mel: MelConfig) -> bytes:
 
 
 def _pooled(image: NDArray[np.float32], pool: int) -> NDArray[np.float32]:
-    """Means of ``pool`` frames each, (T, M) -> (ceil(T / pool), M)."""
+    """Average groups of ``pool`` frames: (T, M) -> (ceil(T / pool), M)."""
     starts = np.arange(0, len(image), pool)
     counts = np.diff(np.append(starts, len(image)))
     return (np.add.reduceat(image, starts, axis=0) / counts[:, None]).astype(np.float32)
@@ -58,7 +58,7 @@ def _palette() -> bytes:
 
 
 def _draw_f0(canvas: Image.Image, samples: Samples, mel: MelConfig, step: float) -> None:
-    """F0 over the frames that are voiced; a clip that has none stays without."""
+    """Draw F0 over the voiced frames; a clip without F0 gets no line."""
     try:
         f0 = frame_f0(samples, mel.sample_rate, mel.hop_length)
     except ClipError:

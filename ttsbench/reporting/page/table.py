@@ -1,4 +1,4 @@
-"""The results table of the page: ``summary.csv`` as rows of cells, with the marks that ``table.md`` has."""
+"""The results table of the page: ``summary.csv`` as rows of formatted cells, with the marks of ``table.md``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ttsbench.reporting.tables import decimals, interval, scaled
 
 @dataclass(frozen=True)
 class Column:
-    """A metric. ``better`` is "higher", "lower", or empty where neither is."""
+    """A metric; ``better`` is "higher", "lower" or empty."""
 
     name: str
     title: str
@@ -28,8 +28,8 @@ class Column:
 
 
 @dataclass(frozen=True)
-class ShownCell:
-    """One cell as text; ``value`` is empty where nothing was measured. ``order`` is what it is sorted by."""
+class PageCell:
+    """A formatted cell; ``value`` is empty if nothing was measured, ``order`` is the sort key."""
 
     value: str
     interval: str
@@ -41,16 +41,16 @@ class ShownCell:
 
 @dataclass(frozen=True)
 class Row:
-    """One system. ``title``: what a paper calls it, empty where that is its name."""
+    """A system; ``title`` is its displayed title, empty if that is its name."""
 
     system: str
     title: str
-    cells: Sequence[ShownCell]
+    cells: Sequence[PageCell]
 
 
 @dataclass(frozen=True)
 class PageTable:
-    """What the page shows of the results. ``utterances``: how many the references hold."""
+    """The results of the page; ``utterances`` counts the reference clips, ``signs`` explains the marks."""
 
     title: str
     notes: Sequence[str]
@@ -58,27 +58,27 @@ class PageTable:
     references: Sequence[Row]
     models: Sequence[Row]
     utterances: int
-    signs: Mapping[str, str]  # what those of the cells mean
-    titles: Mapping[str, str]  # of systems that have one
+    signs: Mapping[str, str]
+    titles: Mapping[str, str]
 
     @property
     def systems(self) -> list[str]:
-        """All, references first."""
+        """All systems, references first."""
         return [row.system for row in (*self.references, *self.models)]
 
 
 def read_table(folder: Path) -> PageTable:
-    """The table of a run's folder."""
+    """Read the table of a run's folder."""
     marks = read_marks(folder)
     frame = pd.read_csv(folder / "summary.csv", dtype=str, keep_default_na=False)
     systems = list(dict.fromkeys(frame["system"]))
     references = marks["references"] or [name for name in (GROUND_TRUTH, COPY_SYNTHESIS) if name in systems]
     scales = {name: float(known.get("scale", 1.0)) for name, known in marks["metrics"].items()}
-    found = [_cell(row) for _, row in frame.iterrows()]
-    cells = {(cell.system, cell.metric): scaled(cell, scales.get(cell.metric, 1.0)) for cell in found}
+    rows_read = [_cell(row) for _, row in frame.iterrows()]
+    cells = {(cell.system, cell.metric): scaled(cell, scales.get(cell.metric, 1.0)) for cell in rows_read}
     metrics = list(dict.fromkeys(frame["metric"]))
     columns = [_column(name, frame, marks["metrics"].get(name, {})) for name in metrics]
-    lines: dict[str, list[ShownCell]] = {system: [] for system in systems}
+    lines: dict[str, list[PageCell]] = {system: [] for system in systems}
     for column in columns:
         marked = marks["metrics"].get(column.name, {})
         digits = decimals(cells[system, column.name] for system in systems)
@@ -107,12 +107,11 @@ def _column(name: str, frame: pd.DataFrame, marks: Mapping[str, Any]) -> Column:
     )
 
 
-def _text(cell: MetricCell, digits: int, marks: Mapping[str, Any]) -> ShownCell:
-    asked = cell.n + cell.n_failed
-    failures = f"{cell.n} of {asked}" if cell.n_failed else ""
+def _text(cell: MetricCell, digits: int, marks: Mapping[str, Any]) -> PageCell:
+    failures = f"{cell.n} of {cell.n + cell.n_failed}" if cell.n_failed else ""
     if math.isnan(cell.value):
-        return ShownCell("", "", failures, "", False, ())
-    return ShownCell(
+        return PageCell("", "", failures, "", False, ())
+    return PageCell(
         f"{cell.value:.{digits}f}",
         interval(cell, digits),
         failures,

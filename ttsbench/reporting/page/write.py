@@ -1,7 +1,7 @@
-"""``index.html``: what a run's folder holds, put together from its files alone, so that a copy of it has one too.
+"""Write ``index.html`` from the files of a run's folder alone, so that it can be written for copies of a run too.
 
-Text and data come from corpora and recognisers: the templates escape everything, and a policy forbids the page
-whatever it was not written with, the network first of all.
+Text and data come from corpora and recognisers. The templates therefore escape everything, and a content security
+policy forbids network access and all scripts but the page's own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ttsbench.reporting.archive import result_files
 from ttsbench.reporting.page.blind import blind_trials
 from ttsbench.reporting.page.claims import judged_claims
 from ttsbench.reporting.page.facts import provenance_of, sentence
-from ttsbench.reporting.page.figures import figures_of
+from ttsbench.reporting.page.figures import figure_notes, figures_of
 from ttsbench.reporting.page.listening import listening_of
 from ttsbench.reporting.page.table import read_table
 
@@ -32,12 +32,12 @@ STYLE = "page.css"
 
 
 def write_page(folder: Path, listen: Sequence[str] = ()) -> None:
-    """Write ``index.html`` into a run's folder; ``listen`` names the utterances to hear, a spread choice where empty.
+    """Write ``index.html`` into a run's folder; ``listen`` names the utterances to play, by default a few per speaker.
 
-    Raises ``TtsbenchError`` for a folder without ``summary.csv``, and for an utterance that the run does not have.
+    Raises ``TtsbenchError`` for a folder without ``summary.csv``, and for an unknown utterance.
     """
     if not (folder / "summary.csv").exists():
-        raise TtsbenchError(f"{folder} has no summary.csv, so there is nothing to show; finish its compare first.")
+        raise TtsbenchError(f"{folder} has no summary.csv. Finish its compare command first.")
     table = read_table(folder)
     listening = listening_of(folder, table.systems, listen)
     provenance = provenance_of(folder)
@@ -52,6 +52,7 @@ def write_page(folder: Path, listen: Sequence[str] = ()) -> None:
         sentence=sentence(folder, table, provenance),
         claims=judged_claims(folder),
         figures=figures_of(folder),
+        figure_notes=figure_notes(folder),
         listening=listening,
         blind=blind_trials(folder, table, listening) if listening else None,
         provenance=provenance,
@@ -64,22 +65,22 @@ def write_page(folder: Path, listen: Sequence[str] = ()) -> None:
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Own scripts by their hash, pictures and sounds from beside the page, and nothing else."""
+    """Allow the page's own scripts by hash, images and audio beside the page, and nothing else."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{one}'" for one in hashes)
-    return (  # a page that was opened from disk is of no origin, so that 'self' alone would leave out its files
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (  # a page opened from disk has no origin, so 'self' alone would block its files
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src 'self' file: data:; "
         "media-src 'self' file:; base-uri 'none'; form-action 'none'"
     )
 
 
 def _code(note: str) -> Markup:
-    """A note of the table, escaped, with what stands between backticks as code."""
+    """Escape a note and turn text between backticks into code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(note))))
 
 
 def _breakable(name: str) -> Markup:
-    """The name of a system, escaped, that may go on in the next line after a plus or an underscore."""
+    """Escape the name of a system and allow line breaks after a plus or an underscore."""
     return Markup(re.sub(r"([+_])", r"\1<wbr>", str(escape(name))))
 
 

@@ -1,18 +1,18 @@
 "use strict";
-// The blind comparison. The sounds are never part of the document, so that nothing in it tells whose they are.
+// The blind comparison. Audio elements are never added to the document, so nothing in it reveals the systems.
 if (document.getElementById("blind-data")) {
   const data = JSON.parse(document.getElementById("blind-data").textContent);
   const at = (name) => document.getElementById(`blind-${name}`);
   const RANDOM = "";
-  const MATCHED = 0.1; // no clip is turned down by more: one of the two is then silent
-  const called = (system) => data.titles[system] ?? system; // the answers that are saved have the systems' own names
+  const MATCHED = 0.1; // a clip is never turned down by more, because the other clip must then be silent
+  const titleOf = (system) => data.titles[system] ?? system; // saved answers use the names of systems, not their titles
   const answers = [];
   let saved = 0;
   let trial = null;
   let left = [];
 
   for (const name of ["first", "second"]) {
-    at(name).append(new Option("a random model", RANDOM), ...data.systems.map((one) => new Option(called(one), one)));
+    at(name).append(new Option("a random model", RANDOM), ...data.systems.map((one) => new Option(titleOf(one), one)));
   }
 
   const below = (count) => Math.floor(Math.random() * count);
@@ -57,7 +57,7 @@ if (document.getElementById("blind-data")) {
     audio.volume = ratio < 1 && ratio > MATCHED ? ratio : 1;
     audio.addEventListener("ended", () => playing(null));
     audio.addEventListener("error", () => {
-      if (trial?.sounds[place] === audio) giveUp(`${"AB"[place]} cannot be played: its file is missing or damaged.`);
+      if (trial?.sounds[place] === audio) giveUp(`${"AB"[place]} cannot be played because its file is missing or damaged.`);
     });
     return audio;
   };
@@ -66,7 +66,7 @@ if (document.getElementById("blind-data")) {
     ["a", "b"].forEach((name, index) => at(`play-${name}`).classList.toggle("playing", index === place));
   };
 
-  const hush = () => {
+  const stop = () => {
     for (const audio of trial?.sounds ?? []) audio.pause();
     playing(null);
   };
@@ -76,7 +76,7 @@ if (document.getElementById("blind-data")) {
   };
 
   const giveUp = (why) => {
-    hush();
+    stop();
     trial = null;
     at("trial").hidden = true;
     at("next").disabled = false;
@@ -84,15 +84,15 @@ if (document.getElementById("blind-data")) {
   };
 
   const begin = () => {
-    hush();
+    stop();
     const drawn = draw();
     if (!drawn) return giveUp("Choose two different systems that have clips of the same utterance.");
     const clips = drawn.systems.map((system) => drawn.one.clips[system]);
-    trial = { ...drawn, clips, heard: new Set() };
+    trial = { ...drawn, clips, played: new Set() };
     trial.sounds = clips.map((clip, place) => sound(clip, clips[1 - place], place));
     at("text").textContent = drawn.one.text || "(the text is not known)";
     at("trial").hidden = false;
-    at("said").textContent = "Play both.";
+    at("said").textContent = "Play both clips.";
     at("next").disabled = true;
     at("next").textContent = "Next";
     allow(false);
@@ -108,29 +108,29 @@ if (document.getElementById("blind-data")) {
     playing(place);
     const mine = trial;
     audio.play().then(() => {
-      mine.heard.add(place);
+      mine.played.add(place);
       if (mine !== trial || mine.answered) return;
-      const both = mine.heard.size === 2;
+      const both = mine.played.size === 2;
       at("said").textContent = both ? "Play them as often as you like." : `Now play ${"BA"[place]}.`;
       allow(both);
-    }, () => {}); // of a sound that was stopped before it began
+    }, () => {}); // rejected when the clip was stopped before it started
   };
 
-  const told = (take) => (take ? ` (${take})` : "");
+  const takeLabel = (take) => (take ? ` (${take})` : "");
 
   const answer = (said) => {
     if (!trial || trial.answered) return;
     trial.answered = true;
-    hush();
+    stop();
     allow(false);
     const [a, b] = trial.systems;
     const preferred = { a, b, none: "" }[said];
-    const names = trial.systems.map((system, place) => `${"AB"[place]} was ${called(system)}${told(trial.clips[place].take)}`);
+    const names = trial.systems.map((system, place) => `${"AB"[place]} was ${titleOf(system)}${takeLabel(trial.clips[place].take)}`);
     answers.push({
       time: new Date().toISOString(), utterance: trial.one.utterance, a, a_take: trial.clips[0].take,
       b, b_take: trial.clips[1].take, answer: said, preferred,
     });
-    at("said").textContent = `${names.join(", ")}. You preferred ${preferred ? called(preferred) : "neither"}.`;
+    at("said").textContent = `${names.join(", ")}. You preferred ${preferred ? titleOf(preferred) : "neither"}.`;
     at("next").disabled = false;
     tally();
     at("next").focus();
@@ -160,7 +160,7 @@ if (document.getElementById("blind-data")) {
       const percent = (share) => `${Math.round(100 * share)} %`;
       const share = count ? `${percent(wins / count)} [${wilson(wins, count).map(percent).join(", ")}]` : "";
       const row = document.createElement("tr");
-      [called(first), called(second), wins, losses, none, share].forEach((text, index) => {
+      [titleOf(first), titleOf(second), wins, losses, none, share].forEach((text, index) => {
         const cell = document.createElement(index ? "td" : "th");
         if (!index) cell.scope = "row";
         cell.textContent = text;
@@ -196,12 +196,12 @@ if (document.getElementById("blind-data")) {
   at("csv").addEventListener("click", () => save("preferences.csv", "text/csv", csv()));
   for (const name of ["first", "second"]) {
     at(name).addEventListener("change", () => {
-      if (trial && !trial.answered) giveUp("The systems were changed: begin again.");
+      if (trial && !trial.answered) giveUp("The systems have changed. Start again.");
       left = [];
     });
   }
   document.addEventListener("sound", (event) => {
-    if (event.detail) hush();
+    if (event.detail) stop();
   });
   window.addEventListener("beforeunload", (event) => {
     if (answers.length > saved) event.preventDefault();

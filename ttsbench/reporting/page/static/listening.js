@@ -1,10 +1,10 @@
 "use strict";
-// The clips: which take is shown, one sound at a time, and where in the spectrogram it is.
+// Clips: select the displayed take, play one clip at a time, and show the position in the spectrogram.
 {
   const select = document.getElementById("take");
   const cards = [...document.querySelectorAll(".card")];
 
-  // A system without the take that is asked for, such as the recording, keeps its first.
+  // A system without the selected take, such as the recording, shows its first take.
   const show = (key) => {
     for (const card of cards) {
       const takes = [...card.querySelectorAll(".take")];
@@ -31,7 +31,7 @@
       const fault = document.createElement("p");
       fault.className = "fault";
       fault.dataset.error = "yes";
-      fault.textContent = "The browser cannot play this clip: its file is missing or damaged.";
+      fault.textContent = "The browser cannot play this clip because its file is missing or damaged.";
       audio.after(fault);
     });
     const picture = audio.closest(".take").querySelector(".sound");

@@ -1,5 +1,5 @@
 "use strict";
-// The results table: sorting within the models (references are never ranked), and a choice of columns.
+// The results table: sort the models (references stay on top) and select columns.
 {
   document.documentElement.classList.add("scripting");
   const table = document.getElementById("table");
@@ -13,7 +13,7 @@
     return cell.dataset.order === "" ? null : Number(cell.dataset.order);
   };
 
-  // What was not measured stays at the end, whichever way the rest is sorted.
+  // Systems without a value stay at the end in both directions.
   const sort = (index, direction) => {
     const sign = direction === "ascending" ? 1 : -1;
     const sorted = [...own].sort((one, other) => {
