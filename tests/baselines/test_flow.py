@@ -16,7 +16,7 @@ from baselines.flow import Flow, Glow
 from baselines.regression import L2
 from ttsbench import Batch, ConfigError
 from ttsbench.config.schema import ModelSize
-from ttsbench.engine.executor import _task_progress
+from ttsbench.engine.local import report_progress
 from ttsbench.models.metering import CallCounter
 from ttsbench.models.speech_model import SpeechModel
 from ttsbench.nn.invertible import (
@@ -282,7 +282,7 @@ def test_two_devices_begin_alike(run):
         here = with_train(run, steps=2)
         here = replace(here, experiment=here.experiment.model_copy(update={"compute": compute}))
         job = job_of(here, "flow", name=f"devices{devices}")
-        train.work(here, job, {}, _task_progress(job.id, 0))
+        train.work(here, job, {}, report_progress)
         found[devices] = load_file(job.path(here) / "weights.safetensors")
     for name, value in found[1].items():  # Adam makes a step even of what is rounding alone
         torch.testing.assert_close(found[2][name], value, rtol=1e-3, atol=1e-3)

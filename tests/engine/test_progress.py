@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ttsbench.engine.eta import Pace
+from ttsbench.engine.eta import RemainingTime
 from ttsbench.engine.job import Job
 from ttsbench.engine.progress import RunReporter
 
@@ -18,37 +18,37 @@ TRAINED, SPOKEN = job("train a", "train", 300.0), job("synthesize a", "synthesiz
 
 
 def test_estimates_are_believed_until_there_is_something_to_go_by():
-    assert Pace([TRAINED, SPOKEN], 2).left_s() == pytest.approx(450)
+    assert RemainingTime([TRAINED, SPOKEN], 2).seconds() == pytest.approx(450)
 
 
 def test_a_stage_that_takes_three_times_as_long_says_nothing_of_another():
-    pace = Pace([TRAINED, SPOKEN], 1)
-    pace.cut(TRAINED, 1)
-    pace.seen("train a", 0, 0.0, 100.0)
-    pace.seen("train a", 0, 0.5, 550.0)  # 450 s for half of 300
-    assert pace.left_s() == pytest.approx(150 * (450 + 10) / (150 + 10) + 600)
-    pace.done(TRAINED)
-    assert pace.left_s() == pytest.approx(600)
+    remaining = RemainingTime([TRAINED, SPOKEN], 1)
+    remaining.set_tasks(TRAINED, 1)
+    remaining.record("train a", 0, 0.0, 100.0)
+    remaining.record("train a", 0, 0.5, 550.0)  # 450 s for half of 300
+    assert remaining.seconds() == pytest.approx(150 * (450 + 10) / (150 + 10) + 600)
+    remaining.finish(TRAINED)
+    assert remaining.seconds() == pytest.approx(600)
 
 
 def test_tasks_of_two_workers_count_by_what_each_took():
-    pace = Pace([SPOKEN], 2)
-    pace.cut(SPOKEN, 4)
+    remaining = RemainingTime([SPOKEN], 2)
+    remaining.set_tasks(SPOKEN, 4)
     for index, began in enumerate((0.0, 0.0, 75.0)):
-        pace.seen("synthesize a", index, 0.0, began)
+        remaining.record("synthesize a", index, 0.0, began)
     for index in (0, 1):
-        pace.seen("synthesize a", index, 1.0, 75.0)
-    pace.seen("synthesize a", 1, 0.0, 75.0)  # late
-    assert pace.left_s() == pytest.approx(300 * (150 + 10) / (300 + 10) / 2)
+        remaining.record("synthesize a", index, 1.0, 75.0)
+    remaining.record("synthesize a", 1, 0.0, 75.0)  # late
+    assert remaining.seconds() == pytest.approx(300 * (150 + 10) / (300 + 10) / 2)
 
 
 def test_what_failed_takes_no_more_time_and_last_words_change_nothing():
-    pace = Pace([TRAINED, SPOKEN], 1)
-    pace.given_up(SPOKEN)
-    pace.seen("synthesize a", 0, 0.1, 5.0)
-    pace.done(TRAINED)
-    pace.seen("train a", 0, 0.1, 5.0)
-    assert pace.left_s() == 0
+    remaining = RemainingTime([TRAINED, SPOKEN], 1)
+    remaining.drop(SPOKEN)
+    remaining.record("synthesize a", 0, 0.1, 5.0)
+    remaining.finish(TRAINED)
+    remaining.record("train a", 0, 0.1, 5.0)
+    assert remaining.seconds() == 0
 
 
 def test_lines_tell_how_far_it_is(monkeypatch):
@@ -59,7 +59,7 @@ def test_lines_tell_how_far_it_is(monkeypatch):
     reporter.start([TRAINED, SPOKEN], [TRAINED, SPOKEN])
     for one in (TRAINED, SPOKEN):
         reporter.job_started(one)
-        reporter.job_cut(one, 1)
+        reporter.job_split(one, 1)
     reporter.task_progress("train a", 0, 0.0)
     now[0] = 300.0
     reporter.job_done(TRAINED)

@@ -13,7 +13,7 @@ from tinycorpus import installed, prepared, tiny_corpus
 from tinytraining import STEPS, job_of, same, state, step, trainer_of, with_train
 
 from ttsbench.config.schema import TrainConfig
-from ttsbench.engine.executor import _task_progress
+from ttsbench.engine.local import report_progress
 from ttsbench.engine.store import read_json
 from ttsbench.errors import TtsbenchError
 from ttsbench.stages import train
@@ -263,7 +263,7 @@ def test_two_devices_train_one_model(run):
         here = with_train(run, steps=3)
         here = replace(here, experiment=here.experiment.model_copy(update={"compute": compute}))
         job = job_of(here, "l1", name=f"devices{devices}")
-        train.work(here, job, {}, _task_progress(job.id, 0))
+        train.work(here, job, {}, report_progress)
         found[devices] = load_file(job.path(here) / "weights.safetensors")
     assert found[1].keys() == found[2].keys()
     for name, value in found[1].items():

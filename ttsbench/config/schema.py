@@ -131,6 +131,7 @@ class Compute(Section):
     devices: int = Field(1, ge=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     threads: int = Field(1, ge=1)  # per worker; fixed so that the number of workers never changes a sum
+    task_timeout_s: float | None = Field(None, gt=0)  # without progress, after which a task is stopped and repeated
     checkpoint_s: float = Field(30.0, gt=0)  # seconds between checkpoints
     reuse: bool = True  # take models that another run on this machine has trained (ttsbench/stages/model_cache.py)
 

@@ -1,99 +1,87 @@
-"""Runs a plan: jobs whose needs are met are cut into tasks, and tasks go to worker processes.
+"""Run a plan: split jobs whose needs are met into tasks, and give the tasks to an engine.
 
-Workers are separate processes with a fixed number of threads, so that their number never changes a result. A task that
-fails stops only what depends on it; everything else is finished and kept.
+A task that fails stops only what depends on it; everything else is finished and kept. A task whose worker dies is
+repeated, at most ``ATTEMPTS`` times in all; tasks that were only waiting are never charged.
 """
 
 from __future__ import annotations
 
-import importlib
-import multiprocessing
-import os
-import signal
-import threading
-import traceback
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, cast
 
-from ttsbench.engine.isolation import die_with_parent
-from ttsbench.engine.job import AnyJob, Progress, Run, StageModule, Task
-from ttsbench.engine.progress import Reporter
+from ttsbench.engine.engines import Engine, EngineFactory
+from ttsbench.engine.events import Event, TaskCall, TaskDone, TaskFailed, TaskLost, TaskProgress, WorkerOutput
+from ttsbench.engine.job import AnyJob, Run
+from ttsbench.engine.local import LocalEngine
+from ttsbench.engine.progress import Reporter, clock
 from ttsbench.engine.store import is_done, mark_done, open_folder
+from ttsbench.engine.worker import failure_reason, stage_module
 from ttsbench.errors import TtsbenchError
 
-ATTEMPTS = 2  # a worker that dies (a crash in a C library, say) may have been killed by another's task
-
-_progress_queue: Any = None
+ATTEMPTS = 3  # of a task whose worker dies
+TICK_S = 1.0
+STALL_S = 600.0  # without progress, after which a task is reported as stalled
 
 
 @dataclass
-class _Running:
+class _RunningJob:
     job: AnyJob
-    left: int
-    futures: dict[Future[None], tuple[int, Task]] = field(default_factory=dict)
-    failed: bool = False
+    remaining: int
+    attempts: dict[int, int] = field(default_factory=dict)  # number of the task -> workers that died over it
+    failures: list[str] = field(default_factory=list)
 
 
-def stage_module(stage: str) -> StageModule:
-    """The module that does a stage's work."""
-    return cast(StageModule, importlib.import_module(f"ttsbench.stages.{stage}"))
+@dataclass
+class _RunningTask:
+    advanced: float  # when it last made progress, on the monotonic clock
+    fraction: float = 0.0
+    worker: str = ""
+    reported: bool = False  # as stalled
 
 
-def execute(run: Run, plan: Sequence[AnyJob], workers: int, reporter: Reporter) -> Mapping[str, str]:
-    """Run what is not done yet; returns the jobs that failed or could not run, with the reason of each."""
+def execute(
+    run: Run,
+    plan: Sequence[AnyJob],
+    workers: int,
+    reporter: Reporter,
+    make_engine: EngineFactory = LocalEngine,
+    tick_s: float = TICK_S,
+) -> Mapping[str, str]:
+    """Run the jobs that are not done; return the jobs that failed or could not run, each with its reason."""
     waiting = [job for job in plan if not is_done(job.path(run), job.key)]
     reporter.start(plan, waiting)
     if not waiting:
         return {}
-    return _Executor(run, waiting, workers, reporter).run()
+    engine = make_engine(run, workers)
+    try:
+        return _Executor(run, waiting, engine, reporter, tick_s).run()
+    finally:
+        engine.close()
 
 
 class _Executor:
-    def __init__(self, run: Run, waiting: Sequence[AnyJob], workers: int, reporter: Reporter) -> None:
-        self._run, self._workers, self._reporter = run, workers, reporter
+    def __init__(self, run: Run, waiting: Sequence[AnyJob], engine: Engine, reporter: Reporter, tick_s: float) -> None:
+        self._run, self._engine, self._reporter, self._tick_s = run, engine, reporter, tick_s
         self._waiting = list(waiting)
         self._pending = {job.id for job in waiting}
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, _RunningJob] = {}
+        self._tasks: dict[TaskCall, _RunningTask] = {}
         self._failures: dict[str, str] = {}
-        # A run stopped by hand leaves semaphores to the system; nobody needs to read about it.
-        os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
-        self._context = multiprocessing.get_context("spawn")
-        self._pool = self._new_pool()
 
     def run(self) -> Mapping[str, str]:
-        try:
-            while self._waiting or self._running:
-                self._start_ready()
-                self._collect()
-        except BaseException:  # stopped by hand: the workers die with this process, and all they left is whole
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        self._pool.shutdown()
-        self._updates.put(None)
-        self._listener.join()
+        while self._waiting or self._running:
+            self._start_ready()
+            if not self._running:
+                continue
+            for event in self._engine.events(self._tick_s):
+                self._handle(event)
+            self._check_stalls()
+            self._reporter.tick()
         return self._failures
 
-    def _new_pool(self) -> ProcessPoolExecutor:
-        """Workers with a queue of their own: one that died may have died holding the lock of the queue before."""
-        self._updates: Any = self._context.Queue()
-        self._listener = threading.Thread(target=self._listen, args=(self._updates,), daemon=True)
-        self._listener.start()
-        threads = self._run.experiment.compute.threads
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-            os.environ[name] = str(threads)
-        return ProcessPoolExecutor(
-            self._workers, self._context, initializer=_start_worker, initargs=(self._updates, threads)
-        )
-
     def _start_ready(self) -> None:
-        """Cut into tasks every waiting job whose needs are met."""
+        """Start every waiting job whose needs are met, and drop those that need a job that failed."""
         for job in list(self._waiting):
             if self._failures.keys() & set(job.needs):
                 self._waiting.remove(job)
@@ -109,148 +97,106 @@ class _Executor:
                 open_folder(job.path(self._run), job.key)
             tasks = stage_module(job.stage).tasks(self._run, job)
         except Exception as error:
-            self._fail_or_stop(job, error)
+            self._fail_or_raise(job, error)
             return
-        running = _Running(job, len(tasks))
-        self._running[job.id] = running
+        self._running[job.id] = _RunningJob(job, len(tasks))
+        self._reporter.job_split(job, len(tasks))
         for index, task in enumerate(tasks):
-            self._submit(running, index, task, 1)
-        self._reporter.job_cut(job, len(tasks))
+            self._engine.submit(TaskCall(job, index, task))
         if not tasks:
-            self._finish(running)
+            self._finish(self._running[job.id])
 
-    def _submit(self, running: _Running, index: int, task: Task, attempt: int) -> None:
-        try:
-            with _interrupts_held():
-                future = self._pool.submit(_work, self._run, running.job, index, task)
-        except BrokenProcessPool:  # a worker died while it had nothing to do
-            self._renew_pool()
-            with _interrupts_held():
-                future = self._pool.submit(_work, self._run, running.job, index, task)
-        running.futures[future] = (attempt, {"index": index, "task": task})
+    def _handle(self, event: Event) -> None:
+        match event:
+            case WorkerOutput(lines):
+                for line in lines:
+                    self._reporter.message(printable(line))
+            case TaskProgress(call, fraction, worker):
+                self._record(call, fraction, worker)
+            case TaskDone(call):
+                self._reporter.task_progress(call.job.id, call.index, 1.0)
+                self._end(call)
+            case TaskFailed(call, reason):
+                self._reporter.message(f"{call.job.id}: {reason}")
+                self._end(call, reason)
+            case TaskLost():
+                self._repeat(event)
 
-    def _collect(self) -> None:
-        """Wait for at least one task and deal with those that ended."""
-        futures = [future for running in self._running.values() for future in running.futures]
-        if not futures:
+    def _record(self, call: TaskCall, fraction: float, worker: str) -> None:
+        task = self._tasks.setdefault(call, _RunningTask(time.monotonic(), worker=worker))
+        if fraction > task.fraction:
+            task.advanced, task.fraction, task.reported = time.monotonic(), fraction, False
+        self._reporter.task_progress(call.job.id, call.index, fraction)
+
+    def _repeat(self, lost: TaskLost) -> None:
+        """Submit a task again whose worker died, unless too many workers have died over it."""
+        call = lost.call
+        task = self._tasks.pop(call, None)
+        running = self._running[call.job.id]
+        attempt = running.attempts[call.index] = running.attempts.get(call.index, 0) + 1
+        item = call.item_at(task.fraction) if task else ""
+        reason = f"{call.name}{f' at {item}' if item else ''}: {lost.reason}"
+        if attempt < ATTEMPTS:
+            self._reporter.message(f"{reason}; it is repeated.")
+            self._engine.submit(call)
             return
-        done, _ = wait(futures, return_when=FIRST_COMPLETED)
-        broken = any(isinstance(future.exception(), BrokenProcessPool) for future in done)
-        for running in list(self._running.values()):
-            for future in [future for future in running.futures if future in done]:
-                self._settle(running, future)
-        if broken:
-            self._renew_pool()
+        lines = "".join(f"\n    {printable(line)}" for line in lost.output)
+        self._end(call, f"{reason}, in each of {ATTEMPTS} attempts.{f' Its last lines:{lines}' if lines else ''}")
 
-    def _settle(self, running: _Running, future: Future[None]) -> None:
-        error = future.exception()
-        if isinstance(error, BrokenProcessPool):
-            return  # _renew_pool submits it again
-        _, submitted = running.futures.pop(future)
-        running.left -= 1
-        if error is not None:
-            running.failed = True
-            self._failures.setdefault(running.job.id, _reason(error))
-            self._reporter.message(f"{running.job.id}: {_reason(error)}")
-        else:
-            self._reporter.task_done(running.job, int(submitted["index"]))
-        if running.left == 0:
+    def _end(self, call: TaskCall, failure: str = "") -> None:
+        self._tasks.pop(call, None)
+        running = self._running[call.job.id]
+        running.remaining -= 1
+        if failure:
+            running.failures.append(failure)
+        if running.remaining == 0:
             self._finish(running)
 
-    def _renew_pool(self) -> None:
-        """A worker died. Submit again what was under way, each task at most ``ATTEMPTS`` times."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = self._new_pool()
-        for running in list(self._running.values()):
-            lost, running.futures = running.futures, {}
-            for future, (attempt, submitted) in lost.items():
-                if not future.cancelled() and future.exception() is None:
-                    running.left -= 1
-                elif attempt < ATTEMPTS:
-                    self._submit(running, submitted["index"], submitted["task"], attempt + 1)
-                else:
-                    running.left -= 1
-                    running.failed = True
-                    self._failures.setdefault(
-                        running.job.id,
-                        "a worker died (out of memory, or a crash in a native library) each time this was tried. "
-                        "Try --jobs 1, and see the last lines above for the clip it was at.",
-                    )
-            if running.left == 0:
-                self._finish(running)
-
-    def _finish(self, running: _Running) -> None:
+    def _finish(self, running: _RunningJob) -> None:
         job = running.job
         del self._running[job.id]
-        if running.failed:
-            self._fail(job, self._failures[job.id])
+        if running.failures:
+            self._fail(job, running.failures[0])
             return
         try:
             stage_module(job.stage).finish(self._run, job)
             mark_done(job.path(self._run), job.key)
         except Exception as error:
-            self._fail_or_stop(job, error)
+            self._fail_or_raise(job, error)
             return
         self._pending.discard(job.id)
         self._reporter.job_done(job)
 
-    def _fail_or_stop(self, job: AnyJob, error: Exception) -> None:
-        """Without the job that needs none (the corpus) nothing can run, so its sentence alone is what to show."""
+    def _check_stalls(self) -> None:
+        """Report tasks without progress, and stop them if the experiment sets ``compute.task_timeout_s``."""
+        limit = self._run.experiment.compute.task_timeout_s
+        now = time.monotonic()
+        for call, task in list(self._tasks.items()):
+            stalled_s = now - task.advanced
+            item = call.item_at(task.fraction)
+            where = f"{call.name}{f' at {item}' if item else ''} ({task.worker})"
+            if limit is not None and stalled_s > limit:
+                self._reporter.message(f"{where} made no progress for {clock(stalled_s)} and is stopped.")
+                task.advanced = now
+                self._engine.stop(call)
+            elif stalled_s > STALL_S and not task.reported:
+                task.reported = True
+                self._reporter.message(
+                    f"{where} has made no progress for {clock(stalled_s)}. Stop the run with Ctrl-C, or set "
+                    "compute.task_timeout_s to have such tasks stopped."
+                )
+
+    def _fail_or_raise(self, job: AnyJob, error: Exception) -> None:
+        """Fail a job; raise the error of a job without needs (the corpus), since nothing can run without it."""
         if isinstance(error, TtsbenchError) and not job.needs:
             raise error
-        self._fail(job, _reason(error))
+        self._fail(job, failure_reason(error))
 
     def _fail(self, job: AnyJob, reason: str) -> None:
         self._failures[job.id] = reason
         self._reporter.job_failed(job, reason)
 
-    def _listen(self, updates: Any) -> None:
-        while (update := updates.get()) is not None:
-            self._reporter.task_progress(*update)
 
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Workers started in here never see Ctrl-C: the parent does, and they die with it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _reason(error: BaseException) -> str:
-    """The sentence of an error meant for the user; the last lines of any other."""
-    if isinstance(error, TtsbenchError):
-        return str(error)
-    text = "".join(traceback.format_exception(error)).strip()
-    return f"{type(error).__name__}: {error}\n{text}"
-
-
-def _start_worker(queue: Any, threads: int) -> None:
-    """Fix the number of threads, and die with the parent."""
-    global _progress_queue
-    _progress_queue = queue
-    import torch
-
-    warnings.filterwarnings("ignore", category=UserWarning, message="pkg_resources")  # of pyworld and pysptk
-    torch.set_num_threads(threads)
-    die_with_parent()
-
-
-def _work(run: Run, job: AnyJob, index: int, task: Task) -> None:
-    progress = _task_progress(job.id, index)
-    progress(0.0)  # this is when it begins
-    stage_module(job.stage).work(run, job, task, progress)
-
-
-def _task_progress(job_id: str, index: int) -> Progress:
-    return partial(_report, job_id, index)  # no closure: training on several devices hands it to processes of its own
-
-
-def _report(job_id: str, index: int, fraction: float) -> None:
-    if _progress_queue is not None:
-        _progress_queue.put((job_id, index, fraction))
+def printable(text: str) -> str:
+    """Return text with control characters, such as terminal escapes, shown instead of sent."""
+    return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)

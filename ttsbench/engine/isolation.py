@@ -1,7 +1,7 @@
-"""Calls in a child process: a native library that crashes takes the child with it, and nothing else.
+"""Calls in a child process, for native libraries that may crash.
 
-A stage works in long-lived workers, because starting one costs seconds. Where a worker died, its chunk is done again
-with each call in here, and only the call that kills its child is counted as failed.
+Stages work in long-lived workers because starting a process takes seconds. If a worker dies, its chunk of clips is
+repeated with each call in a child process, so that only the call that crashes counts as failed.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from ttsbench.engine.store import write_text
 Call = Callable[..., Any]
 
 
-class Crashed(Exception):
-    """The child died during the call."""
+class CallCrashed(Exception):
+    """The child process died during the call."""
 
 
 class Child:
-    """One child process, replaced when it dies."""
+    """A child process for calls, replaced if it dies."""
 
     def __init__(self) -> None:
         self._pool = self._start()
 
     def __call__(self, function: Call, *arguments: Any) -> Any:
-        """``function(*arguments)`` in the child; raises ``Crashed`` where it does not survive that."""
+        """Return ``function(*arguments)``, computed in the child; raises ``CallCrashed`` if the child dies."""
         try:
             return self._pool.submit(function, *arguments).result()
         except BrokenProcessPool:
             self._pool.shutdown()
             self._pool = self._start()
-            raise Crashed from None
+            raise CallCrashed from None
 
     def close(self) -> None:
         """End the child."""
@@ -53,7 +53,7 @@ class Child:
 
 
 def _begin(threads: int) -> None:
-    """As many threads as the worker has: with another number a sum may end in another bit."""
+    """Use as many threads as the worker: with another number, a sum may differ in its last bit."""
     import torch
 
     die_with_parent()
@@ -61,7 +61,7 @@ def _begin(threads: int) -> None:
 
 
 def die_with_parent() -> None:
-    """End this process when the one that started it is gone: an orphan would go on writing into the run's folder."""
+    """End this process if its parent ends: an orphan would go on writing into the run folder."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -74,7 +74,7 @@ def die_with_parent() -> None:
 
 @contextmanager
 def caller(marker: Path) -> Iterator[Call]:
-    """How the calls of a chunk are made: directly, or in a child where ``marker`` shows that a worker died over it."""
+    """Yield how to make the calls of a chunk: directly, or in a child process if an earlier attempt left ``marker``."""
     child = Child() if marker.exists() else None
     write_text(marker, "")
     try:

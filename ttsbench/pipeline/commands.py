@@ -10,11 +10,12 @@ from pathlib import Path
 
 from ttsbench.config.loading import load_experiment
 from ttsbench.config.schema import Experiment
-from ttsbench.engine.executor import execute, stage_module
+from ttsbench.engine.executor import execute
 from ttsbench.engine.job import STAGES, AnyJob, Job, Run
 from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.progress import RunReporter, clock, console
 from ttsbench.engine.store import DONE, is_done, locked, write_json
+from ttsbench.engine.worker import stage_module
 from ttsbench.errors import TtsbenchError
 from ttsbench.pipeline.folder_plan import make_folder_plan, set_up
 from ttsbench.pipeline.folder_request import FolderRequest

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ttsbench.audio.wav import read
 from ttsbench.config.specs import CollectSpec
-from ttsbench.engine.isolation import Call, Crashed, caller
+from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, file_hash
 from ttsbench.errors import ClipError, ConfigError
@@ -84,7 +84,7 @@ def _phones(call: Call, utterance: EvaluatedUtterance, path: Path) -> tuple[Phon
         return None
     try:
         aligned: tuple[Phone, ...] = call(_align, utterance.text, path)
-    except (ClipError, Crashed):
+    except (ClipError, CallCrashed):
         return None
     return aligned
 

@@ -19,7 +19,7 @@ from ttsbench import registry
 from ttsbench.audio.wav import read
 from ttsbench.config.specs import ScoredClips, ScoreSpec
 from ttsbench.config.systems import GROUND_TRUTH
-from ttsbench.engine.isolation import Call, Crashed, caller
+from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, read_json, replacing, write_json
 from ttsbench.errors import ClipError, MeasurementError, NotApplicable
@@ -139,7 +139,7 @@ def _score_utterance(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, cal
         if key not in known:
             try:
                 known[key] = call(_score_cell, run, job, utterance, row, sample, name)
-            except Crashed:
+            except CallCrashed:
                 known[key] = {"error": f"{name} crashed on this clip (a native library, or out of memory)"}
         cells[key] = known[key]
     return cells

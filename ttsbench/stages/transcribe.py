@@ -13,7 +13,7 @@ from typing import Any
 from ttsbench import registry
 from ttsbench.audio.wav import read, resample
 from ttsbench.config.specs import TranscribeSpec
-from ttsbench.engine.isolation import Crashed, caller
+from ttsbench.engine.isolation import CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, read_json, write_json
 from ttsbench.errors import TtsbenchError
@@ -40,7 +40,7 @@ def work(run: Run, job: Job[TranscribeSpec], task: Task, progress: Progress) -> 
         for done, (id_, sample) in enumerate(task["clips"]):
             try:
                 found[clip_key(id_, sample)] = call(_transcribe, run, run.folder / job.spec.wavs, id_, sample)
-            except Crashed:
+            except CallCrashed:
                 name = run.experiment.transcriber.name
                 found[clip_key(id_, sample)] = {"error": f"the recogniser '{name}' crashed on this clip"}
             progress((done + 1) / len(task["clips"]))
