@@ -1,6 +1,6 @@
 """Engines: where the tasks of a run are carried out.
 
-An engine is registered under ``ttsbench.engines`` and built as ``cls(run, workers)``. It schedules and carries out tasks;
+An engine is registered under ``ttsbench.engines`` and built as ``cls(run, workers)``. It carries out tasks;
 the executor decides which tasks there are and what follows from their results.
 """
 
