@@ -13,7 +13,7 @@ from listeners import answers, as_rows, make_run, noisy, save
 from ttsbench import cli
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.answers import find_files, read_answers
-from ttsbench.listening.export import Request, export
+from ttsbench.listening.export import ExportRequest, export
 from ttsbench.listening.key import read_key
 from ttsbench.listening.kinds import KINDS
 from ttsbench.listening.results import import_answers
@@ -31,14 +31,14 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def mos(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mos") / "test"
-    export(run, Request("mos", FOUR, utterances=10, checks=2), folder)
+    export(run, ExportRequest("mos", FOUR, utterances=10, checks=2), folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def mushra(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mushra") / "test"
-    export(run, Request("mushra", FOUR, utterances=8, per_listener=8, anchors=(3500.0, 7000.0)), folder)
+    export(run, ExportRequest("mushra", FOUR, utterances=8, per_listener=8, anchors=(3500.0, 7000.0)), folder)
     return folder
 
 
@@ -46,7 +46,7 @@ def mushra(run, tmp_path_factory):
 def pairs(run, tmp_path_factory):
     root = tmp_path_factory.mktemp("pairs")
     for kind in ("cmos", "preference"):
-        export(run, Request(kind, FOUR[1:], "l1+oracle", utterances=8, checks=1), root / kind)
+        export(run, ExportRequest(kind, FOUR[1:], "l1+oracle", utterances=8, checks=1), root / kind)
     return root
 
 
@@ -102,10 +102,10 @@ def changed(values, change):
 
 
 FAULTS = {
-    "another test": (lambda v: v.update(testId="mos-ffffffff"), "it answers another test, 'mos-ffffffff'"),
-    "no listener": (lambda v: v.update(listener="  "), "does not say whose"),
-    "no such list": (lambda v: v.update(list=6), "there is no list '6' among the 5"),
-    "no list": (lambda v: v.update(list=None), "there is no list 'None'"),
+    "another test": (lambda v: v.update(testId="mos-ffffffff"), "it belongs to test 'mos-ffffffff'"),
+    "no listener": (lambda v: v.update(listener="  "), "does not name the listener"),
+    "no such list": (lambda v: v.update(list=6), "the test has 5 lists, and none is '6'"),
+    "no list": (lambda v: v.update(list=None), "and none is 'None'"),
     "incomplete": (lambda v: v["answers"].pop(), "incomplete: 1 of 12 ratings are missing"),
     "too high": (lambda v: v["answers"][0].update(ratings=dict.fromkeys(v["answers"][0]["ratings"], 6)), "rated '6'"),
     "a fraction": (lambda v: v["answers"][0].update(ratings=dict.fromkeys(v["answers"][0]["ratings"], 2.5)), "'2.5'"),
@@ -116,9 +116,9 @@ FAULTS = {
     "unknown trial": (lambda v: v["answers"][0].update(trial="t0"), "is not rated in list 1"),
     "twice": (lambda v: v["answers"].append(v["answers"][0]), "is rated twice"),
     "another format": (lambda v: v.update(format="x"), "its format is 'x'"),
-    "no answers": (lambda v: v.pop("answers"), "it holds no answers (KeyError: 'answers')"),
-    "answers are a number": (lambda v: v.update(answers=3), "it holds no answers (TypeError"),
-    "no ratings": (lambda v: v["answers"][0].update(ratings=[1]), "it holds no answers (AttributeError"),
+    "no answers": (lambda v: v.pop("answers"), "it holds no readable answers (KeyError: 'answers')"),
+    "answers are a number": (lambda v: v.update(answers=3), "it holds no readable answers (TypeError"),
+    "no ratings": (lambda v: v["answers"][0].update(ratings=[1]), "it holds no readable answers (AttributeError"),
 }
 
 
@@ -128,10 +128,10 @@ def test_what_is_wrong_is_refused_with_the_reason(mos, tmp_path, fault):
     path = save(tmp_path, answers(mos, honest(), "berta", 2))
     path.rename(tmp_path / "good.json")
     (tmp_path / "bad.json").write_text(json.dumps(changed(answers(mos, honest()), change)))
-    counted, (refused,) = checked(mos, tmp_path)
+    counted, (rejected,) = checked(mos, tmp_path)
     assert [one.listener for one in counted] == ["berta"]
-    assert refused.file == "bad.json"
-    assert reason in refused.reason
+    assert rejected.file == "bad.json"
+    assert reason in rejected.reason
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"{", b"[1]", b"null", b"[" * 100000])
@@ -139,27 +139,27 @@ def test_what_is_wrong_is_refused_with_the_reason(mos, tmp_path, fault):
 def test_files_that_hold_nothing_are_refused_and_cost_nothing(mos, tmp_path, content, suffix):
     save(tmp_path, answers(mos, honest()))
     (tmp_path / f"bad{suffix}").write_bytes(content)
-    counted, (refused,) = checked(mos, tmp_path)
+    counted, (rejected,) = checked(mos, tmp_path)
     assert len(counted) == 1
-    assert "it holds no answers" in refused.reason
+    assert "it holds no readable answers" in rejected.reason
 
 
 def test_of_two_sessions_of_a_listener_the_first_counts(mos, tmp_path):
     save(tmp_path / "b", answers(mos, honest(1), "anna", 2, "2026-01-02T10:00:00Z"))
     save(tmp_path / "c", answers(mos, honest(2), "anna", 1, "2026-01-01T10:00:00Z"))
-    (counted,), (refused,) = checked(mos, tmp_path)
+    (counted,), (rejected,) = checked(mos, tmp_path)
     assert counted.list == 1
-    assert refused.reason == "anna has answered before, in anna.json"
-    assert sum(refused.lost.values()) == 10
+    assert rejected.reason == "anna has already answered, in anna.json"
+    assert sum(rejected.lost.values()) == 10
 
 
 def test_an_incomplete_session_does_not_stand_in_the_way_of_a_complete_one(mos, tmp_path):
     broken = changed(answers(mos, honest(), started="2026-01-01T09:00:00Z"), lambda v: v["answers"].pop())
     save(tmp_path / "a", broken)
     save(tmp_path / "b", answers(mos, honest()))
-    (counted,), (refused,) = checked(mos, tmp_path)
+    (counted,), (rejected,) = checked(mos, tmp_path)
     assert len(counted.ratings) == 10
-    assert "incomplete" in refused.reason
+    assert "incomplete" in rejected.reason
 
 
 def test_codes_of_listeners_are_made_harmless(mos, tmp_path):
@@ -169,9 +169,9 @@ def test_codes_of_listeners_are_made_harmless(mos, tmp_path):
 
 
 def test_there_must_be_files_and_a_test(mos, tmp_path):
-    with pytest.raises(ConfigError, match="There is no"):
+    with pytest.raises(ConfigError, match="does not exist"):
         find_files([tmp_path / "none"])
-    with pytest.raises(ConfigError, match="holds no answers"):
+    with pytest.raises(ConfigError, match="holds no answer files"):
         find_files([tmp_path])
     with pytest.raises(ConfigError, match=r"holds no key\.json"):
         import_answers(tmp_path, [tmp_path], tmp_path / "out")
@@ -210,8 +210,8 @@ def test_results_of_webmushra_are_the_same_ratings(kind, request, tmp_path):
     lines = written_by_webmushra(test, anna, "anna")
     lines += written_by_webmushra(test, berta, "berta")[1:]
     (tmp_path / "lss.csv").write_text("\n".join(lines) + "\n")
-    counted, refused = checked(test, tmp_path / "lss.csv")
-    assert not refused
+    counted, rejected = checked(test, tmp_path / "lss.csv")
+    assert not rejected
     (direct,), _ = checked(test, save(tmp_path, anna))
     bare = {(one.utterance, one.system, one.rating) for one in direct.ratings}
     assert [one.listener for one in counted] == ["anna", "berta"]
@@ -221,9 +221,9 @@ def test_results_of_webmushra_are_the_same_ratings(kind, request, tmp_path):
 def test_a_likert_result_without_codes_is_refused(mos, tmp_path):
     lines = written_by_webmushra(mos, answers(mos, honest()), "")
     (tmp_path / "lss.csv").write_text("\n".join(lines) + "\n")
-    counted, (refused,) = checked(mos, tmp_path)
+    counted, (rejected,) = checked(mos, tmp_path)
     assert not counted
-    assert "whose" in refused.reason
+    assert "the listener" in rejected.reason
 
 
 # Post-screening
@@ -308,8 +308,8 @@ def test_the_files_of_a_mos_test(mos, tmp_path, capsys):
     said = capsys.readouterr().out
     assert said == (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
     assert "20 listeners, 10 utterances, 200 ratings" in said
-    assert "Listeners left out by post-screening: 1 (yea-sayer rated anchor-3500Hz 5.00" in said
-    assert "Sessions that do not count: 1 (broken.json" in said
+    assert "Listeners excluded by post-screening: 1 (yea-sayer rated anchor-3500Hz 5.00" in said
+    assert "Rejected sessions: 1 (broken.json" in said
     summary = pd.read_csv(tmp_path / "out" / "summary.csv").set_index("system")
     assert list(summary.columns[:8]) == ["metric", "value", "low", "high", "n", "n_failed", "unit", "higher_is_better"]
     assert set(summary["n"]) == {40}
@@ -324,7 +324,7 @@ def test_the_files_of_a_mos_test(mos, tmp_path, capsys):
     assert differences.loc[0, "p_holm"] < 0.01
     listed = sessions(tmp_path / "out")
     assert listed.loc["yea-sayer.json", "outcome"] == "screened out"
-    assert listed.loc["broken.json", "outcome"] == "refused"
+    assert listed.loc["broken.json", "outcome"] == "rejected"
     assert (listed["outcome"] == "counted").sum() == 20
     counts = pd.read_csv(tmp_path / "out" / "answers.csv").set_index("system")
     assert set(counts.sum(axis=1)) == {40}
@@ -334,7 +334,7 @@ def test_the_files_of_a_mos_test(mos, tmp_path, capsys):
 
 def test_without_anybody_to_count_there_is_no_table_but_a_list(mos, tmp_path):
     save(tmp_path, answers(mos, lambda system, utterance: 3))
-    with pytest.raises(TtsbenchError, match=r"None of 1 sessions counts; anna\.json: rated anchor"):
+    with pytest.raises(TtsbenchError, match=r"None of 1 sessions was accepted. The first: anna\.json: rated anchor"):
         import_answers(mos, [tmp_path], tmp_path / "out")
     assert list(sessions(tmp_path / "out")["outcome"]) == ["screened out"]
     assert not (tmp_path / "out" / "summary.csv").exists()
@@ -343,7 +343,7 @@ def test_without_anybody_to_count_there_is_no_table_but_a_list(mos, tmp_path):
 def test_lists_without_answers_are_told_of(mos, tmp_path):
     answered(mos, tmp_path, 4, 2)
     text, _ = import_answers(mos, [tmp_path], tmp_path / "out")
-    assert "Nobody answered list 3, 4, 5 of 5" in text
+    assert "No answers for list 3, 4, 5 of 5" in text
     assert "left out" not in text
     assert "**" in text  # the best is told from all ratings
 
@@ -355,8 +355,8 @@ def test_a_paired_rating_speaks_for_the_system_whichever_was_heard_first(pairs, 
     for number in range(6):
         values = answers(test, lambda a, b, utterance: worth[b] - worth[a], f"l{number}", 1 + number % 2)
         save(tmp_path, values)
-    text, refused = import_answers(test, [tmp_path], tmp_path / "out")
-    assert refused == 0
+    text, rejected = import_answers(test, [tmp_path], tmp_path / "out")
+    assert rejected == 0
     summary = pd.read_csv(tmp_path / "out" / "summary.csv").set_index("system")
     assert dict(summary["value"]) == {"copy-synthesis": 3, "flow+oracle": 1}
     key = read_key(test)
@@ -364,7 +364,7 @@ def test_a_paired_rating_speaks_for_the_system_whichever_was_heard_first(pairs, 
     assert {("l1+oracle", "flow+oracle"), ("flow+oracle", "l1+oracle")} <= orders
     differences = pd.read_csv(tmp_path / "out" / "differences.csv").set_index("system")
     assert set(differences.index) == {"copy-synthesis", "flow+oracle"}
-    assert "All systems are compared with l1+oracle; one that is as good has 0." in text
+    assert "All systems are compared with l1+oracle; a system of the same quality has the value 0." in text
 
 
 def test_preference_is_a_share_and_no_preference_counts_half(pairs, tmp_path):

@@ -63,7 +63,7 @@ def test_numbers_that_nobody_asked_for_are_balanced_and_fit():
     ("asked", "told"),
     [
         (("single", 9, 60, 54, 20), "a multiple of 9"),
-        (("single", 9, 60, 30, 18), "the test has a multiple of what"),
+        (("single", 9, 60, 30, 18), "a multiple of "),
         (("together", 5, 8, 9, 9), "of the 8 utterances"),
         (("single", 9, 8, None, None), "fewer --systems"),
         (("single", 9, 60, None, 0), "--per-listener 0"),
@@ -100,7 +100,7 @@ def test_what_cannot_be_heard_is_refused():
         choose(KINDS["preference"], KNOWN, ["a+oracle"], "", None)
     with pytest.raises(ConfigError, match="--anchors nan"):
         choose(KINDS["mos"], KNOWN, [], "", [math.nan])
-    with pytest.raises(ConfigError, match="12 at most"):
+    with pytest.raises(ConfigError, match="at most 12"):
         choose(KINDS["mushra"], [*KNOWN, *(f"s{n}" for n in range(8))], [], "", None)
     with pytest.raises(ConfigError, match="Did you mean 'mushra'"):
         kind_of("mushr")

@@ -16,7 +16,7 @@ from scipy import signal
 
 from ttsbench import cli
 from ttsbench.errors import ConfigError
-from ttsbench.listening.export import Request, export
+from ttsbench.listening.export import ExportRequest, export
 from ttsbench.listening.key import CHECK, read_key
 from ttsbench.listening.sound import anchor_filter, level, low_passed
 
@@ -32,10 +32,10 @@ def run(tmp_path_factory):
 def tests(run, tmp_path_factory):
     """One test of each kind."""
     root = tmp_path_factory.mktemp("tests")
-    export(run, Request("mos", FOUR, utterances=10, per_listener=5, seed=3, title=HOSTILE), root / "mos")
-    export(run, Request("mushra", FOUR, per_listener=3, utterances=6, show_text=True), root / "mushra")
-    export(run, Request("cmos", MODELS[:3], "l2+oracle", checks=2, post="https://example.org/in"), root / "cmos")
-    export(run, Request("preference", FOUR[1:], checks=1), root / "preference")
+    export(run, ExportRequest("mos", FOUR, utterances=10, per_listener=5, seed=3, title=HOSTILE), root / "mos")
+    export(run, ExportRequest("mushra", FOUR, per_listener=3, utterances=6, show_text=True), root / "mushra")
+    export(run, ExportRequest("cmos", MODELS[:3], "l2+oracle", checks=2, post="https://example.org/in"), root / "cmos")
+    export(run, ExportRequest("preference", FOUR[1:], checks=1), root / "preference")
     return root
 
 
@@ -219,8 +219,8 @@ def test_webmushra_gets_the_same_lists(tests):
 
 
 def test_the_same_seed_takes_the_same_utterances_under_other_names(run, tests, tmp_path):
-    export(run, Request("mos", FOUR, utterances=10, seed=3), tmp_path / "again")
-    export(run, Request("mos", FOUR, utterances=5, seed=4), tmp_path / "other")
+    export(run, ExportRequest("mos", FOUR, utterances=10, seed=3), tmp_path / "again")
+    export(run, ExportRequest("mos", FOUR, utterances=5, seed=4), tmp_path / "other")
     again, other, before = (read_key(path) for path in (tmp_path / "again", tmp_path / "other", tests / "mos"))
     assert {one.utterance for one in again.stimuli.values()} == {one.utterance for one in before.stimuli.values()}
     assert not set(again.stimuli) & set(before.stimuli)
@@ -231,17 +231,17 @@ def test_the_same_seed_takes_the_same_utterances_under_other_names(run, tests, t
 def test_clips_that_cannot_be_heard_leave_their_utterance_out(tmp_path):
     failed, short = {("l1+oracle", "u1")}, {("copy-synthesis", "u2")}
     run = make_run(tmp_path / "run", 8, failed=failed, short=short)
-    export(run, Request("mos", FOUR), tmp_path / "test")
+    export(run, ExportRequest("mos", FOUR), tmp_path / "test")
     key = read_key(tmp_path / "test")
     assert key.left_out["u1"] == "l1+oracle: the model diverged"
     assert {one.utterance for one in key.stimuli.values()}.isdisjoint({"u1", "u2"})
     with pytest.raises(ConfigError, match=r"u1|u2"):
-        export(run, Request("mushra", FOUR, utterances=6), tmp_path / "more")
+        export(run, ExportRequest("mushra", FOUR, utterances=6), tmp_path / "more")
 
 
 def test_what_fails_in_a_system_that_is_not_heard_is_of_no_account(tmp_path):
     run = make_run(tmp_path / "run", 5, failed={("sled+text", f"u{number}") for number in range(5)})
-    export(run, Request("mushra", FOUR, utterances=4), tmp_path / "test")
+    export(run, ExportRequest("mushra", FOUR, utterances=4), tmp_path / "test")
     assert read_key(tmp_path / "test").left_out == {}
 
 
@@ -253,7 +253,7 @@ def test_folders_that_were_scored_can_be_listened_to(tmp_path):
         (run / "wavs" / system / "seed0" / "sample0").rename(run / "wavs" / system / "sample0")
     for record in run.glob("wavs/*/sample0/*.json"):
         record.write_text(record.read_text().replace("/seed0/", "/"))
-    export(run, Request("mushra", FOUR, utterances=3), tmp_path / "test")
+    export(run, ExportRequest("mushra", FOUR, utterances=3), tmp_path / "test")
     assert {one.system for one in read_key(tmp_path / "test").stimuli.values()} == {*FOUR, "anchor-3500Hz"}
 
 
@@ -263,25 +263,25 @@ def test_texts_are_heard_once_before_any_comes_again(tmp_path):
     for number, one in enumerate(listing):
         one["text"] = f"text {number // 4}"
     (run / "utterances.json").write_text(json.dumps(listing))
-    export(run, Request("mushra", FOUR, utterances=2, per_listener=2), tmp_path / "test")
+    export(run, ExportRequest("mushra", FOUR, utterances=2, per_listener=2), tmp_path / "test")
     ids = {one.utterance for one in read_key(tmp_path / "test").stimuli.values()}
     assert {int(id_[1:]) // 4 for id_ in ids} == {0, 1, 2}
 
 
 def test_what_cannot_be_made_leaves_nothing_behind(run, tests, tmp_path):
-    refused = [
-        (Request("mos", FOUR, anchors=(7900.0,)), "--anchors 7900"),
-        (Request("mos", FOUR, post="example.org/in"), "--post"),
-        (Request("mos", FOUR, post="https://x.org/;script-src *"), "--post"),
-        (Request("mushra", FOUR, checks=2), "--checks"),
-        (Request("mos", FOUR, utterances=14), "--utterances 14"),
+    rejected = [
+        (ExportRequest("mos", FOUR, anchors=(7900.0,)), "--anchors 7900"),
+        (ExportRequest("mos", FOUR, post="example.org/in"), "--post"),
+        (ExportRequest("mos", FOUR, post="https://x.org/;script-src *"), "--post"),
+        (ExportRequest("mushra", FOUR, checks=2), "--checks"),
+        (ExportRequest("mos", FOUR, utterances=14), "--utterances 14"),
     ]
-    for request, words in refused:
+    for request, words in rejected:
         with pytest.raises(ConfigError, match=words):
             export(run, request, tmp_path / "test")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConfigError, match="not empty"):
-        export(run, Request("mos", FOUR), tests / "mos")
+        export(run, ExportRequest("mos", FOUR), tests / "mos")
 
 
 def test_from_the_command_line(run, capsys):

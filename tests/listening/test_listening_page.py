@@ -9,7 +9,7 @@ import pytest
 from listeners import HOSTILE, make_run
 
 from ttsbench.listening.answers import find_files, read_answers
-from ttsbench.listening.export import Request, export
+from ttsbench.listening.export import ExportRequest, export
 from ttsbench.listening.key import read_key
 from ttsbench.listening.kinds import KINDS
 from ttsbench.listening.screening import screened_out
@@ -72,7 +72,7 @@ def run(tmp_path_factory):
     "kind", ["mos", pytest.param("mushra", marks=pytest.mark.slow), pytest.param("preference", marks=pytest.mark.slow)]
 )
 def test_a_whole_session_comes_back_as_answers_that_count(run, tmp_path, kind):
-    export(run, Request(kind, FOUR, show_text=True, title=HOSTILE), tmp_path / "test")
+    export(run, ExportRequest(kind, FOUR, show_text=True, title=HOSTILE), tmp_path / "test")
     key = read_key(tmp_path / "test")
     expected = {id_: trial.expected for id_, trial in key.trials.items() if trial.expected is not None}
     page = tmp_path / "test" / "web" / "index.html"
@@ -97,7 +97,7 @@ def test_a_whole_session_comes_back_as_answers_that_count(run, tmp_path, kind):
 
 def test_what_is_not_the_pages_own_does_not_run(run, tmp_path):
     """Hostile text stays text; and were some to get into the page as HTML, the policy of content would stop it."""
-    export(run, Request("mushra", FOUR, show_text=True, title=HOSTILE), tmp_path / "test")
+    export(run, ExportRequest("mushra", FOUR, show_text=True, title=HOSTILE), tmp_path / "test")
     page = tmp_path / "test" / "web" / "index.html"
     dom = dumped(page, tmp_path / "profile")
     assert "<h1" in dom
@@ -114,6 +114,6 @@ def test_what_is_not_the_pages_own_does_not_run(run, tmp_path):
 
 
 def test_a_list_that_there_is_not(run, tmp_path):
-    export(run, Request("mushra", FOUR), tmp_path / "test")
+    export(run, ExportRequest("mushra", FOUR), tmp_path / "test")
     dom = dumped(tmp_path / "test" / "web" / "index.html", tmp_path / "profile", "?list=9")
     assert "There is no list 9" in dom

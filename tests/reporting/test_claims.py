@@ -266,7 +266,7 @@ def test_rows_of_another_definition_or_none_are_refused(run, tmp_path):
     rows = run.metrics["mcd"]
     rows.signature = "mcd|of old"
     write_clip_rows(clip_frame([rows], {}), tmp_path / "rows.parquet")
-    with pytest.raises(TtsbenchError, match=r"has mcd as mcd\|of old, and it is mcd\|world"):
+    with pytest.raises(TtsbenchError, match=r"signature mcd\|of old, but the current one is mcd\|world"):
         ScoredRun(tmp_path)
 
 

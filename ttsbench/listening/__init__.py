@@ -1,5 +1,5 @@
-"""Listening tests: what a run synthesized, to be rated by people in a browser, and their answers back into its tables.
+"""Listening tests: listeners rate the clips of a run in a browser, and their answers become tables and figures.
 
-``export`` makes a folder that any static web server can serve, ``results`` reads what listeners hand in. Nobody who is
-served the folder can tell which system is heard: that is in ``key.json``, beside it.
+``export`` writes a folder that any static web server can serve, ``results`` reads the answer files. The served folder
+does not reveal the systems; the key to them is in ``key.json`` beside it.
 """

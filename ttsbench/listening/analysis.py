@@ -1,12 +1,12 @@
-"""Ratings that count, as cells and comparisons of the harness' tables.
+"""Analyse the accepted ratings: cells and comparisons for the tables.
 
-Of MOS and MUSHRA, a system's value is the mean of its ratings and a comparison is with the baseline. Of CMOS and
-preference, the ratings are comparisons with the baseline already: the value is their mean (in %, no preference counting
-half) and the comparison is with "as good as". Listeners and utterances are both random, see
-``ttsbench/evaluation/stats/crossed.py``.
+In MOS and MUSHRA tests the value of a system is the mean of its ratings, and it is compared with the baseline. In CMOS
+and preference tests the ratings already are comparisons with the baseline: the value is their mean (for preference in
+%, with half a point for no preference), and it is compared with the value of a system as good as the baseline. Both
+listeners and utterances are random effects; see ``ttsbench/evaluation/stats/crossed.py``.
 
-All ratings are used. A list that nobody answered leaves systems heard with different utterances; since it was left to
-chance which, that is part of what the intervals hold.
+All accepted ratings are used. If a list was not accepted, systems were rated on different utterances; the assignment is
+random, so the intervals cover this variation.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from numpy.typing import NDArray
 from ttsbench.evaluation.estimates import Comparison, MetricCell, corrected
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.evaluation.stats import LEVEL, CrossedEstimate, crossed_estimate, effect_size, minimum_detectable_effect
-from ttsbench.listening.answers import Answered, Rating
+from ttsbench.listening.answers import AcceptedSession, Rating
 from ttsbench.listening.key import Key
 from ttsbench.listening.kinds import Kind
 from ttsbench.types import MetricInfo
 
 
 class MeanRating:
-    """A kind of test as a metric: the mean of what its ratings count in a table."""
+    """A listening test as a metric: the mean of its ratings."""
 
     def __init__(self, info: MetricInfo) -> None:
         self.info = info
 
     def reduce(self, rows: NDArray[np.float64]) -> float:
-        """The mean of rows (n, 1)."""
+        """Return the mean of rows (n, 1)."""
         return float(rows[:, 0].mean())
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a test found; ``ratings`` has a row per rating that counts."""
+    """The result of a test; ``ratings`` has one row per accepted rating."""
 
     ratings: pd.DataFrame
     rows: MetricRows
@@ -50,30 +50,35 @@ class Analysis:
 
 
 def analyse(
-    answered: Sequence[Answered], kind: Kind, key: Key, info: MetricInfo, lost: Mapping[str, int], level: float = LEVEL
+    accepted: Sequence[AcceptedSession],
+    kind: Kind,
+    key: Key,
+    info: MetricInfo,
+    lost: Mapping[str, int],
+    level: float = LEVEL,
 ) -> Analysis:
-    """Cells of every system, and comparisons of every model, or of all that was heard in pairs.
+    """Return the cells of all systems and the comparisons of all models (in paired tests, of all systems).
 
-    ``lost`` counts a system's ratings that do not count.
+    ``lost`` counts the rejected ratings of each system.
     """
     columns = list(Rating.__dataclass_fields__)
-    ratings = pd.DataFrame([asdict(rating) for one in answered for rating in one.ratings], columns=columns)
+    ratings = pd.DataFrame([asdict(rating) for session in accepted for rating in session.ratings], columns=columns)
     ratings["value"] = kind.offset + kind.factor * ratings["rating"].astype(float)
     cells = [_cell(ratings, kind, system, lost.get(system, 0), level) for system in key.systems]
-    compared = [one for one in key.systems if one != key.baseline and (kind.paired or one not in key.references)]
+    compared = [name for name in key.systems if name != key.baseline and (kind.paired or name not in key.references)]
     comparisons = corrected([_comparison(ratings, kind, key, system, level) for system in compared])
     return Analysis(ratings, _metric_rows(ratings, info), cells, comparisons)
 
 
 def _cell(ratings: pd.DataFrame, kind: Kind, system: str, lost: int, level: float) -> MetricCell:
-    """The mean and its interval, no farther than the scale goes: no mean can lie beyond."""
+    """Return the mean with its interval, clipped to the scale."""
     found = _estimate(ratings, {system: 1.0}, level)
     low, high = np.clip([found.low, found.high], *kind.bounds).tolist()
     return MetricCell(system, kind.name, found.value, low, high, int((ratings["system"] == system).sum()), lost)
 
 
 def _comparison(ratings: pd.DataFrame, kind: Kind, key: Key, system: str, level: float) -> Comparison:
-    """``system`` minus the baseline; of a pair, minus what a system would get that is as good as the baseline."""
+    """Return ``system`` minus the baseline; in paired tests, minus the value of a system as good as the baseline."""
     if kind.paired:
         ratings = ratings.assign(value=ratings["value"] - kind.offset)
     found = _estimate(ratings, {system: 1.0} | ({} if kind.paired else {key.baseline: -1.0}), level)
@@ -91,9 +96,9 @@ def _estimate(ratings: pd.DataFrame, weights: Mapping[str, float], level: float)
 
 
 def _metric_rows(ratings: pd.DataFrame, info: MetricInfo) -> MetricRows:
-    """The ratings as tables take them, with listeners in the place of utterances.
+    """Return the ratings as rows of a metric, with listeners in the place of utterances.
 
-    Tables rank systems on what all of them have: every listener has heard every system, with other utterances.
+    Tables rank systems on shared units. All listeners rate all systems, but on different utterances.
     """
     table = pd.DataFrame(
         {"system": ratings["system"], "utterance": ratings["listener"], "seed": ratings["seed"].astype(str),
@@ -103,7 +108,7 @@ def _metric_rows(ratings: pd.DataFrame, info: MetricInfo) -> MetricRows:
 
 
 def answer_counts(ratings: pd.DataFrame, kind: Kind, systems: Sequence[str]) -> pd.DataFrame:
-    """How often each answer was given to each system: columns system and every rating, from the lowest."""
+    """Count the answers of each system: columns system and every rating, from the lowest."""
     possible = range(kind.low, kind.high + 1)
     counts = {system: Counter(ratings.loc[ratings["system"] == system, "rating"]) for system in systems}
     lines = [[system, *(counts[system][rating] for rating in possible)] for system in systems]

@@ -1,4 +1,4 @@
-"""Which systems are heard in a test, which of them are references, and what the others are compared with."""
+"""Select the systems of a test, its references and its baseline."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ttsbench.errors import ConfigError
 from ttsbench.listening.kinds import Kind
 from ttsbench.registry import did_you_mean
 
-LOW_ANCHOR_HZ = 3500.0  # BS.1534-3 has one at 7000 Hz too, which speech suffers little from
-MOST_TOGETHER = 12  # BS.1534-3: in one trial, the hidden reference and the anchors among them
+LOW_ANCHOR_HZ = 3500.0  # BS.1534-3 also has a middle anchor at 7000 Hz, which changes speech little
+MOST_TOGETHER = 12  # BS.1534-3: samples of one trial, including hidden reference and anchors
 REFERENCES = (GROUND_TRUTH, COPY_SYNTHESIS)
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """All that is heard, in the order of the table; ``anchors`` has the cut-off (Hz) of those that are anchors."""
+    """The systems of a test in the order of the table; ``anchors`` maps anchors to their cut-off in Hz."""
 
     systems: tuple[str, ...]
     baseline: str
@@ -26,16 +26,16 @@ class Conditions:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """What is never ranked."""
+        """Systems that are never ranked."""
         return tuple(name for name in self.systems if name in REFERENCES or name in self.anchors)
 
 
 def choose(
     kind: Kind, known: Sequence[str], systems: Sequence[str], baseline: str, anchors: Sequence[float] | None
 ) -> Conditions:
-    """Conditions from what was asked for; ``known`` are the systems of the run.
+    """Return the conditions of a request; ``known`` are the systems of the run.
 
-    Raises ``ConfigError`` for systems that the run does not have, and for more or fewer than the kind of test takes.
+    Raises ``ConfigError`` for unknown systems, and for a number of systems that the kind of test does not allow.
     """
     for name in (*systems, *([baseline] if baseline else [])):
         if name not in known:
@@ -49,17 +49,17 @@ def choose(
     ordered = [name for name in known if name in {*chosen, *needed}]
     for hz in anchors:
         if not 0 < hz < math.inf:
-            raise ConfigError(f"--anchors {hz:g} is no cut-off in Hz; give one such as {LOW_ANCHOR_HZ:g}.")
+            raise ConfigError(f"--anchors {hz:g} is not a cut-off in Hz. Give a value such as {LOW_ANCHOR_HZ:g}.")
     cutoffs = {f"anchor-{hz:g}Hz": hz for hz in anchors}
-    heard = (*ordered[: _references(ordered)], *cutoffs, *ordered[_references(ordered) :])
-    if len(heard) < 2:
-        raise ConfigError(f"A test of {heard[0]} alone compares nothing: give more --systems.")
-    if kind.arrangement == "together" and len(heard) > MOST_TOGETHER:
+    names = (*ordered[: _references(ordered)], *cutoffs, *ordered[_references(ordered) :])
+    if len(names) < 2:
+        raise ConfigError(f"A test of {names[0]} alone compares nothing. Give more --systems.")
+    if kind.arrangement == "together" and len(names) > MOST_TOGETHER:
         raise ConfigError(
-            f"{kind.title} puts {len(heard)} samples side by side and listeners can compare {MOST_TOGETHER} at most "
-            f"(BS.1534-3): choose --systems among {', '.join(known)}."
+            f"{kind.title} puts {len(names)} samples side by side, but listeners compare at most {MOST_TOGETHER} "
+            f"(BS.1534-3). Choose --systems among {', '.join(known)}."
         )
-    return Conditions(heard, baseline, cutoffs)
+    return Conditions(names, baseline, cutoffs)
 
 
 def _references(systems: Sequence[str]) -> int:

@@ -1,13 +1,13 @@
-"""Who hears what: lists of trials, balanced so that a difference between systems is not one between lists.
+"""Design a test: lists of trials, balanced so that differences between lists do not affect systems.
 
-Utterances are cut into blocks, and a listener hears one block.
+The utterances are split into blocks, and a listener hears one block.
 
-    single     A Latin square per block: as many lists as there are systems; list l gives utterance u the system
-               u + l. A listener hears every utterance once and every system equally often, and over the lists of a
-               block every utterance is heard under every system.
-    pair       The same with a pair of baseline and system in the place of a system. Within a list a pair is heard in
-               either order, as nearly equally often as can be, and an utterance's order changes from list to list.
-    together   One list per block, each utterance with all systems side by side.
+    single     A Latin square per block with one list per system: list l plays utterance u by system u + l. A listener
+               hears every utterance once and every system equally often, and the lists of a block play every utterance
+               by every system.
+    pair       The same with a pair of baseline and system in the place of a system. Within a list both orders of a
+               pair are as balanced as possible, and the order of an utterance changes from list to list.
+    together   One list per block, with all systems side by side for each utterance.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ttsbench.listening.kinds import Arrangement
 
 @dataclass(frozen=True)
 class Trial:
-    """One question: the systems that are heard with an utterance; of a pair, the second is rated against the first."""
+    """One question about an utterance by one or more systems; in a pair the second is rated against the first."""
 
     utterance: str
     systems: tuple[str, ...]
@@ -29,28 +29,28 @@ class Trial:
 
 @dataclass(frozen=True)
 class Size:
-    """How many utterances the test has, and how many of them a listener hears."""
+    """The number of utterances of the test and of one listener."""
 
     utterances: int
     per_listener: int
 
 
-ABOUT = {"single": 30, "pair": 24, "together": 10}  # trials of a listener, where nobody says
+ABOUT = {"single": 30, "pair": 24, "together": 10}  # default number of trials per listener
 
 
 def size(
     arrangement: Arrangement, conditions: int, available: int, utterances: int | None, per_listener: int | None
 ) -> Size:
-    """The numbers that were asked for, or good ones; raises ``ConfigError`` where lists would not be balanced.
+    """Return the requested or default numbers; raises ``ConfigError`` if the lists would not be balanced.
 
-    ``conditions``: systems, or pairs of them; a listener hears a multiple of so many utterances, and the test has a
-    multiple of what a listener hears.
+    ``conditions`` is the number of systems or pairs. The utterances of a listener are a multiple of it, and the
+    utterances of the test are a multiple of those of a listener.
     """
     step = 1 if arrangement == "together" else conditions
     if available < step:
         raise ConfigError(
-            f"{available} utterances can be used, and a listener hears at least one for each of {step} systems or "
-            "pairs: choose fewer --systems, or a run with more test utterances."
+            f"{available} utterances can be used, but a listener needs at least one for each of {step} systems or "
+            "pairs. Choose fewer --systems, or a run with more test utterances."
         )
     most = available if utterances is None else min(utterances, available)
     if per_listener is None:
@@ -60,8 +60,8 @@ def size(
     if min(per_listener, utterances) < 1 or per_listener % step or utterances % per_listener or utterances > available:
         raise ConfigError(
             f"--utterances {utterances} and --per-listener {per_listener} give no balanced lists of the {available} "
-            f"utterances that can be used: a listener hears a multiple of {step}, and the test has a multiple of what "
-            "a listener hears. Choose such numbers, or other --systems."
+            f"utterances that can be used. --per-listener must be a multiple of {step}, and --utterances a multiple of "
+            "--per-listener. Choose such numbers, or other --systems."
         )
     return Size(utterances, per_listener)
 
@@ -69,7 +69,7 @@ def size(
 def make_lists(
     arrangement: Arrangement, utterances: Sequence[str], systems: Sequence[str], baseline: str, per_listener: int
 ) -> list[list[Trial]]:
-    """The lists of a test. ``systems`` are all that are heard; those of a pair are heard against the ``baseline``."""
+    """Return the lists of a test; in pairs the ``systems`` are compared with the ``baseline``."""
     starts = range(0, len(utterances), per_listener)
     blocks = [utterances[start : start + per_listener] for start in starts]
     if arrangement == "together":
@@ -86,9 +86,9 @@ def _rotated(block: Sequence[str], systems: Sequence[str], shift: int) -> list[T
 
 
 def _ordered(trials: Sequence[Trial], baseline: str, pairs: int, shift: int) -> list[Trial]:
-    """Each trial with the baseline first or second: a pair's order changes from one of its utterances to the next."""
-    found = []
+    """Add the baseline to each trial, first or second: the order of a pair alternates over its utterances."""
+    ordered = []
     for number, trial in enumerate(trials):
-        heard = (baseline, *trial.systems)
-        found.append(Trial(trial.utterance, heard if (number // pairs + shift) % 2 else heard[::-1]))
-    return found
+        pair = (baseline, *trial.systems)
+        ordered.append(Trial(trial.utterance, pair if (number // pairs + shift) % 2 else pair[::-1]))
+    return ordered

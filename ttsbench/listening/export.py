@@ -1,9 +1,9 @@
-"""A listening test as a folder: a page to be served, the key to it, links for listeners, and the same for webMUSHRA.
+"""Export a listening test as a folder: a page to serve, its key, links for listeners, and webMUSHRA configurations.
 
-web/            the page and its audio, under names that say nothing; this alone is served
-webmushra/      the same lists as configurations of webMUSHRA, of MOS and MUSHRA tests
-key.json        what the names stand for
-links.txt       a link for each list, to be handed out in turn
+web/            the page and its audio under random names; only this folder is served
+webmushra/      the same lists as webMUSHRA configurations (MOS and MUSHRA tests)
+key.json        the systems behind the names
+links.txt       one link per list, to be given out in turn
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from ttsbench.listening.webmushra import write_configurations
 from ttsbench.reporting.provenance import commit
 
 WEB = "web"
-CHECKS = 3  # of attention, by default, where no hidden reference tells who listens
+CHECKS = 3  # default number of attention checks in tests without a hidden reference
 LONGEST_S = 12.0  # BS.1534-3: longer samples cannot be compared from memory
-EXAMPLES = 3  # single clips that a listener hears before the test
-SECONDS_PER_ANSWER = 4.0  # beside listening: a guess for the summary
+EXAMPLES = 3  # clips that a listener hears before the test
+SECONDS_PER_ANSWER = 4.0  # besides listening; an estimate for the summary
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked for; what is None or empty is chosen."""
+class ExportRequest:
+    """The options of an export; None or empty values take defaults."""
 
     kind: str
     systems: tuple[str, ...] = ()
@@ -49,16 +49,16 @@ class Request:
     anchors: tuple[float, ...] | None = None  # Hz
     checks: int | None = None
     seed: int = 0
-    post: str = ""  # address that the page sends answers to, besides offering them as files
+    post: str = ""  # address that the page sends answers to, in addition to saving files
     show_text: bool = False
-    title: str = "Listening test"  # what listeners read; the title of the run might tell them what to expect
+    title: str = "Listening test"  # shown to listeners; the title of the run could bias them
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A test that can be made; ``rng`` decides what is left to chance."""
+    """A complete design; ``rng`` makes the random choices."""
 
-    request: Request
+    request: ExportRequest
     kind: Kind
     material: Material
     conditions: Conditions
@@ -67,12 +67,10 @@ class _Plan:
     rng: np.random.Generator
 
 
-def export(run: Path, request: Request, output: Path) -> str:
-    """Make the folder and say what is in it; raises ``ConfigError`` for what cannot be made, before any file is."""
+def export(run: Path, request: ExportRequest, output: Path) -> str:
+    """Write the folder and return a summary; raises ``ConfigError`` before any file is written."""
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise ConfigError(
-            f"{output} is not empty, and a test that people may be answering must not change: give another --output."
-        )
+        raise ConfigError(f"{output} is not empty, and a test in use must not change. Give another --output.")
     check_address(request.post)
     plan = _plan(run, request)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -86,15 +84,17 @@ def export(run: Path, request: Request, output: Path) -> str:
     return _summary(output, plan, key)
 
 
-def _plan(run: Path, request: Request) -> _Plan:
+def _plan(run: Path, request: ExportRequest) -> _Plan:
     kind, material = kind_of(request.kind), read_material(run)
     conditions = choose(kind, material.systems, request.systems, request.baseline, request.anchors)
     rng = np.random.default_rng(request.seed)
     clips = Clips(material, conditions, rng, LONGEST_S if kind.arrangement == "together" else None)
-    heard = len(conditions.systems) - kind.paired
-    asked = size(kind.arrangement, heard, len(clips.candidates) - 1, request.utterances, request.per_listener)
-    clips.measure(asked.utterances + 1)
-    lists = make_lists(kind.arrangement, clips.usable[1:], conditions.systems, conditions.baseline, asked.per_listener)
+    count = len(conditions.systems) - kind.paired
+    numbers = size(kind.arrangement, count, len(clips.candidates) - 1, request.utterances, request.per_listener)
+    clips.measure(numbers.utterances + 1)
+    lists = make_lists(
+        kind.arrangement, clips.usable[1:], conditions.systems, conditions.baseline, numbers.per_listener
+    )
     return _Plan(request, kind, material, conditions, clips, lists, rng)
 
 
@@ -105,14 +105,14 @@ def _write(folder: Path, plan: _Plan) -> Key:
     files = AudioFiles(folder / WEB / "audio", plan.clips, labels, padded)
     checks = {_id(): _check(plan.kind, files, rating) for rating in expected}
     trials, lists = dict(checks), []
-    for one in plan.lists:
-        made = {_id(): _trial(plan, files, trial) for trial in one}
-        trials |= made
-        lists.append(_shuffled([*made, *checks], plan.rng))  # the order of a Latin square would tell the systems
+    for trial_list in plan.lists:
+        questions = {_id(): _trial(plan, files, trial) for trial in trial_list}
+        trials |= questions
+        lists.append(_shuffled([*questions, *checks], plan.rng))  # the order of a Latin square would reveal the systems
     training = [_trial(plan, files, trial) for trial in _examples(plan)]
     volume = files.name(GROUND_TRUTH, plan.clips.usable[0])
     key = _key(plan, files, trials, lists)
-    texts = {one.id: one.text for one in plan.material.utterances} if plan.request.show_text else {}
+    texts = {item.id: item.text for item in plan.material.utterances} if plan.request.show_text else {}
     page = Page(key, plan.kind, plan.request.title, training, volume, texts, plan.request.post)
     write_page(folder / WEB, page)
     write_configurations(folder / "webmushra", page)
@@ -130,18 +130,18 @@ def _shuffled(ids: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def _expected(plan: _Plan) -> list[int]:
-    """The answers that checks of attention ask for, different ones as far as there are."""
+    """Return the answers that the attention checks ask for, all different if possible."""
     count = plan.request.checks
     if count is None:
         count = 0 if plan.kind.arrangement == "together" else CHECKS
     if count and plan.kind.arrangement == "together":
-        raise ConfigError("--checks: the hidden reference of a MUSHRA test tells who listens; leave the option out.")
+        raise ConfigError("--checks: a MUSHRA test screens listeners by its hidden reference. Leave the option out.")
     ratings = list(plan.kind.labels)
     return [ratings[number % len(ratings)] for number in plan.rng.permutation(max(count, len(ratings)))[:count]]
 
 
 def _check(kind: Kind, files: AudioFiles, rating: int) -> KeyTrial:
-    """An instruction in the place of every clip of a trial."""
+    """Return a trial whose clips are all an instruction."""
     clips = [files.check(kind.labels[rating]) for _ in range(2 if kind.paired else 1)]
     return KeyTrial(stimuli=tuple(clips), expected=rating)
 
@@ -154,7 +154,7 @@ def _trial(plan: _Plan, files: AudioFiles, trial: Trial) -> KeyTrial:
 
 
 def _examples(plan: _Plan) -> list[Trial]:
-    """What is heard before the test, of an utterance that is not in it: the range of what is to come."""
+    """Return the examples before the test, which show its range on an utterance outside the test."""
     conditions, id_ = plan.conditions, plan.clips.usable[0]
     others = [system for system in conditions.systems if system != conditions.baseline]
     if plan.kind.arrangement == "together":
@@ -187,15 +187,17 @@ def _key(plan: _Plan, files: AudioFiles, trials: Mapping[str, KeyTrial], lists: 
 
 
 def _summary(output: Path, plan: _Plan, key: Key) -> str:
-    seconds = [sum(plan.clips.seconds[trial.utterance] * len(trial.systems) for trial in one) for one in plan.lists]
-    answers = [sum(len(trial.systems) for trial in one) for one in plan.lists]
+    seconds = [
+        sum(plan.clips.seconds[trial.utterance] * len(trial.systems) for trial in trials) for trials in plan.lists
+    ]
+    answers = [sum(len(trial.systems) for trial in trials) for trials in plan.lists]
     minutes = (max(seconds) + SECONDS_PER_ANSWER * max(answers)) / 60
     lines = [
         f"{plan.kind.title} test {key.test_id} in {output}: {', '.join(plan.conditions.systems)}.",
         f"Utterances: {len(plan.clips.usable) - 1}; lists: {len(key.lists)}; questions in each: {len(key.lists[0])}.",
-        f"All clips at {key.lufs:g} LUFS. About {minutes:.0f} min for a listener, instructions aside.",
-        f"Serve {output / WEB} (and nothing above it), hand out the links in {output / 'links.txt'} in turn,",
-        f"collect the files that listeners send, and: ttsbench listen import {output} ANSWERS",
+        f"All clips at {key.lufs:g} LUFS. A listener needs about {minutes:.0f} min, without instructions.",
+        f"Serve {output / WEB} (and nothing above it), give out the links in {output / 'links.txt'} in turn,",
+        f"collect the answer files, and run: ttsbench listen import {output} ANSWERS",
     ]
     if key.left_out:
         id_, reason = next(iter(key.left_out.items()))

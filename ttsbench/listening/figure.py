@@ -1,4 +1,4 @@
-"""The figure of a listening test: how ratings lie, and what their means are worth."""
+"""Figures of a listening test: distributions of ratings, and means with intervals."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ttsbench.listening.kinds import Kind
 
 WIDTH_INCHES = 3.4  # a column of a paper
 ROW_INCHES = 0.3
-MEAN, BOX = "#0072B2", "#DDDDDD"  # colours that are told apart by everybody (M. Okabe and K. Ito, 2008)
+MEAN, BOX = "#0072B2", "#DDDDDD"  # safe for colour-blind readers (M. Okabe and K. Ito, 2008)
 ANSWERS = ("#E69F00", "#DDDDDD", "#56B4E9")  # worse than the baseline, neither, better
 
 
 def ratings_figure(ratings: pd.DataFrame, summary: pd.DataFrame, kind: Kind) -> Figure:
-    """A row per system: a box over its ratings (quartiles; whiskers to 5 and 95 %), its mean and the interval of that.
+    """Draw one row per system: a box of its ratings (quartiles; whiskers at 5 and 95 %) and its mean with interval.
 
-    ``ratings`` has columns system and value; ``summary`` has system, value, low and high, in the order of the rows. Of
-    a paired test the dashed line is a system that is as good as the baseline.
+    ``ratings`` has columns system and value; ``summary`` has system, value, low and high, in the order of the rows. In
+    a paired test the dashed line marks a system that is as good as the baseline.
     """
     figure = Figure(figsize=(WIDTH_INCHES, ROW_INCHES * len(summary) + 0.7), layout="constrained")
     axes = figure.subplots()
@@ -45,9 +45,9 @@ def ratings_figure(ratings: pd.DataFrame, summary: pd.DataFrame, kind: Kind) -> 
 
 
 def shares_figure(counts: pd.DataFrame, summary: pd.DataFrame, kind: Kind) -> Figure:
-    """A bar per system of a paired test: shares of answers for the baseline, for neither, for the system.
+    """Draw one bar per system of a paired test: shares of answers for the baseline, for neither, for the system.
 
-    ``counts`` has a column system and one per rating; the dot and line are the value, no preference counting half.
+    ``counts`` has a column system and one per rating; dot and line show the value, with half a point for no preference.
     """
     figure = Figure(figsize=(WIDTH_INCHES, ROW_INCHES * len(counts) + 1.0), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""``key.json``: what the opaque names of a test stand for. Whoever has it is not blind; it is never served."""
+"""``key.json``: the systems behind the random names of a test. It unblinds the test and is never served."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ttsbench.engine.store import write_text
 from ttsbench.errors import ConfigError
 
 KEY = "key.json"
-CHECK = "attention check"  # the system of a stimulus that tells which answer to choose
+CHECK = "attention check"  # the system of a stimulus that asks for a given answer
 
 
 class Stimulus(Section):
-    """What a file holds: an utterance by a system, from the model that was trained with ``seed``."""
+    """The content of a file: an utterance by a system, from the model trained with ``seed``."""
 
     system: str
     utterance: str
@@ -23,48 +23,50 @@ class Stimulus(Section):
 
 
 class KeyTrial(Section):
-    """One question: stimuli in the order of the page; ``reference`` is what a listener knows to be the recording."""
+    """One question: stimuli in the order of the page; ``reference`` is the open reference."""
 
     stimuli: tuple[str, ...]
     reference: str = ""
-    expected: int | None = None  # the only right answer, of an attention check
+    expected: int | None = None  # the right answer of an attention check
 
 
 class Key(Section):
-    """A listening test. ``lists`` holds the ids of their trials; ``baseline`` is what the others are compared with."""
+    """A listening test; ``lists`` holds the ids of trials, ``baseline`` is the system that others are compared with."""
 
     test_id: str
     kind: str
     title: str
     baseline: str
-    systems: tuple[str, ...]  # of the table, in order; the baseline of a paired test is not among them
-    references: tuple[str, ...]  # of these, what is never ranked
+    systems: tuple[str, ...]  # in the order of the table, without the baseline of a paired test
+    references: tuple[str, ...]  # those of the systems that are never ranked
     anchors: dict[str, float]  # cut-off in Hz
-    seeds: int  # training seeds that the clips are of
+    seeds: int  # number of training seeds of the clips
     lufs: float
     stimuli: dict[str, Stimulus]
     trials: dict[str, KeyTrial]
     lists: tuple[tuple[str, ...], ...]
-    left_out: dict[str, str]  # utterances, and why
-    commit: str | None = None  # of ttsbench, when the test was made
+    left_out: dict[str, str]  # utterance -> reason
+    commit: str | None = None  # of ttsbench at export
 
     def trials_of(self, number: str) -> tuple[str, ...]:
-        """The trials of a list, which answers name by its number from 1; none where there is no such list."""
+        """Return the trials of a list, which is numbered from 1; an empty tuple for an unknown list."""
         known = number.isascii() and number.isdigit() and 1 <= int(number) <= len(self.lists)
         return self.lists[int(number) - 1] if known else ()
 
 
 def write_key(folder: Path, key: Key) -> None:
-    """As JSON."""
+    """Write the key as JSON."""
     write_text(folder / KEY, key.model_dump_json(indent=1) + "\n")
 
 
 def read_key(folder: Path) -> Key:
-    """The key of an exported test; raises ``ConfigError`` where there is none, or a damaged one."""
+    """Read the key of an exported test; raises ``ConfigError`` if it is missing or damaged."""
     path = folder / KEY
     try:
         return Key.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{folder} holds no {KEY}: give the folder that ttsbench listen export made.") from None
+        raise ConfigError(f"{folder} holds no {KEY}. Give the folder that ttsbench listen export wrote.") from None
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise ConfigError(f"{path} is no key of a listening test: {' '.join(str(error).split())[:300]}.") from error
+        raise ConfigError(
+            f"{path} is not the key of a listening test: {' '.join(str(error).split())[:300]}."
+        ) from error

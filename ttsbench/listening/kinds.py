@@ -1,8 +1,8 @@
-"""The kinds of listening test: what is heard together, what is asked, and which numbers answer it.
+"""Kinds of listening test: their presentation, question and scale.
 
-MOS: absolute category rating of single clips, ITU-T P.800 (1996), annex B, done in a browser as ITU-T P.808 (2021)
-describes. CMOS: comparison category rating, P.800, annex E; the order of a pair is balanced. Preference: the same with
-three answers. MUSHRA: ITU-R BS.1534-3 (2015), with the recording as reference, hidden among what is rated.
+MOS: absolute category rating of single clips, ITU-T P.800 (1996), annex B, in a browser as in ITU-T P.808 (2021).
+CMOS: comparison category rating, P.800, annex E, with balanced order of pairs. Preference: the same with three answers.
+MUSHRA: ITU-R BS.1534-3 (2015), with the recording as open reference and as hidden reference.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Arrangement = Literal["single", "pair", "together"]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of test. Ratings are whole numbers from ``low`` to ``high``; of a pair, of the second against the first.
+    """One kind of test. Ratings are integers from ``low`` to ``high``; in a pair, of the second clip against the first.
 
-    ``labels`` says what numbers mean, in the order in which a listener reads them. In a table a rating counts
-    ``offset + factor * rating``, and a system that is as good as the baseline of a pair has ``offset``.
+    ``labels`` maps ratings to their labels, in display order. A table shows ``offset + factor * rating``, so a system
+    that is as good as the baseline of a paired test has the value ``offset``.
     """
 
     name: str
@@ -41,16 +41,16 @@ class Kind:
 
     @property
     def paired(self) -> bool:
-        """Whether systems are heard against a baseline, rather than each for itself."""
+        """Whether systems are rated in pairs with a baseline."""
         return self.arrangement == "pair"
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The least and the most that a rating counts."""
+        """The lowest and highest value of a rating in a table."""
         return self.offset + self.factor * self.low, self.offset + self.factor * self.high
 
     def info(self, screening: str) -> MetricInfo:
-        """The test as a metric of the tables; ``screening`` ends its signature."""
+        """Return the test as a metric of the tables; ``screening`` becomes part of the signature."""
         return MetricInfo(
             self.name, self.title, self.unit, True, ("rating",), f"{self.signature}|two-way-t|screening:{screening}|v1",
             self.paper,
@@ -80,7 +80,7 @@ KINDS = {
 
 
 def kind_of(name: str) -> Kind:
-    """The kind of a name; raises ``ConfigError``."""
+    """Return the kind of this name; raises ``ConfigError``."""
     if name not in KINDS:
-        raise ConfigError(f"--test: '{name}' is no kind of listening test. {did_you_mean(name, KINDS)}")
+        raise ConfigError(f"--test: '{name}' is not a kind of listening test. {did_you_mean(name, KINDS)}")
     return KINDS[name]

@@ -1,4 +1,4 @@
-"""The clips of a run that listeners can be given, as the run left them."""
+"""The clips of a run that a listening test can use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterance
 
 @dataclass(frozen=True)
 class Source:
-    """A wav of a run, by a model that was trained with ``seed``."""
+    """A wav of a run, from the model trained with ``seed``."""
 
     path: Path
     seed: int
@@ -25,9 +25,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Material:
-    """What a run synthesized: systems in the order of its table, and all clips of (system, utterance), one per seed.
+    """The clips of a run: systems in the order of its table, and the clips of (system, utterance), one per seed.
 
-    ``missing`` says of (system, utterance) without clips why there are none.
+    ``missing`` maps (system, utterance) without clips to the reason.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Material:
 
 
 def read_material(run: Path) -> Material:
-    """The first draw of every system and seed; raises ``TtsbenchError`` where the folder holds no finished run."""
+    """Read the first draw of every system and seed; raises ``TtsbenchError`` for a folder without a finished run."""
     if not (run / "summary.csv").exists() or not (run / "experiment.json").exists():
         raise TtsbenchError(f"{run} holds no finished run: it has no summary.csv. Run its compare or score to the end.")
     experiment = validate(read_json(run / "experiment.json"), str(run / "experiment.json"))
@@ -49,21 +49,23 @@ def read_material(run: Path) -> Material:
     missing: dict[tuple[str, str], str] = {}
     for system in systems:
         folders = _folders(run, system, experiment.seeds)
-        for one in utterances:
+        for utterance in utterances:
             try:
-                clips[system, one.id] = [_source(folder, one.id, seed) for seed, folder in folders.items()]
+                clips[system, utterance.id] = [_source(folder, utterance.id, seed) for seed, folder in folders.items()]
             except ClipError as error:
-                missing[system, one.id] = str(error)
+                missing[system, utterance.id] = str(error)
     return Material(experiment.title or experiment.name, systems, utterances, clips, missing)
 
 
 def _folders(run: Path, system: str, seeds: Sequence[int]) -> dict[int, Path]:
-    """Where a system's clips are, by training seed."""
+    """Return the folders of a system's clips by training seed."""
     folder = run / "wavs" / system
     folders = {0: folder} if RunLayout(run).compares_folders else {seed: folder / f"seed{seed}" for seed in seeds}
     there = {seed: path for seed, path in folders.items() if path.is_dir()}
     if not there:
-        raise TtsbenchError(f"{folder} is gone: the clips of {system} are needed. Give the command of the run again.")
+        raise TtsbenchError(
+            f"{folder} does not exist, but the clips of {system} are needed. Run the command of the run again."
+        )
     return there
 
 

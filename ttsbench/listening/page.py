@@ -1,7 +1,7 @@
-"""The page of a test: one HTML file that holds its style, its script and its lists, and asks nobody for anything.
+"""Write the page of a test: one HTML file with its style, script and lists, and without external resources.
 
-It opens from a disk as well as from a server. A policy of content lets it run no script but its own, load no audio but
-that beside it, and send nothing, unless an address for the answers was given.
+It works from disk and from a server. A content security policy allows only its own script, the audio beside it, and no
+requests except to the given address for answers.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from ttsbench.listening.kinds import Kind
 
 @dataclass(frozen=True)
 class Page:
-    """What listeners see: the lists of the key, and examples before them. ``texts`` are of utterances, where shown."""
+    """The content of the page; ``texts`` maps utterances to the texts that are shown."""
 
     key: Key
     kind: Kind
     title: str
     training: Sequence[KeyTrial]
-    volume: str  # stimulus by which the volume is set
+    volume: str  # stimulus for setting the volume
     texts: Mapping[str, str]
     post: str
 
     def text(self, trial: KeyTrial) -> str:
-        """What is said in a trial, where listeners are told."""
+        """Return the displayed text of a trial; empty if texts are hidden."""
         return self.texts.get(self.key.stimuli[trial.stimuli[0]].utterance, "")
 
 
 def write_page(folder: Path, page: Page) -> None:
-    """``index.html``."""
+    """Write ``index.html``."""
     key = page.key
     environment = Environment(
         loader=PackageLoader("ttsbench.listening", "web"), autoescape=True, undefined=StrictUndefined
@@ -50,7 +50,8 @@ def write_page(folder: Path, page: Page) -> None:
     style, script = (Markup(_part(name)) for name in ("listen.css", "listen.js"))
     text = environment.get_template("index.html").render(
         title=page.title, kind=page.kind, data=_data(page), style=style, script=script,
-        policy=_policy(style, script, page.post), checks=any(one.expected is not None for one in key.trials.values()),
+        policy=_policy(style, script, page.post),
+        checks=any(trial.expected is not None for trial in key.trials.values()),
     )  # fmt: skip
     write_text(folder / "index.html", text)
 
@@ -60,7 +61,7 @@ def _part(name: str) -> str:
 
 
 def _data(page: Page) -> dict[str, Any]:
-    """What the script is told; nothing of it says which system a stimulus is of."""
+    """Return the data of the script, which does not reveal the systems."""
     key, kind = page.key, page.kind
     return {
         "testId": key.test_id,
@@ -71,7 +72,7 @@ def _data(page: Page) -> dict[str, Any]:
         "labels": [[rating, label] for rating, label in kind.labels.items()],
         "volume": page.volume,
         "training": [_trial(f"training-{number}", trial, page) for number, trial in enumerate(page.training)],
-        "lists": [[_trial(id_, key.trials[id_], page) for id_ in one] for one in key.lists],
+        "lists": [[_trial(id_, key.trials[id_], page) for id_ in trials] for trials in key.lists],
         "post": page.post,
     }
 
@@ -98,10 +99,10 @@ def _digest(text: str) -> str:
 
 
 def check_address(address: str) -> None:
-    """Raise ``ConfigError`` for an address that answers cannot be sent to.
+    """Raise ``ConfigError`` for an invalid address.
 
-    It ends up in the page's policy, where a blank or a semicolon would end it.
+    The address becomes part of the page's security policy, where a blank or a semicolon would end it.
     """
     parts = urlsplit(address)
     if address and (parts.scheme not in ("http", "https") or not parts.netloc or set(address) & set(" ;,'\"")):
-        raise ConfigError(f"--post: '{address}' is no address of a server; give one such as https://host/answers.")
+        raise ConfigError(f"--post: '{address}' is not the address of a server. Give one such as https://host/answers.")

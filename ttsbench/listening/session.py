@@ -1,4 +1,4 @@
-"""What a listener handed in, before anything of it is believed."""
+"""The unchecked content of an answer file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Given:
-    """One rating, as it stands in a file: the stimulus that was rated, in which trial, and the rating."""
+class RawRating:
+    """One rating as a file holds it: trial, stimulus and rating."""
 
     trial: str
     stimulus: str
@@ -20,13 +20,13 @@ class Given:
 
 @dataclass(frozen=True)
 class Session:
-    """One listener's answers to one list, which is named by its number."""
+    """The answers of one listener to one list, which is identified by its number."""
 
     file: str
     test_id: str
     listener: str
     list: str
     started: str
-    given: Sequence[Given]
+    ratings: Sequence[RawRating]
     device: str = ""
     comment: str = ""

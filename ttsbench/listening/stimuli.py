@@ -1,4 +1,4 @@
-"""The clips of a test: which utterances can be used, how loud each clip is, and the files that listeners get."""
+"""The stimuli of a test: usable utterances, loudness of the clips, and the audio files of the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ttsbench.types import Samples
 
 
 class Clips:
-    """What a test can take from a run; ``measure`` finds usable utterances in an order that ``rng`` decides."""
+    """The clips that a test can use; ``measure`` finds usable utterances in random order."""
 
     def __init__(
         self, material: Material, conditions: Conditions, rng: np.random.Generator, longest_s: float | None
@@ -37,11 +37,11 @@ class Clips:
         self._turn = {id_: number for number, id_ in enumerate(self.candidates)}
         self.usable: list[str] = []
         self.levels: dict[tuple[str, str], Level] = {}
-        self.seconds: dict[str, float] = {}  # of the longest clip of an utterance
-        self.sample_rate = 0  # Hz, the highest of all; every file is given it
+        self.seconds: dict[str, float] = {}  # length of the longest clip of each utterance
+        self.sample_rate = 0  # Hz, the highest of all clips; all files are resampled to it
 
     def measure(self, wanted: int) -> None:
-        """Find so many usable utterances; raises ``ConfigError`` where there are fewer."""
+        """Find ``wanted`` usable utterances; raises ``ConfigError`` if there are fewer."""
         for id_ in self.candidates:
             if len(self.usable) == wanted:
                 return
@@ -53,8 +53,8 @@ class Clips:
         if len(self.usable) < wanted:
             id_, reason = next(iter(self.left_out.items()))
             raise ConfigError(
-                f"The test needs {wanted} utterances, one of them for training, and {len(self.usable)} can be used; "
-                f"{len(self.left_out)} cannot, such as {id_} ({reason}). Give fewer --utterances."
+                f"The test needs {wanted} utterances, one of them for training, but only {len(self.usable)} can be "
+                f"used; {len(self.left_out)} cannot, such as {id_} ({reason}). Give fewer --utterances."
             )
 
     def _measure(self, id_: str) -> None:
@@ -74,36 +74,36 @@ class Clips:
         self.sample_rate = max(self.sample_rate, *rates)
 
     def samples(self, system: str, id_: str) -> tuple[Samples, int]:
-        """As the run left them, but for an anchor's filter: (N,), and the rate in Hz."""
+        """Return the clip as samples (N,) and its rate in Hz; anchors are filtered recordings."""
         samples, rate = read(self.source(system, id_).path)
         cutoff = self._conditions.anchors.get(system)
         return (samples if cutoff is None else low_passed(samples, rate, cutoff)), rate
 
     def source(self, system: str, id_: str) -> Source:
-        """The wav that is heard: of several training seeds, utterances take one in turn."""
+        """Return the wav of a clip; the utterances rotate through the training seeds."""
         sources = self._material.clips[GROUND_TRUTH if system in self._conditions.anchors else system, id_]
         return sources[self._turn[id_] % len(sources)]
 
 
 def _in_turn(utterances: Sequence[EvaluatedUtterance], rng: np.random.Generator) -> list[str]:
-    """Ids in random order, but every text once before any comes again: listeners should not hear one over and over."""
+    """Return ids in random order, with every text once before any text repeats."""
     drawn = [utterances[number] for number in rng.permutation(len(utterances))]
-    said: Counter[str] = Counter()
+    texts: Counter[str] = Counter()
     rounds = []
     for one in drawn:
-        rounds.append(said[one.text] if one.text else 0)
-        said[one.text] += 1
+        rounds.append(texts[one.text] if one.text else 0)
+        texts[one.text] += 1
     return [drawn[number].id for number in np.argsort(rounds, kind="stable")]
 
 
 class AudioFiles:
-    """Files of a test, equally loud and at one rate, under random names; written when they are first asked for.
+    """The audio files of a test under random names, with equal loudness and sample rate, written on first use.
 
-    With ``padded``, all files of an utterance last as long as the longest of them.
+    With ``padded``, all files of an utterance have the length of the longest.
     """
 
     def __init__(self, folder: Path, clips: Clips, labels: Sequence[str], padded: bool) -> None:
-        """``labels`` are the answers that spoken checks of attention ask for."""
+        """``labels`` are the answers that the attention checks ask for."""
         self._folder, self._clips, self._padded = folder, clips, padded
         self._checks = {label: spoken_check(label) for label in labels}
         self._check_levels = {label: level(*spoken) for label, spoken in self._checks.items()}
@@ -113,13 +113,13 @@ class AudioFiles:
         folder.mkdir(parents=True)
 
     def name(self, system: str, id_: str) -> str:
-        """The file of a clip; the same for as often as it is asked for."""
+        """Return the file of a clip, always the same file for the same clip."""
         if (system, id_) not in self._names:
             self._names[system, id_] = self.another(system, id_)
         return self._names[system, id_]
 
     def another(self, system: str, id_: str) -> str:
-        """One more file of a clip, of another name: a hidden reference must not be told from an open one by it."""
+        """Write another file of a clip, so that file names do not reveal the hidden reference."""
         samples, rate = self._clips.samples(system, id_)
         samples = resample(samples, rate, self._clips.sample_rate)
         if self._padded:
@@ -129,13 +129,13 @@ class AudioFiles:
         return self._write(samples, self._clips.levels[system, id_], Stimulus(system=system, utterance=id_, seed=seed))
 
     def check(self, label: str) -> str:
-        """A file that says which answer to choose."""
+        """Write a file that asks for the answer ``label``."""
         samples, rate = self._checks[label]
         samples = resample(samples, rate, self._clips.sample_rate)
         return self._write(samples, self._check_levels[label], Stimulus(system=CHECK, utterance=label))
 
     def _write(self, samples: Samples, measured: Level, stimulus: Stimulus) -> str:
-        name = f"s{secrets.token_hex(8)}"  # a letter first: some readers of YAML take 12e34567 for a number
+        name = f"s{secrets.token_hex(8)}"  # starts with a letter, because YAML may read 12e34567 as a number
         write(self._folder / f"{name}.wav", at_loudness(samples, measured, self.lufs), self._clips.sample_rate)
         self.stimuli[name] = stimulus
         return name

@@ -1,13 +1,13 @@
-"""The same test for webMUSHRA, and the answers that webMUSHRA wrote down.
+"""Export a test for webMUSHRA, and read its result files.
 
 M. Schoeffler et al., "webMUSHRA: a comprehensive framework for web-based listening tests", Journal of Open Research
 Software 6(1), 2018, https://doi.org/10.5334/jors.187; for its configurations and results see ``doc/experimenter.md``
 and ``service/write.php`` in https://github.com/audiolabs/webMUSHRA. A MUSHRA list becomes pages of type ``mushra``, a
-MOS list one of type ``likert_single_stimulus``. Pairs have none: ``paired_comparison`` shows which one is the
-reference.
+MOS list one page of type ``likert_single_stimulus``. Paired tests are not exported, because ``paired_comparison`` shows
+which clip is the reference.
 
-webMUSHRA itself adds the reference to what is rated, under the name ``reference``. Its Likert results do not say whose
-they are, so the questionnaire at the end asks for a code.
+webMUSHRA adds the hidden reference itself, under the name ``reference``. Its Likert results do not name the listener,
+so the questionnaire at the end asks for a code.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.engine.store import write_text
 from ttsbench.listening.key import Key
 from ttsbench.listening.page import Page
-from ttsbench.listening.session import Given, Session
+from ttsbench.listening.session import RawRating, Session
 
-TEST = "session_test_id"  # the column by which a result of webMUSHRA is known
-LISTENERS = ("listener", "session_uuid")  # columns that tell listeners apart, the first that is filled
+TEST = "session_test_id"  # a column that identifies a result of webMUSHRA
+LISTENERS = ("listener", "session_uuid")  # columns that identify the listener; the first that is filled
 STIMULI = ("rating_stimulus", "stimuli")
 RATINGS = ("rating_score", "stimuli_rating")
 BUFFER = 2048  # samples
 INSTRUCTIONS = (
-    "You will hear samples of speech, and say what you think of each. Judge how the speech sounds, not what is said. "
-    "Should a sample be an instruction that tells which answer to choose, please follow it."
+    "You will hear samples of speech and rate each of them. Judge how the speech sounds, not what is said. "
+    "If a sample asks you to choose a certain answer, please choose that answer."
 )
 README = """\
 Copy web/audio of this test to configs/resources/{test_id}/ in the folder of webMUSHRA, and the .yaml files to configs/.
@@ -44,7 +44,7 @@ results/ to ttsbench listen import. The server must run PHP, or pymushra in its 
 
 
 def write_configurations(folder: Path, page: Page) -> None:
-    """One configuration per list; none for pairs."""
+    """Write one configuration per list; none for paired tests."""
     if page.kind.paired:
         return
     test_id = page.key.test_id
@@ -54,7 +54,7 @@ def write_configurations(folder: Path, page: Page) -> None:
 
 
 def _yaml(values: dict[str, Any]) -> str:
-    """YAML for the parser of webMUSHRA, which wants a list within a list to begin on a line of its own."""
+    """Return YAML for the parser of webMUSHRA, which needs nested lists to start on their own line."""
     text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000)
     return text.replace("\n- - random\n", "\n-\n  - random\n")
 
@@ -71,10 +71,10 @@ def _configuration(page: Page, number: int) -> dict[str, Any]:
         "pages": [
             {"type": "generic", "id": "instructions", "name": "Instructions", "content": INSTRUCTIONS},
             {"type": "volume", "id": "volume", "name": "Volume", "stimulus": _path(page, page.volume),
-             "content": "Use headphones. Set a comfortable volume, and leave it as it is from then on.",
+             "content": "Use headphones. Set a comfortable volume and do not change it afterwards.",
              "defaultVolume": 0.5},
             ["random", *trials],
-            {"type": "finish", "name": "Thank you", "content": "Please type in the code that you were given.",
+            {"type": "finish", "name": "Thank you", "content": "Please enter the code that you were given.",
              "popupContent": "Your answers were sent.", "showResults": False, "writeResults": True,
              "questionnaire": [{"type": "text", "label": "Code", "name": LISTENERS[0]}]},
         ],
@@ -115,8 +115,8 @@ def _path(page: Page, stimulus: str) -> str:
 
 
 def read_results(text: str, file: str, key: Key) -> list[Session]:
-    """The sessions of a CSV by webMUSHRA, in the order in which they began."""
-    sessions: dict[tuple[str, str], list[Given]] = defaultdict(list)
+    """Return the sessions of a webMUSHRA CSV file, in the order in which they started."""
+    sessions: dict[tuple[str, str], list[RawRating]] = defaultdict(list)
     for row in csv.DictReader(io.StringIO(text)):
         who = next((row[column] for column in LISTENERS if row.get(column)), "")
         sessions[row[TEST], who].append(_given(row, key))
@@ -127,8 +127,8 @@ def read_results(text: str, file: str, key: Key) -> list[Session]:
     return found
 
 
-def _given(row: dict[str, str], key: Key) -> Given:
-    """One rating; the page of a single stimulus has the id of its list, so the stimulus tells the trial."""
+def _given(row: dict[str, str], key: Key) -> RawRating:
+    """Return one rating; Likert pages carry the id of their list, so the stimulus identifies the trial."""
     rating = next((row[column] for column in RATINGS if row.get(column)), "")
     stimulus = next((row[column] for column in STIMULI if row.get(column)), "")
     trial = row.get("trial_id", "")
@@ -136,6 +136,6 @@ def _given(row: dict[str, str], key: Key) -> Given:
         names = key.trials[trial].stimuli
         stimulus = next((name for name in names if key.stimuli[name].system == GROUND_TRUTH), stimulus)
     elif trial not in key.trials:
-        heard = key.trials_of(row[TEST].rpartition("-list")[2])
-        trial = next((id_ for id_ in heard if stimulus in key.trials[id_].stimuli), trial)
-    return Given(trial, stimulus, rating.strip())
+        trials = key.trials_of(row[TEST].rpartition("-list")[2])
+        trial = next((id_ for id_ in trials if stimulus in key.trials[id_].stimuli), trial)
+    return RawRating(trial, stimulus, rating.strip())

@@ -1,15 +1,15 @@
 "use strict";
-// A listening test in one page. What is said so far is kept in the browser after every answer, so that a reload goes on
-// where it was; at the end it becomes a file. Nothing is sent unless an address was given when the test was made.
-// Text is put into the page as text, never as HTML.
+// A listening test in one page. The browser stores the session after every answer, so that a reload resumes it. At the
+// end the answers are saved as a file; they are sent only if the test has an address for answers. Text is inserted as
+// text, never as HTML.
 
 const test = JSON.parse(document.getElementById("test").textContent);
 const query = new URLSearchParams(location.search);
 const byId = (id) => document.getElementById(id);
-const KEPT = `ttsbench-listening:${test.testId}:${query.get("list") || ""}:${query.get("listener") || ""}`;
+const STORAGE_KEY = `ttsbench-listening:${test.testId}:${query.get("list") || ""}:${query.get("listener") || ""}`;
 const FORMAT = "ttsbench-listening-1";
 
-// -- what is kept
+// -- session
 
 function randomCode() {
   return Array.from(crypto.getRandomValues(new Uint8Array(5)), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -42,32 +42,32 @@ function newSession(code = query.get("listener") || "") {
   };
 }
 
-function arranged(trial) {  // samples side by side are in another order for everybody; the order of a pair is designed
+function arranged(trial) {  // side-by-side samples are shuffled for every listener; the order of a pair is designed
   return test.arrangement === "together" ? {...trial, stimuli: shuffled(trial.stimuli)} : trial;
 }
 
-let keeping = true;
+let storing = true;
 function restored() {
   try {
-    return JSON.parse(localStorage.getItem(KEPT));
+    return JSON.parse(localStorage.getItem(STORAGE_KEY));
   } catch {
     return null;
   }
 }
-function keep() {
+function store() {
   try {
-    localStorage.setItem(KEPT, JSON.stringify(session));
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(session));
   } catch {
-    if (keeping) hint("This browser keeps nothing: please do not reload the page before the end.");
-    keeping = false;
+    if (storing) hint("This browser cannot store answers. Please do not reload the page before the end.");
+    storing = false;
   }
 }
 
 let session = restored() || newSession();
 
-// -- sound
+// -- audio
 
-const players = new Map();  // stimulus -> audio element, of the page that is shown
+const players = new Map();  // stimulus -> audio element of the displayed page
 let playing = null;
 
 function audio(stimulus) {
@@ -84,7 +84,7 @@ function silence() {
   playing = null;
 }
 
-function playButton(name, stimulus, onHeard, onStart = () => {}) {
+function playButton(name, stimulus, onPlayed, onStart = () => {}) {
   const button = document.createElement("button");
   const element = audio(stimulus);
   button.type = "button";
@@ -100,15 +100,15 @@ function playButton(name, stimulus, onHeard, onStart = () => {}) {
     playing = stimulus;
     element.play().then(onStart).catch((error) => {
       if (error.name === "AbortError") return;
-      hint("This sample does not play. Please reload the page, and tell us if that does not help.");
+      hint("This sample does not play. Please reload the page, and tell us if the problem remains.");
     });
   });
   element.addEventListener("play", () => button.setAttribute("aria-pressed", "true"));
   element.addEventListener("pause", () => button.setAttribute("aria-pressed", "false"));
   element.addEventListener("ended", () => {
     playing = null;
-    button.classList.add("heard");
-    onHeard();
+    button.classList.add("played");
+    onPlayed();
   });
   return button;
 }
@@ -139,7 +139,7 @@ function welcome() {
     : `${count} ${test.arrangement === "pair" ? "pairs" : "sets"} of samples`;
   byId("listener").textContent = session.listener;
   byId("where").textContent = test.post ? `At the end your answers are sent to ${new URL(test.post).host}.`
-    : "Nothing is sent anywhere: at the end you save a file and hand it in yourself.";
+    : "Nothing is sent. At the end you save a file and return it yourself.";
 }
 
 function volume() {
@@ -149,7 +149,7 @@ function volume() {
     choice.checked = choice.value === session.device;
     choice.addEventListener("change", () => {
       session.device = choice.value;
-      keep();
+      store();
       byId("next").disabled = false;
     });
   }
@@ -166,12 +166,12 @@ function question(trial, number, training) {
     document.querySelector("blockquote").hidden = false;
     document.querySelector("blockquote").textContent = trial.text;
   }
-  const answer = session.answers[trial.id] || {ratings: {}, heard: [], seconds: 0, position: number + 1};
+  const answer = session.answers[trial.id] || {ratings: {}, played: [], seconds: 0, position: number + 1};
   session.answers[trial.id] = answer;
   const began = performance.now() - 1000 * answer.seconds;
   const changed = () => {
     answer.seconds = Math.round((performance.now() - began) / 100) / 10;
-    keep();
+    store();
     settle(trial, answer);
   };
   (test.arrangement === "together" ? sliders : choices)(trial, answer, changed);
@@ -180,18 +180,18 @@ function question(trial, number, training) {
 
 function settle(trial, answer) {
   const rated = test.arrangement === "together" ? trial.stimuli : trial.stimuli.slice(-1);
-  const unheard = trial.stimuli.filter((stimulus) => !answer.heard.includes(stimulus)).length;
+  const unplayed = trial.stimuli.filter((stimulus) => !answer.played.includes(stimulus)).length;
   const left = rated.filter((stimulus) => !(stimulus in answer.ratings)).length;
-  byId("next").disabled = unheard + left > 0;
+  byId("next").disabled = unplayed + left > 0;
   const samples = (count) => `${count} ${count > 1 ? "samples" : "sample"}`;
-  hint(unheard ? `${samples(unheard)} still to be heard` : left ? `${samples(left)} still to be rated` : "");
+  hint(unplayed ? `${samples(unplayed)} left to play` : left ? `${samples(left)} left to rate` : "");
   const fields = document.querySelector(".answer fieldset");
-  if (fields) fields.disabled = unheard > 0;
+  if (fields) fields.disabled = unplayed > 0;
 }
 
-function heardOnce(stimulus, answer, changed) {
+function markPlayed(stimulus, answer, changed) {
   return () => {
-    if (!answer.heard.includes(stimulus)) answer.heard.push(stimulus);
+    if (!answer.played.includes(stimulus)) answer.played.push(stimulus);
     changed();
   };
 }
@@ -199,8 +199,8 @@ function heardOnce(stimulus, answer, changed) {
 function choices(trial, answer, changed) {
   trial.stimuli.forEach((stimulus, number) => {
     const name = trial.stimuli.length > 1 ? "AB"[number] : "Play";
-    const button = playButton(name, stimulus, heardOnce(stimulus, answer, changed));
-    button.classList.toggle("heard", answer.heard.includes(stimulus));
+    const button = playButton(name, stimulus, markPlayed(stimulus, answer, changed));
+    button.classList.toggle("played", answer.played.includes(stimulus));
     document.querySelector(".players").append(button);
   });
   const rated = trial.stimuli[trial.stimuli.length - 1];
@@ -243,7 +243,7 @@ function sliders(trial, answer, changed) {
     const rating = answer.ratings[stimulus];
     Object.assign(slider, {type: "range", min: test.low, max: test.high, step: 1, value: rating ?? test.low});
     slider.setAttribute("aria-label", `rating of ${name}, from ${test.low} bad to ${test.high} excellent`);
-    slider.disabled = !answer.heard.includes(stimulus);
+    slider.disabled = !answer.played.includes(stimulus);
     slider.classList.toggle("unrated", rating === undefined);
     shown.textContent = rating ?? "–";
     const rate = () => {
@@ -257,12 +257,12 @@ function sliders(trial, answer, changed) {
         if (!slider.disabled && one.key !== "Tab" && one.key !== "Shift") rate();
       });
     }
-    const heard = heardOnce(stimulus, answer, changed);
-    const button = playButton(name, stimulus, heard, () => {
+    const played = markPlayed(stimulus, answer, changed);
+    const button = playButton(name, stimulus, played, () => {
       slider.disabled = false;
-      heard();
+      played();
     });
-    button.classList.toggle("heard", answer.heard.includes(stimulus));
+    button.classList.toggle("played", answer.played.includes(stimulus));
     row.append(button, slider, shown);
     document.querySelector(".answer").append(row);
   });
@@ -303,30 +303,30 @@ function save(text, type, ending) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-async function send() {  // a server on another host has to allow it (CORS)
+async function send() {  // another host must allow the request (CORS)
   byId("send").disabled = true;
-  byId("sent").textContent = "Your answers are being sent …";
+  byId("sent").textContent = "Sending your answers …";
   try {
     const reply = await fetch(test.post, {
       method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(result()),
     });
-    if (!reply.ok) throw new Error(`the server says ${reply.status}`);
+    if (!reply.ok) throw new Error(`the server returned ${reply.status}`);
     session.sent = true;
     byId("sent").textContent = "Your answers were sent.";
   } catch (error) {
-    byId("sent").textContent = `Your answers could not be sent (${error.message}): try again, or save them as a file.`;
+    byId("sent").textContent = `Your answers could not be sent (${error.message}). Try again, or save them as a file.`;
     byId("send").disabled = false;
   }
-  keep();
+  store();
 }
 
 function done() {
   session.finished = session.finished || new Date().toISOString();
-  keep();
+  store();
   show("done");
   byId("next").hidden = true;
-  byId("todo").textContent = test.post ? "One thing is left: send your answers. You can save a copy for yourself."
-    : "One thing is left: save your answers, and send the file to whoever invited you.";
+  byId("todo").textContent = test.post ? "One step is left: send your answers. You can also save a copy."
+    : "One step is left: save your answers, and send the file to the person who invited you.";
   byId("send").hidden = !test.post;
   byId("send").disabled = Boolean(session.sent);
   byId("sent").textContent = session.sent ? "Your answers were sent." : "";
@@ -335,14 +335,14 @@ function done() {
   byId("comment").value = session.comment;
   byId("comment").addEventListener("input", () => {
     session.comment = byId("comment").value;
-    keep();
+    store();
   });
   const json = () => `${JSON.stringify(result(), null, 1)}\n`;
   byId("json").addEventListener("click", () => save(json(), "application/json", "json"));
   byId("csv").addEventListener("click", () => save(table(), "text/csv", "csv"));
   byId("again").addEventListener("click", () => {
-    if (!confirm("Were your answers saved? They will be gone from this browser.")) return;
-    localStorage.removeItem(KEPT);
+    if (!confirm("Have you saved your answers? This browser will delete them.")) return;
+    localStorage.removeItem(STORAGE_KEY);
     session = newSession("");
     go(0);
   });
@@ -350,7 +350,7 @@ function done() {
 
 function go(step) {
   session.step = step;
-  keep();
+  store();
   const training = step - 2;
   const trial = training - session.training.length;
   if (step === 0) welcome();
@@ -375,4 +375,4 @@ addEventListener("keydown", (event) => {
 });
 
 if (session.trials.length) go(Math.min(session.step, lastStep()));
-else byId("page").textContent = `There is no list ${query.get("list")}: please ask for another link.`;
+else byId("page").textContent = `There is no list ${query.get("list")}. Please ask for another link.`;
