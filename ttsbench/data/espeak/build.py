@@ -19,7 +19,8 @@ import numpy as np
 import soundfile
 
 from ttsbench.data.espeak.prosody import SPEAKERS
-from ttsbench.data.espeak.render import render, textgrid
+from ttsbench.data.espeak.quality import QUALITY
+from ttsbench.data.espeak.render import draw, draw_quality, render, textgrid
 from ttsbench.data.espeak.text import Phrases, sentences, spell
 from ttsbench.data.espeak.voice import SAMPLE_RATE
 from ttsbench.engine.store import write_json, write_text
@@ -36,6 +37,7 @@ class Options:
     speakers: tuple[str, ...]
     seed: int
     renderings: int
+    voice_quality: bool
     version: int
 
 
@@ -60,12 +62,13 @@ def build(folder: Path, options: Options) -> None:
     for index, planned in enumerate(_plan(options)):
         if seconds >= 60.0 * options.minutes and train_speakers == set(options.speakers):
             break
-        rng = np.random.default_rng([options.seed, 1, index])
-        rows.append(_write_utterance(folder, planned, rng))
+        rows.append(_write_utterance(folder, planned, index, options))
         seconds += rows[-1]["duration_s"]
         train_speakers |= {planned.speaker} if planned.split == "train" else set()
     distributions = {name: SPEAKERS[name].prosody.parameters() for name in options.speakers}
     head = {"options": options.__dict__, "sample_rate": SAMPLE_RATE, "prosody": distributions}
+    if options.voice_quality:
+        head["voice_quality"] = QUALITY.parameters()
     write_json(folder / "manifest.json", {**head, "utterances": rows})
 
 
@@ -88,9 +91,12 @@ def _count(per_minute: float, options: Options) -> int:
     return max(1, round(per_minute * options.minutes))
 
 
-def _write_utterance(folder: Path, planned: _PlannedUtterance, rng: np.random.Generator) -> dict[str, Any]:
+def _write_utterance(folder: Path, planned: _PlannedUtterance, index: int, options: Options) -> dict[str, Any]:
     """Render one utterance, write its files and return its row of the manifest."""
-    rendering = render(planned.phrases, SPEAKERS[planned.speaker], rng)
+    speaker = SPEAKERS[planned.speaker]
+    phrases = draw(planned.phrases, speaker, np.random.default_rng([options.seed, 1, index]))
+    rng = np.random.default_rng([options.seed, 2, index])
+    rendering = render(draw_quality(phrases, rng) if options.voice_quality else phrases, speaker, rng)
     soundfile.write(folder / "wavs" / f"{planned.id}.wav", rendering.samples, SAMPLE_RATE, subtype="PCM_16")
     grid = textgrid({"words": rendering.words, "phones": rendering.phones}, len(rendering.samples))
     write_text(folder / "TextGrid" / f"{planned.id}.TextGrid", grid)

@@ -1,8 +1,9 @@
 """The embedded corpus: speech rendered by espeak-ng on first use, from known distributions.
 
-Sentences come from a grammar (``text``), the prosody of each phrase from a documented distribution (``prosody``), and
-the times of the phones from the synthesiser itself (``render``). Test sentences are rendered several times by the same
-speaker, so that systems can be compared with the distribution of prosody given the text.
+Sentences come from a grammar (``text``), the prosody and the hidden voice quality of each phrase from documented
+distributions (``prosody``, ``quality``), and the times of the phones from the synthesiser itself (``render``). Test
+sentences are rendered several times by the same speaker, so that systems can be compared with the distribution of
+prosody given the text.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ttsbench.engine.store import cache_dir, check_space, content_hash, read_jso
 from ttsbench.errors import CorpusError
 from ttsbench.types import Utterance
 
-VERSION = 1  # increase it when the same options generate different files
+VERSION = 2  # increase it when the same options generate different files
 MAX_MINUTES = 600.0
 BYTES_PER_MINUTE = 3_000_000
 ABANDONED_S = 3600.0  # an unfinished folder older than this was left by a process that was killed
@@ -39,7 +40,9 @@ class EspeakCorpus:
     The files are stored in ``path``, or in the cache folder under the hash of the options. The same options give the
     same bytes. ``Utterance.attributes`` holds ``split``, ``sentence``, ``rendering``, ``duration_s`` and ``phrases``:
     for each phrase its text, the drawn ``pitch`` (Hz), ``range``, ``rate`` (words per minute) and ``pause_s``, and its
-    ``start_s`` and ``end_s``. Raises ``CorpusError`` for options out of range.
+    ``start_s`` and ``end_s``. With ``voice_quality`` each phrase also draws a hidden ``effort`` (dB per octave) and
+    ``formant_scale``, recorded with ``quality_log_density``; without it the voice is neutral. Raises ``CorpusError``
+    for options out of range.
     """
 
     def __init__(
@@ -50,10 +53,13 @@ class EspeakCorpus:
         speakers: tuple[str, ...] = DEFAULT_SPEAKERS,
         seed: int = 0,
         renderings: int = 4,
+        voice_quality: bool = True,
     ) -> None:
         _check_numbers(minutes, seed, renderings)
+        if not isinstance(voice_quality, bool):
+            raise CorpusError(f"voice_quality is {voice_quality!r}: give true or false.")
         _check_speakers(speakers)
-        self.options = Options(float(minutes), tuple(speakers), seed, renderings, VERSION)
+        self.options = Options(float(minutes), tuple(speakers), seed, renderings, voice_quality, VERSION)
         name = f"espeak-{content_hash(asdict(self.options))}"
         self.folder = cache_dir() / "corpora" / name if path is None else Path(path).expanduser()
 
@@ -62,7 +68,7 @@ class EspeakCorpus:
         return [self._utterance(row) for row in self.manifest()["utterances"]]
 
     def manifest(self) -> dict[str, Any]:
-        """Return the options, the parameters of each speaker's prosody and the rows of all utterances."""
+        """Return the options, the parameters of prosody and voice quality, and the rows of all utterances."""
         if self._occupied():
             return self._read()
         _generate(self.folder, self.options)

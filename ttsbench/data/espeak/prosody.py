@@ -60,24 +60,24 @@ class ProsodyDistribution:
         """Draw the prosody of one phrase."""
         register = 1.0 if rng.random() < 0.5 else -1.0
         return PhraseProsody(
-            pitch=self.base_pitch_hz * math.exp(register * self.register_log + self.pitch_std * _truncated(rng)),
-            range=self.median_range * math.exp(self.range_std * _truncated(rng)),
-            rate=self.base_rate_wpm * math.exp(self.rate_std * _truncated(rng)),
+            pitch=self.base_pitch_hz * math.exp(register * self.register_log + self.pitch_std * truncated_normal(rng)),
+            range=self.median_range * math.exp(self.range_std * truncated_normal(rng)),
+            rate=self.base_rate_wpm * math.exp(self.rate_std * truncated_normal(rng)),
         )
 
     def sample_pause(self, rng: np.random.Generator) -> float:
         """Draw the silence after a phrase that is not the last one, in seconds."""
-        return self.median_pause_s * math.exp(self.pause_std * _truncated(rng))
+        return self.median_pause_s * math.exp(self.pause_std * truncated_normal(rng))
 
     def log_density(self, prosody: PhraseProsody) -> float:
         """Return the log density of (log pitch, log range, log rate); -inf outside the truncation."""
         centre = math.log(prosody.pitch / self.base_pitch_hz)
-        low, high = (_log_normal(centre - sign * self.register_log, self.pitch_std) for sign in (-1.0, 1.0))
+        low, high = (log_truncated_normal(centre - sign * self.register_log, self.pitch_std) for sign in (-1.0, 1.0))
         return (
             float(np.logaddexp(low, high))
             - math.log(2.0)
-            + _log_normal(math.log(prosody.range / self.median_range), self.range_std)
-            + _log_normal(math.log(prosody.rate / self.base_rate_wpm), self.rate_std)
+            + log_truncated_normal(math.log(prosody.range / self.median_range), self.range_std)
+            + log_truncated_normal(math.log(prosody.rate / self.base_rate_wpm), self.rate_std)
         )
 
     def parameters(self) -> dict[str, Any]:
@@ -103,8 +103,8 @@ class Speaker:
 
 
 # Intelligible voices: the word error rates of pocketsphinx (flat unigram of 119 words) on the test clips of the default
-# corpus are .10 (f5), .07 (edward), .06 (robosoft3), .11 (mike2) and .24 (m6). Different base pitches and rates make
-# the speakers easier to tell apart.
+# corpus are .05 (f5), .04 (edward), .11 (robosoft3), .01 (mike2) and .05 (m6), .05 in total; with neutral voice quality
+# .10, .08, .07, .09 and .23, .11 in total. Different base pitches and rates make the speakers easier to tell apart.
 SPEAKERS = {
     "f5": Speaker("en-us+f5", 54.6, 0.460, 151.6, ProsodyDistribution(205.0, 184.0)),
     "edward": Speaker("en-us+edward", 30.4, 0.263, 71.5, ProsodyDistribution(108.0, 184.0)),
@@ -119,14 +119,15 @@ SPEAKERS = {
 DEFAULT_SPEAKERS = ("f5", "edward", "robosoft3", "mike2", "m6")
 
 
-def _truncated(rng: np.random.Generator) -> float:
+def truncated_normal(rng: np.random.Generator) -> float:
+    """Draw a standard normal number in [-TRUNCATION, TRUNCATION]."""
     while True:
         z = float(rng.standard_normal())
         if abs(z) <= TRUNCATION:
             return z
 
 
-def _log_normal(deviation: float, std: float) -> float:
+def log_truncated_normal(deviation: float, std: float) -> float:
     """Return the log density of a zero-mean normal truncated at ``TRUNCATION`` standard deviations."""
     if abs(deviation) > TRUNCATION * std * (1.0 + 1e-9):
         return -math.inf

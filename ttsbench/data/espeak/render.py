@@ -7,15 +7,16 @@ Phones are labelled in IPA; a ``1`` or ``2`` at the end of the label marks prima
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.data.espeak.prosody import PhraseProsody, Speaker
-from ttsbench.data.espeak.voice import SAMPLE_RATE, Event, Speech, speak
+from ttsbench.data.espeak.quality import NEUTRAL, QUALITY, PhraseQuality, add_breath, tilt
+from ttsbench.data.espeak.voice import SAMPLE_RATE, Event, Speech, pitch_formant_factor, speak
 from ttsbench.types import SILENCE
 
 EDGE_S = 0.075  # silence before and after a sentence
@@ -26,8 +27,32 @@ Interval = tuple[str, int, int]  # label, first sample, first sample after
 
 
 @dataclass(frozen=True)
+class Phrase:
+    """A phrase and everything that was drawn for it; ``pause_s`` is None for the last phrase."""
+
+    text: str
+    prosody: PhraseProsody
+    quality: PhraseQuality
+    pause_s: float | None
+
+    def record(self) -> dict[str, Any]:
+        """Return the drawn values for the manifest."""
+        values = {"text": self.text, **asdict(self.prosody), "pause_s": self.pause_s}
+        if self.quality == NEUTRAL:
+            return values
+        return {**values, **asdict(self.quality), "quality_log_density": QUALITY.log_density(self.quality)}
+
+    @classmethod
+    def parse(cls, record: Mapping[str, Any]) -> Phrase:
+        """Return the phrase of a record in the manifest."""
+        prosody = PhraseProsody(record["pitch"], record["range"], record["rate"])
+        quality = PhraseQuality(record["effort"], record["formant_scale"]) if "effort" in record else NEUTRAL
+        return cls(record["text"], prosody, quality, record["pause_s"])
+
+
+@dataclass(frozen=True)
 class Rendering:
-    """Samples (N,) int16 at ``SAMPLE_RATE``, intervals that tile [0, N), and the parameters of each phrase."""
+    """Samples (N,) int16 at ``SAMPLE_RATE``, intervals that tile [0, N), and the records of the phrases."""
 
     samples: NDArray[np.int16]
     words: list[Interval]
@@ -35,26 +60,43 @@ class Rendering:
     phrases: list[dict[str, Any]]
 
 
-def render(texts: Sequence[str], speaker: Speaker, rng: np.random.Generator) -> Rendering:
-    """Draw the prosody of each phrase of a sentence and render the sentence."""
+def draw(texts: Sequence[str], speaker: Speaker, rng: np.random.Generator) -> list[Phrase]:
+    """Draw the prosody of each phrase of a sentence, with neutral voice quality."""
+    phrases = []
+    for number, text in enumerate(texts, start=1):
+        prosody = speaker.prosody.sample(rng)
+        pause_s = speaker.prosody.sample_pause(rng) if number < len(texts) else None
+        phrases.append(Phrase(text, prosody, NEUTRAL, pause_s))
+    return phrases
+
+
+def draw_quality(phrases: Sequence[Phrase], rng: np.random.Generator) -> list[Phrase]:
+    """Return the phrases with a new voice quality each."""
+    return [replace(phrase, quality=QUALITY.sample(rng)) for phrase in phrases]
+
+
+def render(phrases: Sequence[Phrase], speaker: Speaker, rng: np.random.Generator) -> Rendering:
+    """Render the phrases of a sentence; ``rng`` draws the noise of the breath."""
     edge = round(EDGE_S * SAMPLE_RATE)
     chunks: list[NDArray[np.int16]] = [np.zeros(edge, dtype=np.int16)]
     words: list[Interval] = []
     phones: list[Interval] = []
-    phrases: list[dict[str, Any]] = []
-    for number, text in enumerate(texts, start=1):
-        last = number == len(texts)
-        drawn = speaker.prosody.sample(rng)
-        speech = speak(text + ("." if last else ","), speaker.voice, **speaker.levels(drawn))
-        pause_s = None if last else speaker.prosody.sample_pause(rng)
+    records: list[dict[str, Any]] = []
+    for phrase in phrases:
+        last = phrase.pause_s is None
+        levels = speaker.levels(phrase.prosody)
+        text = phrase.text + ("." if last else ",")
+        speech = speak(text, speaker.voice, **levels, formant_scale=_variant_scale(phrase.quality, levels["pitch"]))
         start = sum(map(len, chunks))
         first, end = _extent(speech)
-        chunks.append(_cut(speech, first, end, edge if pause_s is None else round(pause_s * SAMPLE_RATE)))
-        words += _shift(_words(speech.events, text, end), start - first)
+        silence = edge if phrase.pause_s is None else round(phrase.pause_s * SAMPLE_RATE)
+        chunks.append(_coloured(_cut(speech, first, end, silence), phrase.quality, rng))
+        words += _shift(_words(speech.events, phrase.text, end), start - first)
         phones += _shift(_phones(speech.events, end), start - first)
-        phrases.append(_record(text, drawn, pause_s, start, start + end - first))
+        extent = {"start_s": start / SAMPLE_RATE, "end_s": (start + end - first) / SAMPLE_RATE}
+        records.append({**phrase.record(), **extent})
     samples = np.concatenate(chunks)
-    return Rendering(samples, _tile(words, len(samples)), _tile(phones, len(samples)), phrases)
+    return Rendering(samples, _tile(words, len(samples)), _tile(phones, len(samples)), records)
 
 
 def textgrid(tiers: dict[str, list[Interval]], samples: int) -> str:
@@ -87,6 +129,20 @@ def _cut(speech: Speech, first: int, end: int, silence: int) -> NDArray[np.int16
     tail = speech.samples[end : end + min(silence, round(TAIL_S * SAMPLE_RATE))]
     faded = np.rint(tail * np.linspace(1.0, 0.0, len(tail))).astype(np.int16)
     return np.concatenate([speech.samples[first:end], faded, np.zeros(silence - len(tail), dtype=np.int16)])
+
+
+def _variant_scale(quality: PhraseQuality, pitch: int) -> float:
+    """Return the formant scale of the voice variant, which cancels the dependence of formants on pitch."""
+    return 1.0 if quality == NEUTRAL else quality.formant_scale / pitch_formant_factor(pitch)
+
+
+def _coloured(samples: NDArray[np.int16], quality: PhraseQuality, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Apply the vocal effort of a voice quality to samples (N,)."""
+    if quality == NEUTRAL:
+        return samples
+    breathy = add_breath(samples.astype(np.float64), quality.effort, SAMPLE_RATE, rng)
+    filtered = np.rint(tilt(breathy, quality.effort, SAMPLE_RATE))
+    return np.clip(filtered, -32768, 32767).astype(np.int16)
 
 
 def _phones(events: Sequence[Event], end: int) -> list[Interval]:
@@ -136,13 +192,3 @@ def _tile(intervals: list[Interval], samples: int) -> list[Interval]:
             tiled.append((label, start, end))
         now = end
     return tiled
-
-
-def _record(text: str, drawn: PhraseProsody, pause_s: float | None, start: int, end: int) -> dict[str, Any]:
-    return {
-        "text": text,
-        **asdict(drawn),
-        "pause_s": pause_s,
-        "start_s": start / SAMPLE_RATE,
-        "end_s": end / SAMPLE_RATE,
-    }

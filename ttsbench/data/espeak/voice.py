@@ -12,6 +12,7 @@ median F0 is described in ``ttsbench.data.espeak.prosody``.
 from __future__ import annotations
 
 import ctypes
+import tempfile
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +36,7 @@ _UNCLIPPED = 45  # at the default volume, 100, the loudest voices overflow
 _SEED = 1
 _EVENT_END, _EVENT_WORD, _EVENT_PHONE = 0, 1, 7
 _BUFFER_MS = 200
+_VARIANTS = Path("voices", "!v")  # below the data
 
 _LOCK = threading.RLock()
 
@@ -86,7 +88,8 @@ class _Engine:
 
         self.lib = ctypes.CDLL(espeakng_loader.get_library_path())
         self._declare()
-        data = Path(espeakng_loader.get_data_path())
+        self._folder = tempfile.TemporaryDirectory(prefix="espeak-")  # removed when the process ends
+        data = _linked_data(Path(espeakng_loader.get_data_path()), Path(self._folder.name))
         options = _PHONEME_EVENTS | _PHONEME_IPA | _DO_NOT_EXIT
         rate = self.lib.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, str(data.parent).encode(), options)
         if rate != SAMPLE_RATE:
@@ -96,7 +99,7 @@ class _Engine:
             )
         self.lib.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # the default is the time of day
         self.lib.espeak_SetParameter(_VOLUME, _UNCLIPPED, 0)
-        self._variants = {path.name for path in (data / "voices" / "!v").iterdir()}
+        self._variants = data / _VARIANTS
         self._pcm: list[bytes] = []
         self._events: list[Event] = []
         self._callback = _Callback(self._receive)  # the library stores the address, so this must stay alive
@@ -129,11 +132,21 @@ class _Engine:
             index += 1
         return 0
 
-    def voice(self, name: str) -> None:
-        variant = name.partition("+")[2]  # the library ignores an unknown variant
-        known = not variant or variant in self._variants
+    def voice(self, name: str, formant_scale: float = 1.0) -> None:
+        language, _, variant = name.partition("+")
+        # The library ignores an unknown variant.
+        known = not variant or variant in {path.name for path in self._variants.iterdir()}
+        if known and formant_scale != 1.0:
+            name = f"{language}+{self._scaled_variant(variant, formant_scale)}"
         if not known or self.lib.espeak_SetVoiceByName(name.encode()) != 0:
             raise CorpusError(f"espeak-ng has no voice {name!r}: use one such as en-us or en-us+f5.")
+
+    def _scaled_variant(self, variant: str, formant_scale: float) -> str:
+        """Write a copy of a variant with scaled formants and return its name."""
+        lines = (self._variants / variant).read_text(encoding="utf-8") if variant else "language variant\n"
+        scaled = f"{variant}-{round(1000 * formant_scale)}"
+        (self._variants / scaled).write_text(scale_formants(lines, formant_scale), encoding="utf-8")
+        return scaled
 
     def speak(self, text: str) -> Speech:
         self._pcm.clear()
@@ -150,10 +163,45 @@ def _engine() -> _Engine:
     return _Engine()
 
 
-def speak(text: str, voice: str, *, pitch: int = 50, pitch_range: int = 50, rate: int = 175) -> Speech:
+def _linked_data(source: Path, folder: Path) -> Path:
+    """Return a copy of espeak-ng's data in ``folder``, of links, to which voice variants can be added."""
+    data = folder / source.name
+    (data / _VARIANTS).mkdir(parents=True)
+    for path in [*source.iterdir(), *(source / _VARIANTS).iterdir()]:
+        if path.name != "voices":
+            (data / path.relative_to(source)).symlink_to(path)
+    return data
+
+
+def scale_formants(variant: str, scale: float) -> str:
+    """Return the text of a voice variant with the frequencies of formants 1 to 8, in percent, multiplied by ``scale``.
+
+    >>> print(scale_formants("formant 1 110 80 160", 0.95).splitlines()[0])
+    formant 1 104 80 160
+    """
+    lines, formants = [], set(range(1, 9))
+    for line in variant.splitlines():
+        words = line.split()
+        if words[:1] == ["formant"] and int(words[1]) in formants:
+            formants.remove(int(words[1]))
+            line = " ".join([*words[:2], str(round(int(words[2]) * scale)), *words[3:]])
+        lines.append(line)
+    lines += [f"formant {number} {round(100 * scale)} 100 100" for number in sorted(formants)]
+    return "\n".join(lines) + "\n"
+
+
+def pitch_formant_factor(pitch: int) -> float:
+    """Return the factor by which espeak-ng raises formants 1 to 5 at a ``pitch`` level above 50."""
+    return 1.0 + 25.0 / 256.0 * max(0, pitch - 50) / 50.0
+
+
+def speak(
+    text: str, voice: str, *, pitch: int = 50, pitch_range: int = 50, rate: int = 175, formant_scale: float = 1.0
+) -> Speech:
     """Render a phrase with a voice such as ``en-us+f2``; raises ``CorpusError`` for an unknown voice.
 
     ``pitch`` and ``pitch_range`` are levels in [0, 100], ``rate`` is in words per minute, in [80, 450].
+    ``formant_scale`` multiplies the formant frequencies, rounded to whole percents of the neutral voice.
     """
     if not (0 <= pitch <= 100 and 0 <= pitch_range <= 100 and 80 <= rate <= 450):
         raise ValueError(
@@ -162,7 +210,7 @@ def speak(text: str, voice: str, *, pitch: int = 50, pitch_range: int = 50, rate
         )
     with _LOCK:
         engine = _engine()
-        engine.voice(voice)
+        engine.voice(voice, formant_scale)
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
             engine.lib.espeak_SetParameter(parameter, value, 0)
         return engine.speak(text)
