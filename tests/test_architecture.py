@@ -57,7 +57,7 @@ UPWARD_IMPORTS = {  # (importing module, imported module)
     ("ttsbench.types", "ttsbench.audio.wav"),
 }
 LONG_MODULES: set[str] = set()
-LONG_FUNCTIONS = {"ttsbench.cli:build_parser", "ttsbench.pipeline.plan:_Training._job"}
+LONG_FUNCTIONS: set[str] = set()
 
 
 def sources(*packages):

@@ -1,10 +1,11 @@
 """ttsbench compares generative objectives for text-to-speech, with the objective as the only thing that differs.
 
-Everything a plug-in needs is here: the protocols (``Adapter``, ``Metric``, ``Corpus``, ``Vocoder``, ``Transcriber``),
-what they are handed (``Batch``, ``Condition``, ``Clip``, ...), and the errors they may raise.
+This module exports everything that a plug-in needs: the protocols (``Adapter``, ``Metric``, ``Corpus``, ``Vocoder``,
+``Transcriber``, ...), their arguments (``Batch``, ``Condition``, ``Clip``, ...), and the errors that they may raise.
+Names are imported on first use, so that commands which do not need PyTorch start without it.
 
-A batch is padded. Losses average over its real steps, and noise is drawn for each utterance by its own seed, so that
-neither depends on the padding:
+Batches are padded. Losses average over real steps, and every utterance draws noise with its own seed, so neither
+depends on the padding:
 
 >>> import torch
 >>> from ttsbench import Noise, masked_mean
@@ -19,43 +20,47 @@ True
 tensor(5.)
 """
 
-from ttsbench.audio.usable import require_usable
-from ttsbench.errors import ClipError, ConfigError, CorpusError, MeasurementError, NotApplicable, TtsbenchError
-from ttsbench.interfaces import (
-    Adapter,
-    Codec,
-    Corpus,
-    FineTunedAdapter,
-    FlooredMetric,
-    Judge,
-    Metric,
-    MonitoredAdapter,
-    Prompted,
-    RefiningAdapter,
-    StatefulAdapter,
-    Streaming,
-    StreamingVocoder,
-    Teacher,
-    Transcriber,
-    Vocoder,
-    WeightedMetric,
-)
-from ttsbench.nn.blocks import masked_mean
-from ttsbench.types import (
-    AdapterInfo,
-    Batch,
-    Behaviour,
-    Clip,
-    Condition,
-    Cost,
-    MetricInfo,
-    ModelContext,
-    Noise,
-    Phone,
-    Prompt,
-    SampledSequence,
-    Utterance,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ttsbench.audio.usable import require_usable
+    from ttsbench.errors import ClipError, ConfigError, CorpusError, MeasurementError, NotApplicable, TtsbenchError
+    from ttsbench.interfaces import (
+        Adapter,
+        Codec,
+        Corpus,
+        FineTunedAdapter,
+        FlooredMetric,
+        Judge,
+        Metric,
+        MonitoredAdapter,
+        Prompted,
+        RefiningAdapter,
+        StatefulAdapter,
+        Streaming,
+        StreamingVocoder,
+        Teacher,
+        Transcriber,
+        Vocoder,
+        WeightedMetric,
+    )
+    from ttsbench.nn.blocks import masked_mean
+    from ttsbench.types import (
+        AdapterInfo,
+        Batch,
+        Behaviour,
+        Clip,
+        Condition,
+        Cost,
+        MetricInfo,
+        ModelContext,
+        Noise,
+        Phone,
+        Prompt,
+        SampledSequence,
+        Utterance,
+    )
 
 __version__ = "0.1.0"
 
@@ -99,3 +104,28 @@ __all__ = [
     "masked_mean",
     "require_usable",
 ]
+
+_EXPORTS = {
+    "ttsbench.audio.usable": ("require_usable",),
+    "ttsbench.errors": ("ClipError", "ConfigError", "CorpusError", "MeasurementError", "NotApplicable",
+        "TtsbenchError"),
+    "ttsbench.interfaces": ("Adapter", "Codec", "Corpus", "FineTunedAdapter", "FlooredMetric", "Judge", "Metric",
+        "MonitoredAdapter", "Prompted", "RefiningAdapter", "StatefulAdapter", "Streaming", "StreamingVocoder", "Teacher",
+        "Transcriber", "Vocoder", "WeightedMetric"),
+    "ttsbench.nn.blocks": ("masked_mean",),
+    "ttsbench.types": ("AdapterInfo", "Batch", "Behaviour", "Clip", "Condition", "Cost", "MetricInfo",
+        "ModelContext", "Noise", "Phone", "Prompt", "SampledSequence", "Utterance"),
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
+
+if not TYPE_CHECKING:  # type checkers see the imports above, and report any other name
+
+    def __getattr__(name: str) -> Any:
+        """Import an exported name on first use (PEP 562)."""
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'ttsbench' has no attribute '{name}'")
+        globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

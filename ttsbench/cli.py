@@ -1,4 +1,4 @@
-"""The command line: ``ttsbench compare | score | report | listen | list | check | new | selftest | doctor``."""
+"""The command line: ``ttsbench COMMAND``. Modules that a command needs are imported when it runs."""
 
 from __future__ import annotations
 
@@ -12,115 +12,149 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import registry
+from ttsbench.engine.terminal import reserved_stdout, visible, write_result
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
 
-LISTED = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures", "experiments",
-          "claims")  # fmt: skip
-
+LISTABLE = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures", "experiments",
+            "claims")  # fmt: skip
 CLAIMS = Path("experiments/claims.yaml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0 when everything asked for was done."""
+    """Run one command; return 0 if everything succeeded, 1 if a part failed, 2 if the command was refused."""
     parser = build_parser()
     options = parser.parse_args(arguments)
     options.line = shlex.join(["ttsbench", *(sys.argv[1:] if arguments is None else arguments)])
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=UserWarning)
     try:
-        status: int = options.command(options)
+        with reserved_stdout():
+            status: int = options.command(options)
         return status
     except TtsbenchError as error:
-        _say(f"ttsbench: {error}")
+        _print_error(f"ttsbench: {error}")
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        _say("ttsbench: stopped. What was computed is kept; the same command resumes.")
-        os._exit(130)  # the interpreter would first wait for what the workers are at
+        _print_error("ttsbench: interrupted. Finished work is saved; run the same command again to resume.")
+        os._exit(130)  # a normal exit would wait for the workers' current tasks
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Every command and option."""
+    """Return the parser of all commands and options."""
     parser = argparse.ArgumentParser("ttsbench", description="Compare generative objectives for text-to-speech.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    compare = commands.add_parser("compare", help="train, sample, score and compare the objectives of an experiment")
-    compare.add_argument("experiment", type=Path, help="experiment file, such as experiments/objectives.yaml")
-    compare.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides")
-    compare.add_argument("--seed", nargs="+", action="extend", type=int, default=[], metavar="N", dest="seeds")
-    compare.add_argument("--output", type=Path, metavar="DIR", help="run folder; runs/<experiment name> by default")
-    compare.add_argument("--dry-run", action="store_true", help="print the jobs and what they would cost, run nothing")
-    _add_work_options(compare)
-    compare.set_defaults(command=_compare)
-
-    score = commands.add_parser("score", help="score folders of wavs from anywhere against a folder of references")
-    score.add_argument("--reference", type=Path, required=True, metavar="DIR", help="recordings")
-    score.add_argument("--generated", nargs="+", action="extend", required=True, metavar="NAME=DIR",
-                       help="systems, matched to the recordings by stem; a name given twice has two draws")  # fmt: skip
-    score.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text' (or tab, comma, JSON)")
-    score.add_argument("--speakers", type=Path, metavar="FILE", help="lines 'stem|speaker'")
-    score.add_argument("--metrics", default="", metavar="A,B", help="a choice that fits what was given by default")
-    score.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
-                       help="such as transcriber.name=whisper or statistics.resamples=5000")  # fmt: skip
-    score.add_argument("--output", type=Path, default=Path("runs/score"), metavar="DIR", help="runs/score by default")
-    _add_work_options(score)
-    score.set_defaults(command=_score)
-
-    report = commands.add_parser("report", help="write tables and page again from the scores of a run")
-    report.add_argument("run", type=Path, metavar="RUN")
-    report.add_argument("--listen", nargs="+", default=[], metavar="ID",
-                        help="utterances to hear on the page; six over all speakers by default")  # fmt: skip
-    report.set_defaults(command=_report)
-
-    archive = commands.add_parser(
-        "archive", help="copy the tables, figures and scores of a finished run, without audio and weights"
-    )
-    archive.add_argument("run", type=Path, metavar="RUN")
-    archive.add_argument("folder", type=Path, metavar="DIR")
-    archive.set_defaults(command=_archive)
-
-    claims = commands.add_parser("claims", help="hold published claims to finished runs")
-    claims.add_argument("runs", type=Path, nargs="+", metavar="RUN")
-    claims.add_argument("--claims", type=Path, default=CLAIMS, metavar="FILE")
-    claims.add_argument("--output", type=Path, metavar="FILE", help="also write it there, with .md, .tex and .csv")
-    claims.set_defaults(command=_claims)
-
+    _add_compare(commands)
+    _add_score(commands)
+    _add_report(commands)
+    _add_archive(commands)
+    _add_claims(commands)
     add_listen(commands)
-
-    listing = commands.add_parser("list", help="what is registered, or which experiments there are")
-    listing.add_argument("kind", choices=LISTED)
-    listing.add_argument("--claims", type=Path, default=CLAIMS, metavar="FILE", help=f"{CLAIMS} by default")
-    listing.set_defaults(command=_list)
-
-    selftest = commands.add_parser("selftest", help="hold the metrics to what they promise, on recordings of yours")
-    selftest.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="recordings; espeak-ng's by default")
-    selftest.add_argument("--metrics", default="", metavar="A,B", help="all that are registered by default")
-    selftest.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text', for WER and CER")
-    selftest.add_argument("--output", type=Path, metavar="DIR", help="also write selftest.csv there")
-    _add_work_options(selftest)
-    selftest.set_defaults(command=_selftest)
-
-    check = commands.add_parser("check", help="conformance of one adapter or metric, in seconds")
-    check.add_argument("name", metavar="NAME")
-    check.set_defaults(command=_check)
-
-    new = commands.add_parser("new", help="write an installable package with an objective, a metric and their tests")
-    new.add_argument("kind", choices=["adapter"])
-    new.add_argument("name", metavar="NAME", help="name of the adapter, such as my_objective")
-    new.add_argument("--output", type=Path, metavar="DIR", help="folder of the package; NAME by default")
-    new.set_defaults(command=_new)
-
-    doctor = commands.add_parser("doctor", help="what is installed, what is missing, and what to do about it")
-    doctor.set_defaults(command=_doctor)
+    _add_list(commands)
+    _add_selftest(commands)
+    _add_check(commands)
+    _add_new(commands)
+    _add_doctor(commands)
     return parser
 
 
+def _add_compare(commands: Any) -> None:
+    parser = commands.add_parser("compare", help="train, sample, score and compare the objectives of an experiment")
+    parser.add_argument("experiment", type=Path, help="experiment file, such as experiments/objectives.yaml")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
+                        help="change a value of the experiment, such as train.acoustic.steps=500")  # fmt: skip
+    parser.add_argument("--seed", nargs="+", action="extend", type=int, default=[], metavar="N", dest="seeds",
+                        help="training seeds, in place of those of the experiment")  # fmt: skip
+    parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/<experiment name>)")
+    parser.add_argument("--dry-run", action="store_true", help="print the jobs and their estimated cost, and stop")
+    _add_work_options(parser)
+    parser.set_defaults(command=_compare)
+
+
+def _add_score(commands: Any) -> None:
+    parser = commands.add_parser("score", help="score folders of wavs from any system against reference recordings")
+    parser.add_argument("--reference", type=Path, required=True, metavar="DIR", help="folder of the recordings")
+    parser.add_argument("--generated", nargs="+", action="extend", required=True, metavar="NAME=DIR",
+                        help="folder of each system, matched to the recordings by file stem; "
+                        "a name that is given twice has two draws")  # fmt: skip
+    parser.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text' (or tab, comma, JSON)")
+    parser.add_argument("--speakers", type=Path, metavar="FILE", help="lines 'stem|speaker'")
+    parser.add_argument("--metrics", default="", metavar="A,B", help="metrics (default: those that the input allows)")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
+                        help="such as transcriber.name=whisper or statistics.resamples=5000")  # fmt: skip
+    parser.add_argument("--output", type=Path, default=Path("runs/score"), metavar="DIR",
+                        help="run folder (default: runs/score)")  # fmt: skip
+    _add_work_options(parser)
+    parser.set_defaults(command=_score)
+
+
+def _add_report(commands: Any) -> None:
+    parser = commands.add_parser("report", help="write the tables and the page of a run again from its scores")
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("--listen", nargs="+", default=[], metavar="ID",
+                        help="utterances to play on the page (default: six, over all speakers)")  # fmt: skip
+    parser.set_defaults(command=_report)
+
+
+def _add_archive(commands: Any) -> None:
+    parser = commands.add_parser(
+        "archive", help="copy the tables, figures and scores of a finished run, without audio and weights"
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder for the copy")
+    parser.set_defaults(command=_archive)
+
+
+def _add_claims(commands: Any) -> None:
+    parser = commands.add_parser("claims", help="test published claims on finished runs")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
+    parser.add_argument("--claims", type=Path, default=CLAIMS, metavar="FILE", help=f"(default: {CLAIMS})")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="also write the verdicts as .md, .tex and .csv")
+    parser.set_defaults(command=_claims)
+
+
+def _add_list(commands: Any) -> None:
+    parser = commands.add_parser("list", help="list plug-ins of a kind, experiments or claims")
+    parser.add_argument("kind", choices=LISTABLE)
+    parser.add_argument("--claims", type=Path, default=CLAIMS, metavar="FILE", help=f"(default: {CLAIMS})")
+    parser.set_defaults(command=_list)
+
+
+def _add_selftest(commands: Any) -> None:
+    parser = commands.add_parser("selftest", help="test the guaranteed behaviour of metrics on your recordings")
+    parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="recordings (default: speech of espeak-ng)")
+    parser.add_argument("--metrics", default="", metavar="A,B", help="metrics (default: all that are registered)")
+    parser.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text', for WER and CER")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="also write DIR/selftest.csv")
+    _add_work_options(parser)
+    parser.set_defaults(command=_selftest)
+
+
+def _add_check(commands: Any) -> None:
+    parser = commands.add_parser("check", help="check an adapter or a metric for conformance, in seconds")
+    parser.add_argument("name", metavar="NAME", help="registered name")
+    parser.set_defaults(command=_check)
+
+
+def _add_new(commands: Any) -> None:
+    parser = commands.add_parser("new", help="write an installable package with an objective, a metric and their tests")
+    parser.add_argument("kind", choices=["adapter"])
+    parser.add_argument("name", metavar="NAME", help="name of the adapter, such as my_objective")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the package (default: NAME)")
+    parser.set_defaults(command=_new)
+
+
+def _add_doctor(commands: Any) -> None:
+    parser = commands.add_parser("doctor", help="check the installation, and say how to fix what is missing")
+    parser.set_defaults(command=_doctor)
+
+
 def _add_work_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=_positive, metavar="N", help="worker processes; as many as there are cores")
-    parser.add_argument("--quiet", action="store_true", help="lines instead of a progress bar")
+    parser.add_argument("--jobs", type=_positive, metavar="N", help="worker processes (default: number of cores)")
+    parser.add_argument("--quiet", action="store_true", help="print lines instead of a progress bar")
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -173,8 +207,8 @@ def _claims(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     if options.kind == "experiments":
-        found = [path for path in sorted(CLAIMS.parent.glob("*.yaml")) if path != CLAIMS]
-        _print("\n".join(map(str, found)) or f"none in {CLAIMS.parent}/")
+        experiments = [path for path in sorted(CLAIMS.parent.glob("*.yaml")) if path != CLAIMS]
+        _print("\n".join(map(str, experiments)) or f"{CLAIMS.parent}/ contains no experiment.")
         return 0
     if options.kind == "claims":
         return _list_claims(options.claims)
@@ -187,14 +221,14 @@ def _list_claims(path: Path) -> int:
     from ttsbench.reporting.claims import read_claims
 
     for name, claim in read_claims(path).items():
-        judged_by = ", ".join(dict.fromkeys(part.metric for part in claim.parts))
-        _print(f"{name:<4} {claim.statement}. {claim.paper} [{claim.without_run or f'by {judged_by}'}]")
+        metrics = ", ".join(dict.fromkeys(part.metric for part in claim.parts))
+        _print(f"{name:<4} {claim.statement}. {claim.paper} [{claim.without_run or f'by {metrics}'}]")
     return 0
 
 
 def _describe(kind: registry.Kind, name: str) -> str:
     try:
-        plugin = registry.load(kind, name)
+        plugin: Any = registry.load(kind, name)
     except ConfigError as error:
         return f"broken: {error}"
     info: Any = getattr(plugin() if kind == "metrics" else plugin, "info", None)
@@ -239,7 +273,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
     healthy = True
     for finding in examine():
-        _print(f"{finding.mark:<8} {finding.what}{f'. {finding.advice}' if finding.advice else ''}")
+        _print(f"{finding.mark:<8} {finding.subject}{f'. {finding.advice}' if finding.advice else ''}")
         healthy &= not finding.fatal
     return 0 if healthy else 1
 
@@ -256,11 +290,11 @@ def _positive(text: str) -> int:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    write_result(text + "\n")
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
+def _print_error(text: str) -> None:
+    sys.stderr.write(visible(text) + "\n")
 
 
 if __name__ == "__main__":

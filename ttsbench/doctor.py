@@ -1,6 +1,6 @@
-"""``ttsbench doctor``: what is installed, which models are there, and what to do about the rest.
+"""``ttsbench doctor``: check the installation and the environment, and say how to fix what is missing.
 
-Nothing is downloaded and nothing raises: whatever goes wrong while looking is itself a finding.
+Nothing is downloaded and no check raises: an error during a check becomes a finding.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from ttsbench.engine.store import cache_dir
 from ttsbench.errors import ConfigError
 
 Mark = Literal["ok", "missing", "broken"]
-PYTHON = ((3, 11), (3, 13))  # from, and below
-SPACE_GB = 2.0  # what an experiment of the default size needs, features and wavs together
+PYTHON = ((3, 11), (3, 13))  # supported versions: at least the first, below the second
+SPACE_GB = 2.0  # features and wavs of an experiment of the default size
 DATA_FOLDERS = ("ljspeech-mini", "librispeech-3spk")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; ``fatal`` where the default experiment cannot run without it."""
+    """Result of one check; ``fatal`` if the default experiment cannot run because of it."""
 
     mark: Mark
-    what: str
+    subject: str
     advice: str = ""
     fatal: bool = False
 
 
 def examine() -> list[Finding]:
-    """Every finding, in the order in which things depend on one another."""
+    """Return all findings; a check comes after those that it depends on."""
     parts: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("Python", _python),
         ("PyTorch", _torch),
@@ -58,13 +58,13 @@ def examine() -> list[Finding]:
 
 
 def _guarded(name: str, part: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    """The findings of one part, up to where it fails."""
-    found: list[Finding] = []
+    """Return the findings of one group of checks; an error ends the group with a finding."""
+    findings: list[Finding] = []
     try:
-        found.extend(part())
+        findings.extend(part())
     except Exception as error:
-        found.append(Finding("broken", name, f"{type(error).__name__}: {error}", fatal=True))
-    return found
+        findings.append(Finding("broken", name, f"{type(error).__name__}: {error}", fatal=True))
+    return findings
 
 
 def _python() -> Iterator[Finding]:
@@ -73,12 +73,12 @@ def _python() -> Iterator[Finding]:
     if low <= sys.version_info[:2] < high:
         yield Finding("ok", text)
     else:
-        wanted = f"{low[0]}.{low[1]} up to {high[0]}.{high[1] - 1}"
-        yield Finding("broken", text, f"Make the environment with Python {wanted}", fatal=True)
+        supported = f"{low[0]}.{low[1]} to {high[0]}.{high[1] - 1}"
+        yield Finding("broken", text, f"Create the environment with Python {supported}", fatal=True)
 
 
 def _torch() -> Iterator[Finding]:
-    """One release and one build: torchaudio's extension is compiled against exactly its torch."""
+    """Compare releases: the extension of torchaudio is compiled against exactly one build of torch."""
     torch_version, audio_version = version("torch"), _version("torchaudio")
     if audio_version is None:
         yield Finding("missing", "torchaudio", _install(f"torchaudio=={_release(torch_version)}.*"), fatal=True)
@@ -87,9 +87,7 @@ def _torch() -> Iterator[Finding]:
     fault = _import_fault("torchaudio")
     if _release(torch_version) != _release(audio_version) or fault:
         advice = _install(f"torch=={_release(torch_version)}.* torchaudio=={_release(torch_version)}.*")
-        yield Finding(
-            "broken", pair, f"They do not belong together{f' ({fault})' if fault else ''}. {advice}", fatal=True
-        )
+        yield Finding("broken", pair, f"They are incompatible{f' ({fault})' if fault else ''}. {advice}", fatal=True)
     else:
         yield Finding("ok", pair)
 
@@ -104,17 +102,16 @@ def _compute() -> Iterator[Finding]:
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
         yield Finding("ok", f"{len(names)} GPU: {', '.join(names)}")
     else:
-        yield Finding("ok", "no GPU that this torch can use: everything runs on the CPU")
+        yield Finding("ok", "no GPU is available to torch: everything runs on the CPU")
 
 
 def _espeak() -> Iterator[Finding]:
-    """The library is really started: a path that is too long fails only then."""
+    """Start the library, because some faults, such as a path that is too long, show only then."""
     fault = _import_fault("espeakng_loader")
     if fault:
-        lost = "the espeak corpus and pronunciations of unknown words are lost"
-        yield Finding(
-            "missing", "espeak-ng library and data", f"{fault}; {lost}. {_install('espeakng-loader')}", fatal=True
-        )
+        consequence = "the espeak corpus and pronunciations of unknown words are not available"
+        advice = f"{fault}; {consequence}. {_install('espeakng-loader')}"
+        yield Finding("missing", "espeak-ng library and data", advice, fatal=True)
         return
     from ttsbench.data.pronunciation import pronounce
 
@@ -123,32 +120,32 @@ def _espeak() -> Iterator[Finding]:
 
 
 def _packaged() -> Iterator[Finding]:
-    """Models whose weights come with their package."""
+    """Check the models whose weights are part of a package."""
     model = ("model/en-us/en-us/mdef", "model/en-us/cmudict-en-us.dict")
-    yield _files("English model", "pocketsphinx", model, "WER, CER and forced alignment are lost", fatal=True)
-    yield _files("speaker encoder", "resemblyzer", ("pretrained.pt",), "speaker similarity is lost", fatal=True)
+    yield _files("English model", "pocketsphinx", model, "no WER, CER and forced alignment", fatal=True)
+    yield _files("speaker encoder", "resemblyzer", ("pretrained.pt",), "no speaker similarity", fatal=True)
     model = ("dnsmos_models/sig_bak_ovr.onnx", "dnsmos_models/model_v8.onnx")
-    yield _files("DNSMOS", "speechmos", model, "predicted opinion scores are lost", fatal=False)
+    yield _files("DNSMOS", "speechmos", model, "no predicted opinion scores", fatal=False)
 
 
 def _native() -> Iterator[Finding]:
-    lost = {
-        "pyworld": "F0 and MCD are lost",
-        "pysptk": "MCD is lost",
-        "numba": "time warping is lost",
-        "onnxruntime": "DNSMOS is lost",
+    consequences = {
+        "pyworld": "F0 and MCD are not available",
+        "pysptk": "MCD is not available",
+        "numba": "time warping is not available",
+        "onnxruntime": "DNSMOS is not available",
     }
-    for package, consequence in lost.items():
+    for package, consequence in consequences.items():
         fault = _import_fault(package)
         if fault:
-            fatal = package != "onnxruntime"  # no default experiment asks for DNSMOS
+            fatal = package != "onnxruntime"  # no default experiment uses DNSMOS
             yield Finding("broken", package, f"{fault}; {consequence}. {_install(package)}", fatal)
         else:
             yield Finding("ok", f"{package} {_version(package)}")
 
 
 def _plugins() -> Iterator[Finding]:
-    """Every entry point is imported. One of another package that fails costs nobody else anything."""
+    """Import every entry point; a failure is fatal only in a plug-in of ttsbench itself."""
     for kind in registry.KINDS:
         names = []
         for name, entry in sorted(registry.registered(kind).items()):
@@ -156,88 +153,95 @@ def _plugins() -> Iterator[Finding]:
             try:
                 entry.load()
             except Exception as error:
-                what = f"{registry.SINGULAR[kind]} '{name}' of {package} ({entry.value})"
+                subject = f"{registry.SINGULAR[kind]} '{name}' of {package} ({entry.value})"
                 advice = f"{type(error).__name__}: {error}. Reinstall or uninstall {package}"
-                yield Finding("broken", what, advice, fatal=package == "ttsbench")
+                yield Finding("broken", subject, advice, fatal=package == "ttsbench")
             else:
                 names.append(name if package == "ttsbench" else f"{name} ({package})")
         yield Finding("ok", f"{len(names)} {kind} import: {', '.join(names) or 'none'}")
 
 
 def _optional() -> Iterator[Finding]:
-    """Models that nothing needs by default, one line for each; plug-ins that lack the same one share it."""
-    there: list[str] = []
-    lacking: dict[str, list[str]] = {}
-    given: dict[registry.Kind, tuple[object, ...]]
-    given = {"metrics": (), "codecs": (), "transcribers": (("word",),), "vocoders": (MelConfig(),)}
-    for kind, arguments in given.items():
+    """Check optional pretrained models: one line for each, with all plug-ins that use it."""
+    available: list[str] = []
+    users: dict[str, list[str]] = {}  # what is missing -> names of plug-ins
+    builders: dict[registry.Kind, Callable[[str], object]] = {
+        "metrics": lambda name: registry.load("metrics", name)(),
+        "codecs": lambda name: registry.load("codecs", name)(),
+        "transcribers": lambda name: registry.load("transcribers", name)(("word",)),
+        "vocoders": lambda name: registry.load("vocoders", name)(MelConfig()),
+    }
+    for kind, build in builders.items():
         for name in sorted(registry.registered(kind)):
             try:
-                plugin = registry.load(kind, name)(*arguments)
+                plugin = build(name)
                 fault = missing(plugin)
             except ConfigError:
-                continue  # it cannot be imported: said above, among the plug-ins
+                continue  # it cannot be imported, which is reported with the plug-ins
             except Exception as error:
                 yield Finding("broken", f"{registry.SINGULAR[kind]} '{name}'", f"{type(error).__name__}: {error}")
                 continue
             if fault:
-                lacking.setdefault(fault, []).append(name)
+                users.setdefault(fault, []).append(name)
             elif isinstance(plugin, NeedsModel):
-                there.append(name)
-    if there:
-        yield Finding("ok", f"optional models are there for {', '.join(there)}")
-    for fault, names in lacking.items():
+                available.append(name)
+    if available:
+        yield Finding("ok", f"optional models are installed for {', '.join(available)}")
+    for fault, names in users.items():
         yield Finding("missing", f"{', '.join(names)}, optional", fault)
 
 
 def _cache() -> Iterator[Finding]:
     folder = cache_dir()
-    what = f"cache folder {folder}"
-    advice = "Set TTSBENCH_CACHE to a folder that can be written"
+    subject = f"cache folder {folder}"
+    advice = "Set TTSBENCH_CACHE to a writable folder"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             free_gb = shutil.disk_usage(folder).free / 1e9
     except OSError as error:
-        yield Finding("broken", what, f"{error.strerror}. {advice}", fatal=True)
+        yield Finding("broken", subject, f"{error.strerror}. {advice}", fatal=True)
         return
     if free_gb < SPACE_GB:
-        yield Finding(
-            "broken", f"{what}, {free_gb:.2f} GB free", f"Free {SPACE_GB:g} GB, or set TTSBENCH_CACHE elsewhere"
-        )
+        advice = f"Free {SPACE_GB:g} GB, or set TTSBENCH_CACHE to a folder on another disk"
+        yield Finding("broken", f"{subject}, {free_gb:.2f} GB free", advice)
     else:
-        yield Finding("ok", f"{what}, {free_gb:.0f} GB free")
+        yield Finding("ok", f"{subject}, {free_gb:.0f} GB free")
 
 
 def _environment() -> Iterator[Finding]:
     cache = os.environ.get("TTSBENCH_CACHE")
-    yield Finding("ok", f"TTSBENCH_CACHE {cache}" if cache else "TTSBENCH_CACHE is not set: the default folder is used")
+    yield Finding(
+        "ok", f"TTSBENCH_CACHE {cache}" if cache else "TTSBENCH_CACHE is not set, so the default folder is used"
+    )
     data = os.environ.get("TTSBENCH_DATA")
-    lost = "tests and experiments on real speech are left out"
+    consequence = "tests and experiments on real speech are skipped"
     if not data:
-        yield Finding("missing", "TTSBENCH_DATA, optional", f"Real speech is not known: {lost}")
+        yield Finding("missing", "TTSBENCH_DATA, optional", f"It is not set: {consequence}")
         return
-    there = [name for name in DATA_FOLDERS if (Path(data) / name).is_dir()]
-    if there:
-        yield Finding("ok", f"TTSBENCH_DATA {data}: {', '.join(there)}")
+    present = [name for name in DATA_FOLDERS if (Path(data) / name).is_dir()]
+    if present:
+        yield Finding("ok", f"TTSBENCH_DATA {data}: {', '.join(present)}")
     else:
-        yield Finding("missing", f"TTSBENCH_DATA {data}", f"It holds none of {', '.join(DATA_FOLDERS)}: {lost}")
+        yield Finding(
+            "missing", f"TTSBENCH_DATA {data}", f"It contains none of {', '.join(DATA_FOLDERS)}: {consequence}"
+        )
 
 
-def _files(model: str, package: str, wanted: Sequence[str], lost: str, fatal: bool) -> Finding:
-    """Whether a package is there and carries the files of its model."""
-    what = f"{model} of {package}"
+def _files(model: str, package: str, files: Sequence[str], consequence: str, fatal: bool) -> Finding:
+    """Check that a package is installed and contains the files of its model."""
+    subject = f"{model} of {package}"
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        return Finding("missing", what, f"{lost}. {_install(package)}", fatal)
-    absent = [path for name in wanted if not (path := Path(spec.origin).parent / name).is_file()]
+        return Finding("missing", subject, f"{consequence}. {_install(package)}", fatal)
+    absent = [path for name in files if not (path := Path(spec.origin).parent / name).is_file()]
     if absent:
-        return Finding("missing", what, f"There is no {absent[0]}; {lost}. {_install(package)}", fatal)
-    return Finding("ok", f"{what} {_version(package)}")
+        return Finding("missing", subject, f"There is no {absent[0]}; {consequence}. {_install(package)}", fatal)
+    return Finding("ok", f"{subject} {_version(package)}")
 
 
 def _import_fault(package: str) -> str:
-    """Why a package cannot be imported, nothing where it can."""
+    """Return why a package cannot be imported, or an empty string."""
     try:
         importlib.import_module(package)
     except Exception as error:
@@ -253,9 +257,9 @@ def _version(package: str) -> str | None:
 
 
 def _release(text: str) -> str:
-    """Major and minor number: 2.11 of 2.11.0+cu128."""
+    """Return major and minor version: 2.11 for 2.11.0+cu128."""
     return ".".join(text.split(".")[:2])
 
 
 def _install(requirement: str) -> str:
-    return f"Run: pip install --force-reinstall {' '.join(repr(one) for one in requirement.split())}"
+    return f"Run: pip install --force-reinstall {' '.join(repr(package) for package in requirement.split())}"

@@ -1,29 +1,29 @@
-"""The errors a person is meant to read. Each message names the thing, the value and the next action."""
+"""Errors that are written for the user. Each message names the thing, the value and the next action."""
 
 
 class TtsbenchError(Exception):
-    """Something the user can mend; the command line prints the sentence alone, without a traceback."""
+    """An error that the user can fix; the command line prints its message without a traceback."""
 
 
 class CorpusError(TtsbenchError):
-    """A corpus that cannot be used as it is."""
+    """A corpus cannot be used as it is."""
 
 
 class ClipError(TtsbenchError):
-    """One clip that cannot be used; the corpus goes on without it and lists it with this reason."""
+    """One clip cannot be used; the other clips are processed, and the clip is listed with this reason."""
 
 
 class ConfigError(TtsbenchError):
-    """An experiment that cannot be run as written."""
+    """An experiment cannot be run as it is written."""
 
 
 class MeasurementError(TtsbenchError):
-    """A metric that has no answer for a clip; counted in ``n_failed`` with this reason, never a number."""
+    """A metric has no value for a clip; it is counted in ``n_failed`` with this reason and never becomes a number."""
 
 
 class NotApplicable(MeasurementError):
-    """A metric that asks something this clip was never meant to answer: an empty cell, and no failure."""
+    """A metric does not apply to a clip: the cell stays empty, and no failure is counted."""
 
 
 class AnswerError(TtsbenchError):
-    """Answers of one listener that cannot be counted; they are listed with this reason and the others go on."""
+    """A listener's answers cannot be counted; they are listed with this reason, and the other listeners count."""

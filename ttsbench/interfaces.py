@@ -1,20 +1,33 @@
-"""What a plug-in must look like. No base class: anything of this shape will do.
+"""Protocols of plug-ins. There are no base classes: any class with these methods is a plug-in.
 
-Register one under an entry-point group: ``ttsbench.adapters``, ``ttsbench.metrics``, ``ttsbench.corpora``,
-``ttsbench.vocoders``, ``ttsbench.codecs`` or ``ttsbench.transcribers``. Options from the experiment arrive as keyword
-arguments of the constructor, so its signature is what a config is validated against.
+A plug-in is registered in an entry-point group: ``ttsbench.adapters``, ``ttsbench.judges``, ``ttsbench.metrics``,
+``ttsbench.corpora``, ``ttsbench.vocoders``, ``ttsbench.codecs``, ``ttsbench.transcribers`` or ``ttsbench.figures``. The
+options of an experiment become keyword arguments of the constructor, and they are checked against its signature. The
+classes themselves are described by the ``...Factory`` protocols at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ttsbench.types import AdapterInfo, Batch, Clip, Condition, MetricInfo, Noise, SampledSequence, Samples, Utterance
+from ttsbench.types import (
+    AdapterInfo,
+    Batch,
+    Clip,
+    Condition,
+    MetricInfo,
+    ModelContext,
+    Noise,
+    SampledSequence,
+    Samples,
+    Utterance,
+)
 
 
 @runtime_checkable
@@ -146,7 +159,7 @@ class MonitoredAdapter(Protocol):
     """An adapter that reports more of its training than losses, such as a classifier's accuracy."""
 
     def monitored(self) -> Mapping[str, float]:
-        """Numbers of the latest call of ``losses``; ``curve.csv`` has them as ``monitored_<name>``."""
+        """Numbers of the latest call of ``losses``, written to ``curve.csv`` as ``monitored_<name>``."""
         ...
 
 
@@ -175,7 +188,7 @@ class Streaming(Protocol):
 
 @runtime_checkable
 class Metric(Protocol):
-    """A number about a system, from sufficient statistics of single clips. Built as ``cls(**options)``."""
+    """A number for a system, computed from sufficient statistics of its clips. Built as ``cls(**options)``."""
 
     @property
     def info(self) -> MetricInfo:
@@ -185,44 +198,44 @@ class Metric(Protocol):
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Sufficient statistics of one clip, one per ``info.columns``.
 
-        Raises ``MeasurementError`` where there is no answer. Without "reference" in ``info.needs``, ``reference`` is
-        the clip itself.
+        Raises ``MeasurementError`` if the metric has no value for the clip. Unless ``info.needs`` contains
+        "reference", ``reference`` is the clip itself.
         """
         ...
 
     def reduce(self, rows: NDArray[np.float64]) -> float:
-        """The metric over any multiset of rows (n, columns), n >= 1; NaN where it is undefined."""
+        """The metric over any multiset of rows (n, columns), n >= 1; NaN if it is undefined."""
         ...
 
 
 @runtime_checkable
 class WeightedMetric(Metric, Protocol):
-    """A metric that reduces many resamples at once, which is 2 to 40 times as fast (`benchmarks/intervals.py`)."""
+    """A metric that reduces many resamples at once, 2 to 40 times faster (`benchmarks/intervals.py`)."""
 
     def reduce_weighted(self, rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``reduce``, (R,), of R multisets of the rows (n, columns): weights (R, n) say how often each holds a row."""
+        """``reduce`` of R multisets of the rows (n, columns), (R,); weights (R, n) count each row in each multiset."""
         ...
 
 
 @runtime_checkable
 class FlooredMetric(Metric, Protocol):
-    """A metric that finite samples keep above its ideal value, such as a divergence of histograms."""
+    """A metric whose value stays above its ideal on finite samples, such as a divergence of histograms."""
 
     def floor(self, rows: NDArray[np.float64], rng: np.random.Generator) -> float:
-        """What ``reduce`` would give on as many rows (n, columns) were clip and reference of one distribution."""
+        """Expected value of ``reduce`` on rows (n, columns) if clips and references had the same distribution."""
         ...
 
 
 class Corpus(Protocol):
-    """Recordings with text. Built as ``cls(path, **options)``; ``path`` is None where the corpus makes itself."""
+    """Recordings with text. Built as ``cls(path, **options)``; ``path`` is None for a generated corpus."""
 
     def utterances(self) -> Sequence[Utterance]:
-        """Every utterance, generated or downloaded first where that was asked for; raises ``CorpusError``."""
+        """All utterances, after generating or downloading them if the options ask for it; raises ``CorpusError``."""
         ...
 
 
 class Vocoder(Protocol):
-    """A mel spectrogram to a waveform. Built as ``cls(mel: MelConfig, **options)``."""
+    """Converts mel spectrograms to waveforms. Built as ``cls(mel: MelConfig, **options)``."""
 
     def synthesize(self, log_mel: Tensor) -> Tensor:
         """(T, M) natural-log mel -> (T * hop_length,) samples in [-1, 1]. Deterministic."""
@@ -231,19 +244,19 @@ class Vocoder(Protocol):
 
 @runtime_checkable
 class StreamingVocoder(Protocol):
-    """A vocoder that does not wait for the end of a mel spectrogram."""
+    """A vocoder that synthesizes a mel spectrogram in chunks, before its end is known."""
 
     def stream(self, log_mels: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Chunks (T_i, M) of one natural-log mel -> chunks of its samples, sum of T_i * hop_length in all."""
+        """Chunks (T_i, M) of one natural-log mel -> chunks of its samples, sum(T_i) * hop_length in total."""
         ...
 
 
 class Codec(Protocol):
-    """Continuous latents of speech, and speech from them. Built as ``cls(**options)``."""
+    """Encodes speech as continuous latents and decodes them. Built as ``cls(**options)``."""
 
     @property
     def sample_rate(self) -> int:
-        """Of the speech, Hz."""
+        """Sample rate of the speech, Hz."""
         ...
 
     @property
@@ -253,7 +266,7 @@ class Codec(Protocol):
 
     @property
     def channels(self) -> int:
-        """C of a latent."""
+        """Number of channels C of a latent."""
         ...
 
     def encode(self, samples: Samples) -> Tensor:
@@ -266,11 +279,100 @@ class Codec(Protocol):
 
 
 class Transcriber(Protocol):
-    """A recogniser. Built as ``cls(vocabulary: Sequence[str], **options)``, words of the corpus in lower case."""
+    """A speech recogniser. Built as ``cls(vocabulary, **options)`` with the corpus' words in lower case."""
 
     signature: str
     sample_rate: int
 
     def transcribe(self, samples: Samples) -> str:
-        """Mono samples at ``sample_rate`` -> words in lower case; empty where nothing was heard."""
+        """Mono samples at ``sample_rate`` -> words in lower case; empty if nothing was recognised."""
+        ...
+
+
+class TrainableFactory(Protocol):
+    """Class of an adapter or a judge: the part that training needs."""
+
+    info: ClassVar[AdapterInfo]
+    __module__: str
+
+    def __call__(self, context: ModelContext, /, **options: Any) -> Any:
+        """Build the adapter or the judge."""
+        ...
+
+
+class AdapterFactory(TrainableFactory, Protocol):
+    """Class of an adapter."""
+
+    sample: Any  # the unbound method, whose signature holds the adapter's own sampling options
+
+    def __call__(self, context: ModelContext, /, **options: Any) -> Adapter:
+        """Build the adapter."""
+        ...
+
+
+class JudgeFactory(TrainableFactory, Protocol):
+    """Class of a judge."""
+
+    def __call__(self, context: ModelContext, /, **options: Any) -> Judge:
+        """Build the judge."""
+        ...
+
+
+class MetricFactory(Protocol):
+    """Class of a metric."""
+
+    __module__: str
+
+    def __call__(self, **options: Any) -> Metric:
+        """Build the metric."""
+        ...
+
+
+class CorpusFactory(Protocol):
+    """Class of a corpus."""
+
+    __module__: str
+
+    def __call__(self, path: Path | None, /, **options: Any) -> Corpus:
+        """Build the corpus; ``path`` is None for a generated corpus."""
+        ...
+
+
+class VocoderFactory(Protocol):
+    """Class of a vocoder."""
+
+    __module__: str
+
+    def __call__(self, mel: Any, /, **options: Any) -> Vocoder:
+        """Build the vocoder for the settings of a mel spectrogram (``ttsbench.config.schema.MelConfig``)."""
+        ...
+
+
+class CodecFactory(Protocol):
+    """Class of a codec."""
+
+    __module__: str
+
+    def __call__(self, **options: Any) -> Codec:
+        """Build the codec."""
+        ...
+
+
+class TranscriberFactory(Protocol):
+    """Class of a transcriber."""
+
+    __module__: str
+
+    def __call__(self, vocabulary: Sequence[str], /, **options: Any) -> Transcriber:
+        """Build the transcriber."""
+        ...
+
+
+class FigureFunction(Protocol):
+    """A function that draws a figure of a finished run."""
+
+    __module__: str
+
+    def __call__(self, run: Any, /) -> Any:
+        """Return a ``ttsbench.figures.Drawing`` of a ``FinishedRun``, or None if there is nothing to draw."""
         ...

@@ -1,7 +1,14 @@
-"""The two ways in which most metrics reduce the rows of single clips to one number; to inherit from.
+"""Two base classes for metrics: how the rows of single clips are reduced to one number.
 
-``reduce_weighted`` is ``reduce`` of many resamples at once, each told as how often it holds every row: see
-``ttsbench.interfaces.WeightedMetric``.
+``reduce_weighted`` computes ``reduce`` for many bootstrap resamples at once, each given as the number of times that it
+contains every row: see ``ttsbench.interfaces.WeightedMetric``.
+
+>>> import numpy as np
+>>> errors_and_words = np.array([[1.0, 4.0], [0.0, 6.0]])
+>>> RatioOfSums().reduce(errors_and_words)
+0.1
+>>> RatioOfSums().reduce_weighted(errors_and_words, weights=np.array([[1, 1], [2, 0]]))
+array([0.1 , 0.25])
 """
 
 from __future__ import annotations
@@ -13,28 +20,31 @@ Values = NDArray[np.float64]
 
 
 class Mean:
-    """The first column's mean over clips."""
+    """Reduce to the mean of the first column over clips."""
 
     def reduce(self, rows: Values) -> float:
-        """Mean of the first column, rows (n, columns)."""
+        """Return the mean of the first column of rows (n, columns)."""
         return float(rows[:, 0].mean())
 
     def reduce_weighted(self, rows: Values, weights: Values) -> Values:
-        """Mean of the first column for each row of weights (R, n)."""
+        """Return the mean of the first column for each row of weights (R, n), as (R,)."""
         mean: Values = weights @ rows[:, 0] / weights.sum(axis=1)
         return mean
 
 
 class RatioOfSums:
-    """The first column's sum over the second's: long clips count for more. NaN where the second sums to nothing."""
+    """Reduce to the sum of the first column over the sum of the second, so that long clips weigh more.
+
+    The result is NaN if the second column sums to zero.
+    """
 
     def reduce(self, rows: Values) -> float:
-        """Ratio of sums, rows (n, 2)."""
+        """Return the ratio of the column sums of rows (n, 2)."""
         part, whole = rows.sum(axis=0)
         return float(part / whole) if whole > 0 else float("nan")
 
     def reduce_weighted(self, rows: Values, weights: Values) -> Values:
-        """Ratio of sums for each row of weights (R, n)."""
+        """Return the ratio of sums for each row of weights (R, n), as (R,)."""
         part, whole = (weights @ rows).T
         ratio: Values = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
         return ratio

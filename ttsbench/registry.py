@@ -1,4 +1,4 @@
-"""Finding plug-ins by name through entry points, and checking the options they are given."""
+"""Plug-ins: find them by name through entry points, and check the options that an experiment gives them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,26 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ttsbench.errors import ConfigError
 
+if TYPE_CHECKING:  # these modules import torch, which the command line must not need before it runs a command
+    from ttsbench.interfaces import (
+        AdapterFactory,
+        CodecFactory,
+        CorpusFactory,
+        FigureFunction,
+        JudgeFactory,
+        MetricFactory,
+        TrainableFactory,
+        TranscriberFactory,
+        VocoderFactory,
+    )
+
 Kind = Literal["adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures"]
 KINDS: tuple[Kind, ...] = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures")
-SAMPLE_PARAMETERS = ("self", "cond", "nfe", "rng", "temperature")  # what `sample` of every adapter takes
+SAMPLE_PARAMETERS = ("self", "cond", "nfe", "rng", "temperature")  # parameters of every adapter's `sample`
 SINGULAR = {
     "adapters": "adapter",
     "judges": "judge",
@@ -33,7 +46,13 @@ SINGULAR = {
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The nearest known name as a question, or the list of what exists."""
+    """Return the closest known name as a question, or the list of known names.
+
+    >>> did_you_mean("metrix", ["metrics", "seeds"])
+    "Did you mean 'metrics'?"
+    >>> did_you_mean("colour", ["metrics", "seeds"])
+    'Known: metrics, seeds.'
+    """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names) or 'none'}."
@@ -41,21 +60,46 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 @cache
 def registered(kind: Kind) -> Mapping[str, EntryPoint]:
-    """Every entry point of a group, by name. Two packages claiming one name is an error: neither would be trusted."""
-    found: dict[str, EntryPoint] = {}
+    """Return every entry point of a kind by name; raises ``ConfigError`` if two packages register one name."""
+    entries: dict[str, EntryPoint] = {}
     for entry in entry_points(group=f"ttsbench.{kind}"):
-        if entry.name in found and found[entry.name].value != entry.value:
+        if entry.name in entries and entries[entry.name].value != entry.value:
             raise ConfigError(
-                f"Two packages register the {SINGULAR[kind]} '{entry.name}': {found[entry.name].value} and "
-                f"{entry.value}. Uninstall or rename one."
+                f"Two packages register the {SINGULAR[kind]} '{entry.name}': {entries[entry.name].value} and "
+                f"{entry.value}. Uninstall or rename one of them."
             )
-        found[entry.name] = entry
-    return found
+        entries[entry.name] = entry
+    return entries
+
+
+@overload
+def load(kind: Literal["adapters"], name: str) -> AdapterFactory: ...
+@overload
+def load(kind: Literal["judges"], name: str) -> JudgeFactory: ...
+@overload
+def load(kind: Literal["metrics"], name: str) -> MetricFactory: ...
+@overload
+def load(kind: Literal["corpora"], name: str) -> CorpusFactory: ...
+@overload
+def load(kind: Literal["vocoders"], name: str) -> VocoderFactory: ...
+@overload
+def load(kind: Literal["codecs"], name: str) -> CodecFactory: ...
+@overload
+def load(kind: Literal["transcribers"], name: str) -> TranscriberFactory: ...
+@overload
+def load(kind: Literal["figures"], name: str) -> FigureFunction: ...
+@overload
+def load(kind: Kind, name: str) -> Any: ...
+def load(kind: Kind, name: str) -> Any:
+    """Return the class (for a figure, the function) of a plug-in.
+
+    Raises ``ConfigError`` with a suggestion for an unknown name, and with the reason if the import fails.
+    """
+    return _load(kind, name)
 
 
 @cache
-def load(kind: Kind, name: str) -> Any:
-    """The plug-in's class. An unknown name gets a suggestion; one that fails to import says which package and why."""
+def _load(kind: Kind, name: str) -> Any:
     entries = registered(kind)
     if name not in entries:
         raise ConfigError(f"Unknown {SINGULAR[kind]} '{name}'. {did_you_mean(name, entries)}")
@@ -69,7 +113,10 @@ def load(kind: Kind, name: str) -> Any:
 
 
 def check_options(kind: Kind, name: str, options: Mapping[str, Any], reserved: tuple[str, ...]) -> None:
-    """Refuse options that the plug-in's constructor does not take; ``reserved`` are those the runner passes itself."""
+    """Raise ``ConfigError`` for an option that the plug-in's constructor does not take.
+
+    ``reserved`` are the parameters that the runner passes itself.
+    """
     parameters = inspect.signature(load(kind, name)).parameters
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
@@ -80,44 +127,46 @@ def check_options(kind: Kind, name: str, options: Mapping[str, Any], reserved: t
 
 
 def check_sampling(name: str, sampling: Mapping[str, Any]) -> None:
-    """Refuse what an adapter's ``sample`` does not take beyond what every adapter's does."""
-    own = sampling_options(name)
+    """Raise ``ConfigError`` for a sampling option that the adapter's ``sample`` does not take."""
+    known = sampling_options(name)
     for option in sampling:
-        if option not in own:
-            raise ConfigError(f"The adapter '{name}' does not sample with '{option}'. {did_you_mean(option, own)}")
+        if option not in known:
+            raise ConfigError(f"The adapter '{name}' has no sampling option '{option}'. {did_you_mean(option, known)}")
 
 
 def sampling_options(name: str) -> dict[str, Any]:
-    """What an adapter's ``sample`` takes beyond what every adapter's does, with its defaults."""
+    """Return the adapter's own sampling options with their defaults: the further parameters of its ``sample``."""
     parameters = inspect.signature(load("adapters", name).sample).parameters
-    return {key: one.default for key, one in parameters.items() if key not in SAMPLE_PARAMETERS}
+    return {key: parameter.default for key, parameter in parameters.items() if key not in SAMPLE_PARAMETERS}
 
 
-def trainable(name: str) -> Any:
-    """The class of an adapter, or of a judge that adapters start from."""
-    return load(kind_of(name), name)
+def trainable(name: str) -> TrainableFactory:
+    """Return the class of an adapter, or of a judge that adapters start from."""
+    factory: TrainableFactory = load(kind_of(name), name)
+    return factory
 
 
-def kind_of(name: str) -> Kind:
-    """Whether a name that is trained is that of a judge; any other is taken for an adapter's."""
+def kind_of(name: str) -> Literal["adapters", "judges"]:
+    """Return "judges" for the name of a judge and "adapters" for any other name."""
     return "judges" if name in registered("judges") else "adapters"
 
 
 def starts_from(name: str, options: Mapping[str, Any]) -> tuple[str, ...]:
-    """What has to be trained before this adapter: what it always needs, or what its options ask for."""
+    """Return the names of the models that must be trained before this adapter, given its options."""
     adapter = trainable(name)
-    asked = getattr(adapter, "starts_from", None)
-    found: tuple[str, ...] = tuple(asked(**options)) if asked else adapter.info.starts_from
-    for source in found:
+    from_options = getattr(adapter, "starts_from", None)
+    sources: tuple[str, ...] = tuple(from_options(**options)) if from_options else adapter.info.starts_from
+    for source in sources:
         trainable(source)
-    return found
+    return sources
 
 
 @cache
 def source_hash(kind: Kind, name: str) -> str:
-    """Hash of the plug-in's module, comments, docstrings and blank lines left out: editing an objective retrains it.
+    """Return a hash of the plug-in's module without comments, docstrings and blank lines.
 
-    Of the text and not of the syntax tree, whose form changes between releases of Python.
+    Editing an objective therefore retrains it, and editing its comments does not. The text is hashed rather than the
+    syntax tree, whose form differs between releases of Python.
     """
     module = importlib.import_module(load(kind, name).__module__)
     source = Path(str(module.__file__)).read_text(encoding="utf-8")
@@ -125,12 +174,12 @@ def source_hash(kind: Kind, name: str) -> str:
 
 
 def plugin_key(kind: Kind, name: str, options: Mapping[str, Any]) -> list[Any]:
-    """What a result depends on of a plug-in: its name, its options and its module."""
+    """Return the part of a job's key that describes a plug-in: its name, its options and the hash of its module."""
     return [name, options, source_hash(kind, name)]
 
 
 def bare_source(source: str) -> str:
-    """A module without what cannot change what it does."""
+    """Return the source of a module without comments, docstrings and blank lines."""
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -144,3 +193,10 @@ def bare_source(source: str) -> str:
                 for row in range(value.lineno - 1, value.end_lineno or value.lineno):
                     lines[row] = ""
     return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def clear_caches() -> None:
+    """Forget which plug-ins are installed, for example after a package was installed in this process."""
+    registered.cache_clear()
+    _load.cache_clear()
+    source_hash.cache_clear()

@@ -1,7 +1,7 @@
-"""What travels between the stages, and what plug-ins are handed.
+"""Data types that stages exchange and that plug-ins receive.
 
 Shapes: B batch, T time (frames, or phones for a prosody model), P phones, M mel bins, C channels of a target,
-D conditioning width, N samples. Masks are True where there is something real.
+D conditioning width, N samples. Masks are True at real steps and False at padding.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from torch import Tensor, nn
 Role = Literal["acoustic", "prosody"]
 Samples = NDArray[np.float32]
 F = TypeVar("F")
-SILENCE = "SIL"  # the label of every pause, whichever aligner found it
+SILENCE = "SIL"  # label of every pause, whichever aligner found it
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording as a corpus lists it; nothing has been read from the audio yet.
+    """One recording as a corpus lists it, before its audio is read.
 
-    ``attributes`` holds whatever else the corpus knows (JSON values only) and is kept in the manifest: the `espeak`
-    corpus puts there the prosody each phrase was rendered with.
+    ``attributes`` holds further facts about the recording (JSON values only), which are saved in the manifest: the
+    `espeak` corpus stores the prosody that each phrase was rendered with.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Phone:
-    """One phone of an alignment: label and where it lies, in seconds. Silence is labelled ``SIL``."""
+    """One phone of an alignment: label, start and end in seconds. Silence has the label ``SIL``."""
 
     label: str
     start_s: float
@@ -50,20 +50,20 @@ class Phone:
 
 @dataclass(frozen=True)
 class Prompt:
-    """Another recording of whoever is to speak, of about 3 s."""
+    """About 3 s of another recording of the target speaker."""
 
-    values: Tensor  # (B, T', C), normalised as a target is, 0 at padding
+    values: Tensor  # (B, T', C), normalised like a target, 0 at padding
     mask: Tensor  # (B, T') bool
-    states: Tensor  # (B, P', D), of its phones
+    states: Tensor  # (B, P', D), encoder states of its phones
     phone_mask: Tensor  # (B, P') bool
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a model may condition on, for a batch.
+    """The conditioning of a batch.
 
-    ``sequence`` is aligned with the target: encoder states repeated over frames (with position in the phone and F0)
-    for an acoustic model, the encoder states themselves for a prosody model.
+    ``sequence`` is aligned with the target. For an acoustic model it holds the encoder states repeated over frames,
+    with the position in the phone and F0; for a prosody model it holds the encoder states themselves.
     """
 
     phones: Tensor  # (B, P) int64, 0 at padding
@@ -74,12 +74,14 @@ class Condition:
     mask: Tensor  # (B, T) bool
     durations: Tensor | None = None  # (B, P) int64, frames; None for a prosody model
     alignment: Tensor | None = None  # (B, T) int64, the phone of each frame; None for a prosody model
-    sources: Mapping[str, Condition] = field(default_factory=dict)  # the same, as each of ``context.sources`` takes it
-    prompt: Prompt | None = None  # for an adapter that asks for one (``Prompted``): then nothing else says who speaks
+    sources: Mapping[str, Condition] = field(default_factory=dict)  # the conditioning of each of ``context.sources``
+    prompt: Prompt | None = (
+        None  # for an adapter that uses one (``Prompted``); nothing else then identifies the speaker
+    )
 
     @property
     def lengths(self) -> Tensor:
-        """Real steps per utterance, (B,) int64."""
+        """Number of real steps per utterance, (B,) int64."""
         return self.mask.sum(dim=1)
 
 
@@ -92,20 +94,20 @@ class Batch:
 
     @property
     def mask(self) -> Tensor:
-        """(B, T) bool, True where the target is real."""
+        """(B, T) bool, True at real steps."""
         return self.cond.mask
 
 
 @dataclass(frozen=True)
 class ModelContext:
-    """What an adapter is built with: its task, its shapes, and the shared backbone family.
+    """The arguments with which an adapter is built: its role, its shapes, and the shared backbone family.
 
-    ``backbone(in_channels, out_channels, time=False, share=1.0)`` makes a network of the experiment's size, or of the
-    first ``share`` of its layers, with
-    ``forward(x, cond, mask, t=None)``: x (B, T, in_channels) or None when ``in_channels`` is 0, cond (B, T, D),
-    mask (B, T), t (B,) in [0, 1] -> (B, T, out_channels). ``sources`` holds the trained models that the adapter starts
-    from (``AdapterInfo.starts_from``), frozen; each has ``adapter`` and
-    ``sample(cond.sources[name], nfe, rng, temperature)`` -> (B, T, C).
+    ``backbone(in_channels, out_channels, time=False, share=1.0)`` returns a network of the experiment's size, or the
+    first ``share`` of its layers. The network has ``forward(x, cond, mask, t=None)``: x (B, T, in_channels), or None
+    if ``in_channels`` is 0, cond (B, T, D), mask (B, T), t (B,) in [0, 1] -> (B, T, out_channels).
+
+    ``sources`` holds the trained, frozen models that the adapter starts from (``AdapterInfo.starts_from``). Each has
+    ``adapter`` and ``sample(cond.sources[name], nfe, rng, temperature)`` -> (B, T, C).
     """
 
     role: Role
@@ -113,23 +115,25 @@ class ModelContext:
     cond_dim: int
     backbone: Callable[..., nn.Module]
     sources: Mapping[str, nn.Module] = field(default_factory=dict)
-    n_phones: int = 0  # kinds of phones; they are numbered from 1
+    n_phones: int = 0  # number of phone labels, which are numbered from 1
     n_speakers: int = 0
 
 
 @dataclass(frozen=True)
 class AdapterInfo:
-    """What the tables, the plan and the conformance check need to know of an objective."""
+    """Description of an objective for tables, plans and the conformance check."""
 
     name: str
     title: str
-    paper: str  # authors, year, address of the paper, or what was chosen where it is a reconstruction
-    nfe: tuple[int, ...] = (1,)  # function evaluations it can sample with; the first is the default
-    stochastic: bool = False  # whether two samples of one input may differ
-    starts_from: tuple[str, ...] = ()  # adapters that must be trained first (a teacher, an initial hypothesis)
-    free_running: bool = False  # reads phones and decides itself how long what it speaks is: see ``SampledSequence``
-    step_cost: float = 1.0  # forward and backward passes of the backbone in one training step, relative to `l1`
-    learning_rates: Mapping[str, float] = field(default_factory=dict)  # of groups, times the budget's; 1 where left out
+    paper: str  # authors, year and address of the paper; choices that a reconstruction made
+    nfe: tuple[int, ...] = (1,)  # supported numbers of function evaluations; the first is the default
+    stochastic: bool = False  # whether two samples for one input may differ
+    starts_from: tuple[str, ...] = ()  # models that must be trained first (a teacher, an initial hypothesis)
+    free_running: bool = False  # predicts the length of its output: see ``SampledSequence``
+    step_cost: float = 1.0  # cost of a training step relative to `l1`, in passes of the backbone
+    learning_rates: Mapping[str, float] = field(
+        default_factory=dict
+    )  # optimizer group -> factor on the learning rate; default 1
     version: int = 1
 
 
@@ -147,28 +151,27 @@ Answer = Literal["refused", "answered"]
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a metric promises of itself; ``ttsbench selftest`` holds it to that on the user's own recordings.
+    """Guaranteed behaviour of a metric, which ``ttsbench selftest`` tests on the user's own recordings.
 
-    All limits are in the metric's unit. None promises nothing.
+    All limits are in the metric's unit. None means that nothing is guaranteed.
     """
 
-    identity: float | None = None  # of a recording against itself
-    gain: float | None = None  # most it moves where the clip is 12 dB quieter
-    shift: float | None = None  # most it moves where the clip begins 50 ms later
-    resample: float | None = None  # most it moves where the clip went through 48 kHz and back
-    symmetric: float | None = None  # most it moves where clip and reference change places
-    worsens: frozenset[Degradation] = frozenset()  # under these it never improves from one grade to the next
+    identity: float | None = None  # value for a recording against itself
+    gain: float | None = None  # largest change if the clip is 12 dB quieter
+    shift: float | None = None  # largest change if the clip starts 50 ms later
+    resample: float | None = None  # largest change after resampling to 48 kHz and back
+    symmetric: float | None = None  # largest change if clip and reference are swapped
+    worsens: frozenset[Degradation] = frozenset()  # stronger degradations never improve the value
     silence: Answer | None = "refused"
     noise: Answer | None = "answered"  # white noise
 
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """What the tables and the runner need to know of a metric.
+    """Description of a metric for the tables and the runner.
 
-    ``columns`` names the sufficient statistics one clip yields; ``needs`` may hold "reference", "transcript", "cost",
-    "phones" and "prompt": the runner fetches them before ``measure`` is called and counts a failure where one is
-    missing.
+    ``columns`` names the sufficient statistics of one clip. ``needs`` may contain "reference", "transcript", "cost",
+    "phones" and "prompt": the runner provides them before it calls ``measure``, and counts a failure if one is missing.
     """
 
     name: str
@@ -179,30 +182,30 @@ class MetricInfo:
     signature: str
     paper: str
     needs: frozenset[str] = frozenset({"reference"})
-    sample_rate: int | None = None  # Hz; None takes a clip as it is
+    sample_rate: int | None = None  # rate at which ``measure`` receives clips, Hz; None leaves a clip as it is
     behaviour: Behaviour = field(default_factory=lambda: Behaviour())
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What making one clip took."""
+    """Cost of synthesizing one clip."""
 
     sampling_s: float  # prosody and acoustic model together
     vocoder_s: float
     audio_s: float
     nfe: int  # measured calls of the acoustic model's generator network
-    parameters: int  # of everything that runs at sampling time, vocoder left out
-    flops: float | None = None  # of prosody and acoustic model; None where this clip's were not counted
-    peak_bytes: float | None = None  # most bytes of tensors alive at once while sampling, parameters included
-    first_chunk_s: float | None = None  # until the first samples of a stream; None where this clip was not streamed
+    parameters: int  # of everything that runs at sampling time, without the vocoder
+    flops: float | None = None  # of prosody and acoustic model; None if not counted for this clip
+    peak_bytes: float | None = None  # peak size of live tensors while sampling, with parameters
+    first_chunk_s: float | None = None  # latency of the first samples; None if not streamed
 
 
 @dataclass
 class Clip:
-    """Audio to be measured, with what is known of it.
+    """Audio to be measured, with its metadata.
 
-    Metrics share what they compute through ``feature``: a function of a clip runs once per clip, so a reference is
-    analysed once however many systems and metrics look at it.
+    Metrics share their analyses through ``feature``, which runs a function once per clip: a reference is analysed once,
+    whatever the number of systems and metrics.
     """
 
     id: str
@@ -212,12 +215,12 @@ class Clip:
     speaker: str = ""
     transcript: str | None = None
     cost: Cost | None = None
-    seed: int = 0  # training seed of the system that made it
-    draw: int = 0  # number of the sample drawn for this utterance
-    phones: tuple[Phone, ...] | None = None  # as the system timed them, or as they were aligned
+    seed: int = 0  # training seed of the system that synthesized it
+    draw: int = 0  # index of the draw for this utterance
+    phones: tuple[Phone, ...] | None = None  # timed by the system, or aligned afterwards
     prompt: Clip | None = None  # another recording of the speaker
-    attributes: Mapping[str, Any] = field(default_factory=dict)  # what the corpus knows of the utterance
-    # Not an argument, so that a changed copy starts without what was computed from the original.
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # further facts from the corpus
+    # No constructor argument, so that a copy made by ``replace`` does not inherit results of the original.
     _features: dict[object, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @property
@@ -226,14 +229,14 @@ class Clip:
         return len(self.samples) / self.sample_rate
 
     def feature(self, function: Callable[[Clip], F]) -> F:
-        """``function(self)``, computed at most once."""
+        """Return ``function(self)``, computed at most once."""
         if function not in self._features:
             self._features[function] = function(self)
         result: F = self._features[function]
         return result
 
     def at(self, sample_rate: int | None) -> Clip:
-        """The same clip at another sample rate (Hz), resampled at most once."""
+        """Return the clip at another sample rate (Hz), resampled at most once; None returns the clip itself."""
         if sample_rate is None or sample_rate == self.sample_rate:
             return self
         key = ("at", sample_rate)
@@ -245,26 +248,26 @@ class Clip:
 
 
 class Noise:
-    """Random numbers for a batch, one generator per utterance.
+    """Random numbers for a batch, from one generator per utterance.
 
-    Each utterance draws from its own stream and only for its own length, so that what it is given depends neither on
-    its neighbours in the batch nor on the padding. The numbers are drawn on the CPU and moved: every device sees the
-    same ones.
+    Each utterance draws from its own stream and only for its own length, so its numbers depend neither on the other
+    utterances of the batch nor on the padding. They are drawn on the CPU and then moved, so that every device uses the
+    same numbers.
     """
 
     def __init__(self, seeds: list[int]) -> None:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def normal(self, mask: Tensor, channels: int) -> Tensor:
-        """Standard normal numbers, (B, T, channels), 0 where ``mask`` (B, T) is False."""
+        """Return standard normal numbers (B, T, channels), 0 where ``mask`` (B, T) is False."""
         return self._fill(mask, channels, torch.randn)
 
     def uniform(self, mask: Tensor, channels: int) -> Tensor:
-        """Numbers uniform on [0, 1), (B, T, channels), 0 where ``mask`` (B, T) is False."""
+        """Return numbers uniform on [0, 1) (B, T, channels), 0 where ``mask`` (B, T) is False."""
         return self._fill(mask, channels, torch.rand)
 
     def time(self, device: torch.device | str = "cpu") -> Tensor:
-        """One number per utterance, uniform on [0, 1): (B,)."""
+        """Return one number per utterance, uniform on [0, 1): (B,)."""
         return torch.cat([torch.rand(1, generator=generator) for generator in self._generators]).to(device)
 
     def _fill(self, mask: Tensor, channels: int, draw: Callable[..., Tensor]) -> Tensor:

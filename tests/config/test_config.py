@@ -181,9 +181,9 @@ def test_a_folder_is_no_experiment(tmp_path):
         ("adapters.l1.options.power=3", "The adapter 'l1' has no option 'power'."),
         (
             "adapters.sled.sampling.guidence=2",
-            "The adapter 'sled' does not sample with 'guidence'. Did you mean 'guidance'?",
+            "The adapter 'sled' has no sampling option 'guidence'. Did you mean 'guidance'?",
         ),
-        ("adapters.l1.sampling.guidance=2", "The adapter 'l1' does not sample with 'guidance'. Known: none."),
+        ("adapters.l1.sampling.guidance=2", "The adapter 'l1' has no sampling option 'guidance'. Known: none."),
         ("metrics.utmosv2.fodls=1", "The metric 'utmosv2' has no option 'fodls'. Did you mean 'folds'?"),
         ("corpus.options.minuts=3", "The corpus 'espeak' has no option 'minuts'. Did you mean 'minutes'?"),
         ("corpus.options.path=/x", "The corpus 'espeak' has no option 'path'."),

@@ -102,18 +102,12 @@ def install(root: Path) -> Path:
 def installed(root: Path) -> Iterator[None]:
     """``install``, for the time being; workers inherit ``sys.path``."""
     sys.path.insert(0, str(install(root)))
-    _forget()
+    registry.clear_caches()
     try:
         yield
     finally:
         sys.path.remove(str(root))
-        _forget()
-
-
-def _forget() -> None:
-    registry.registered.cache_clear()
-    registry.load.cache_clear()
-    registry.source_hash.cache_clear()
+        registry.clear_caches()
 
 
 def prepared(root: Path, corpus: Path, /, **changes: object) -> Run:

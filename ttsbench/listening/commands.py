@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
+
+from ttsbench.engine.terminal import write_result
 
 KINDS = ("mos", "cmos", "preference", "mushra")
 
@@ -71,7 +72,7 @@ def _export(options: argparse.Namespace) -> int:
         options.show_text, options.title,
     )  # fmt: skip
     output = options.output or options.run / "listening" / options.test
-    sys.stdout.write(export(options.run, request, output) + "\n")
+    write_result(export(options.run, request, output) + "\n")
     return 0
 
 
@@ -80,5 +81,5 @@ def _import(options: argparse.Namespace) -> int:
 
     output = options.output or options.test / "results"
     text, rejected = import_answers(options.test, options.answers, output)
-    sys.stdout.write(text)
+    write_result(text)
     return 1 if rejected else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from ttsbench.engine.job import STAGES, AnyJob, Job, Run
 from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.progress import RunReporter, clock, console
 from ttsbench.engine.store import DONE, is_done, locked, write_json
+from ttsbench.engine.terminal import write_result
 from ttsbench.engine.worker import stage_module
 from ttsbench.errors import TtsbenchError
 from ttsbench.pipeline.folder_plan import make_folder_plan, set_up
@@ -177,5 +177,4 @@ def _print_table(run: Run) -> None:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    write_result(text)

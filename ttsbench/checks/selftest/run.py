@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from ttsbench.checks.selftest.pool import measure_all
 from ttsbench.checks.selftest.recordings import espeak_recordings, recordings_of
 from ttsbench.checks.selftest.table import table, write_csv
 from ttsbench.engine.progress import clock
+from ttsbench.engine.terminal import write_result
 from ttsbench.interfaces import Metric
 
 
@@ -47,7 +47,7 @@ def selftest(
     where = f"in {folder}" if folder else "of the embedded espeak corpus"
     seconds = sum(clip.duration_s for clip in recordings)
     head = f"{len(recordings)} recordings {where}, {seconds:.0f} s; done in {clock(time.monotonic() - began)}."
-    sys.stdout.write(f"{head}\n\n{table(verdicts, skipped)}\n")
+    write_result(f"{head}\n\n{table(verdicts, skipped)}\n")
     if output is not None:
         signatures = {name: metric.info.signature for name, metric in usable.items()}
         write_csv(output / "selftest.csv", verdicts, signatures)
