@@ -6,60 +6,40 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import pyworld
-import soundfile
+from espeak_clips import clips, renderings
 from measuring import measured
 
-from metrics.known_prosody import DURATION_EXPONENT, KnownLogF0Divergence, KnownRateDivergence, integrated, phrases
-from ttsbench import Clip, MeasurementError, NotApplicable, Phone
+from metrics.known_prosody import DURATION_EXPONENT, KnownLogF0Divergence, KnownRateDivergence
+from ttsbench import MeasurementError, NotApplicable, Phone
 from ttsbench.audio.histogram import Bins
-from ttsbench.data.espeak.corpus import EspeakCorpus
+from ttsbench.data.espeak.known_density import integrated, phrases
 from ttsbench.data.espeak.prosody import SPEAKERS
-from ttsbench.data.textgrid import read_textgrid
 
 RATE = 22050
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Clips of a small espeak corpus, with all that is known of them."""
-    folder = tmp_path_factory.mktemp("espeak") / "corpus"
-    clips = []
-    for one in EspeakCorpus(folder, minutes=1, speakers=("f5", "edward")).utterances():
-        samples, rate = soundfile.read(one.audio, dtype="float32")
-        told = tuple(read_textgrid(one.textgrid))
-        clips.append(Clip(one.id, samples, rate, one.text, one.speaker, phones=told, attributes=one.attributes))
-    return clips
-
-
-def renderings(corpus):
-    """Pairs of clip and reference, where the clip is another rendering of the reference's text."""
-    tested = [clip for clip in corpus if clip.attributes["split"] == "test"]
-    return [
-        (replace(one, id=two.id, attributes=two.attributes), two)
-        for one in tested
-        for two in tested
-        if one.text == two.text and one.id != two.id
-    ]
+    return clips(tmp_path_factory.mktemp("espeak") / "corpus", minutes=1, speakers=("f5", "edward"))
 
 
 def test_phrases_are_located_by_their_phones(corpus):
     """In another rendering of the text, as well as the corpus itself knows where they lie."""
-    for clip, reference in renderings(corpus):
-        own = next(one for one in corpus if np.array_equal(one.samples, clip.samples)).attributes["phrases"]
-        for found, known in zip(phrases(clip, reference), own, strict=True):
-            assert (found.clip.start_s, found.clip.end_s) == pytest.approx((known["start_s"], known["end_s"]), abs=1e-6)
+    for clip, reference, own in renderings(corpus):
+        for phrase, known in zip(phrases(clip, reference), own, strict=True):
+            extent = phrase.clip[0].start_s, phrase.clip[-1].end_s
+            assert extent == pytest.approx((known["start_s"], known["end_s"]), abs=1e-6)
 
 
 def test_pitch_and_rate_of_another_rendering_are_measured(corpus):
     """The errors that the metrics declare are those they make."""
     errors = {"pitch": [], "rate": []}
-    for clip, reference in renderings(corpus):
-        own = next(one for one in corpus if np.array_equal(one.samples, clip.samples)).attributes["phrases"]
+    for clip, reference, own in renderings(corpus):
         prosody = SPEAKERS[clip.speaker].prosody
         at = [one.at(16_000) for one in (clip, reference)]
         for phrase, known in zip(phrases(clip, reference), own, strict=True):
-            pitch = KnownLogF0Divergence()._value(*at, phrase, prosody)
-            rate = KnownRateDivergence()._value(clip, reference, phrase, prosody)
+            pitch = KnownLogF0Divergence().value(*at, phrase)
+            rate = KnownRateDivergence().value(clip, reference, phrase)
             errors["pitch"].append(pitch - math.log(known["pitch"] / prosody.base_pitch_hz))
             errors["rate"].append(rate - math.log(known["rate"] / prosody.base_rate_wpm))
     assert len(errors["rate"]) >= 12
@@ -121,7 +101,7 @@ def test_the_known_probabilities_agree_with_draws():
         (KnownRateDivergence(), prosody.base_rate_wpm, 0.017, [one.rate for one in drawn]),
     ):
         noisy = np.repeat(np.log(values) - math.log(base), 20)[:, None] + error * rng.standard_normal((count, 1))
-        probabilities = metric._probabilities(prosody)
+        probabilities = metric.probabilities("edward")
         assert probabilities.sum() == pytest.approx(1.0)
         allowed = 5 * np.sqrt(probabilities / len(drawn)) + 1e-3
         assert (np.abs(metric.bins.histogram(noisy)[0] / count - probabilities) < allowed).all()

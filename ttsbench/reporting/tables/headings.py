@@ -34,6 +34,8 @@ SHORT: Mapping[str, str] = {
     "js_mel": "JS mel",
     "js_known_log_f0": "JS known pitch",
     "js_known_rate": "JS known rate",
+    "js_known_effort": "JS known effort",
+    "js_known_formant_scale": "JS known formants",
     "std_ratio_log_f0": "log-F0 std ratio",
     "std_ratio_phone_log_f0": "phone log-F0 std ratio",
     "std_ratio_duration": "duration std ratio",
