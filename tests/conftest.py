@@ -7,6 +7,9 @@ import pytest
 import torch
 from ratio_rows import floored_rows, rate_rows, three_seeds
 
+from ttsbench.checks.conformance import pretend_device
+
+pretend_device.register()  # before any test computes gradients
 torch.set_num_threads(1)  # as the workers of a run: threads that wait for one another cost more than small tensors gain
 
 

@@ -135,7 +135,9 @@ def _add_selftest(commands: Any) -> None:
 
 def _add_check(commands: Any) -> None:
     parser = commands.add_parser("check", help="check an adapter or a metric for conformance, in seconds")
-    parser.add_argument("name", metavar="NAME", help="registered name")
+    parser.add_argument("name", metavar="NAME", help="registered name, or module:Class")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
+                        help="options of the constructor, such as steps=8")  # fmt: skip
     parser.set_defaults(command=_check)
 
 
@@ -239,14 +241,23 @@ def _describe(kind: registry.Kind, name: str) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from ttsbench.checks.check import check
+    from ttsbench.checks.check import by_root_cause, check
+    from ttsbench.config.loading import merge, parse_override
 
-    findings = check(options.name)
+    values: dict[str, Any] = {}
+    for text in options.overrides:
+        values = merge(values, parse_override(text, values))
+    findings = check(options.name, values)
     for finding in findings:
-        _print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}{'' if finding.ok else f': {finding.detail}'}")
-    failed = sum(not finding.ok for finding in findings)
-    _print(f"{options.name}: {len(findings) - failed} of {len(findings)} checks passed.")
-    return 1 if failed else 0
+        if finding.ok:
+            _print(f"ok    {finding.property}")
+    failures = by_root_cause(findings)
+    for finding in failures:
+        _print(f"FAIL  {finding.property}: {finding.problem}")
+        if finding.follows_from:
+            _print(f"      (probably follows from '{finding.follows_from}')")
+    _print(f"{options.name}: {len(findings) - len(failures)} of {len(findings)} checks passed.")
+    return 1 if failures else 0
 
 
 def _new(options: argparse.Namespace) -> int:

@@ -9,7 +9,8 @@ import importlib
 import inspect
 import io
 import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # these modules import torch, which the command line must not
 Kind = Literal["adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures"]
 KINDS: tuple[Kind, ...] = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures")
 SAMPLE_PARAMETERS = ("self", "cond", "nfe", "rng", "temperature")  # parameters of every adapter's `sample`
+_temporary: dict[Kind, dict[str, EntryPoint]] = {kind: {} for kind in KINDS}
 SINGULAR = {
     "adapters": "adapter",
     "judges": "judge",
@@ -69,7 +71,31 @@ def registered(kind: Kind) -> Mapping[str, EntryPoint]:
                 f"{entry.value}. Uninstall or rename one of them."
             )
         entries[entry.name] = entry
-    return entries
+    return entries | _temporary[kind]
+
+
+@contextmanager
+def temporarily_registered(kind: Kind, name: str, reference: str) -> Iterator[None]:
+    """Register the class ``module:Class`` inside the block; it replaces any plug-in of the same name."""
+    previous = dict(_temporary[kind])
+    _temporary[kind][name] = EntryPoint(name, reference, f"ttsbench.{kind}")
+    clear_caches()
+    try:
+        yield
+    finally:
+        _temporary[kind] = previous
+        clear_caches()
+
+
+def load_reference(reference: str) -> Any:
+    """Return the class that ``module:Class`` names; raises ``ConfigError`` if it cannot be imported."""
+    try:
+        return EntryPoint("", reference, "").load()
+    except Exception as error:
+        raise ConfigError(
+            f"'{reference}' cannot be imported: {type(error).__name__}: {error}. Give module:Class of a module that "
+            "Python finds from here, such as my_package.objective:MyObjective."
+        ) from error
 
 
 @overload

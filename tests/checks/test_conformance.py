@@ -1,4 +1,4 @@
-"""Every registered adapter and metric conforms, and each way of not conforming is found by the check meant for it."""
+"""Every registered adapter and metric conforms, and each fault is found by the check meant for it."""
 
 import random
 from collections.abc import Mapping
@@ -12,14 +12,18 @@ from planted_adapters import (
     Adapter,
     AroundTheCounter,
     BadInfo,
+    CostsMore,
     Demanding,
     DetachedLoss,
     DrawsGlobally,
     GivesNan,
+    HiddenAverage,
+    HiddenCount,
     IgnoresMaskInLoss,
     InfiniteLoss,
     LearnsFromGlobalNoise,
     LooksAtPadding,
+    LosesTheDevice,
     LossPerUtterance,
     NeedsTemperatureOne,
     NoGenerator,
@@ -29,11 +33,13 @@ from planted_adapters import (
     NotStochastic,
     OnePassForAnyNfe,
     OutsideParameter,
+    Raises,
     RatesOfNobody,
     RemembersTraining,
     RestsForever,
     SecretlyStochastic,
     SharedNetworks,
+    SwapsLosses,
     UnknownGroup,
     UnknownTeacher,
     UnusedParameter,
@@ -63,14 +69,14 @@ from planted_metrics import (
 from ttsbench import AdapterInfo, ConfigError, registry
 from ttsbench.audio.usable import require_usable
 from ttsbench.backends.hub import missing
-from ttsbench.checks.check import check
+from ttsbench.checks.check import by_root_cause, check
 from ttsbench.checks.conformance.speech import clip_of, unusable, voice
 from ttsbench.checks.global_rng import used_generators
 from ttsbench.cli import main
 
 
 def failures(name):
-    return {finding.what: finding.detail for finding in check(name) if not finding.ok}
+    return {finding.property: finding.problem for finding in check(name) if not finding.ok}
 
 
 @pytest.mark.parametrize("name", sorted(registry.registered("adapters")))
@@ -108,20 +114,20 @@ def plant(monkeypatch):
     return register
 
 
-def test_planted_adapter_conforms_until_it_is_broken(plant):
+def test_planted_adapter_without_a_fault_conforms(plant):
     assert plant("adapters", Adapter) == {}
 
 
-def test_demanding_adapter_conforms(plant):
+def test_adapter_that_uses_every_feature_conforms(plant):
     assert plant("adapters", Demanding) == {}
 
 
-def test_planted_metric_conforms_until_it_is_broken(plant):
+def test_planted_metric_without_a_fault_conforms(plant):
     assert plant("metrics", Metric) == {}
 
 
 @pytest.mark.parametrize(
-    ("cls", "what", "words"),
+    ("cls", "name", "words"),
     [
         (IgnoresMaskInLoss, "losses do not depend on padding", "masked_mean"),
         (LooksAtPadding, "samples do not depend on padding", "other content of the padding"),
@@ -143,7 +149,7 @@ def test_planted_metric_conforms_until_it_is_broken(plant):
         (LossPerUtterance, "losses are finite scalars", "shape (3,)"),
         (DetachedLoss, "losses are finite scalars", "no gradient"),
         (InfiniteLoss, "losses are finite scalars", "inf"),
-        (SharedNetworks, "its networks share nothing", "is also in generator"),
+        (SharedNetworks, "its networks share no parameters", "is also in generator"),
         (NoGenerator, "can be built", "generator"),
         (NotStochastic, "samples depend on the seeds", "same sample"),
         (SecretlyStochastic, "samples depend on the seeds", "other samples"),
@@ -157,16 +163,25 @@ def test_planted_metric_conforms_until_it_is_broken(plant):
         (NoRate, "info is complete", "learning_rates"),
         (RatesOfNobody, "can be built", "critic"),
         (NoInfo, "info is complete", "no info"),
+        (OutsideParameter, "every trainable parameter is in one", "state()"),
+        (HiddenAverage, "resumes from its checkpoint", "state(). Not in networks() or state(): average."),
+        (HiddenCount, "resumes from its checkpoint", "after resuming at step 6, the loss 'generator' of step 0"),
+        (LosesTheDevice, "losses are computed on the model's device", "on the CPU and"),
+        (LosesTheDevice, "losses are computed on the model's device", "planted_adapters.py:"),
+        (LosesTheDevice, "samples are drawn on the model's device", "make tensors on the device of an input"),
+        (SwapsLosses, "every loss trains its own network", "losses of two groups swapped?"),
+        (CostsMore, "info.step_cost", "info.step_cost is 1, but a step takes"),
+        (Raises, "losses are finite scalars", "planted_adapters.py:"),
     ],
 )
-def test_broken_adapter_is_caught_by_the_right_check(plant, cls, what, words):
-    found = [detail for finding, detail in plant("adapters", cls).items() if what in finding]
-    assert found and all(words in detail for detail in found), found
-    assert len(found) == (1 if "info" in what and "seeds" not in what else 2)  # a fault shows in both roles
+def test_broken_adapter_is_caught_by_the_right_check(plant, cls, name, words):
+    problems = [problem for check, problem in plant("adapters", cls).items() if name in check]
+    assert problems and all(words in problem for problem in problems), problems
+    assert len(problems) == (1 if name == "info is complete" else 2)  # the fault shows in both roles
 
 
 @pytest.mark.parametrize(
-    ("cls", "what", "words"),
+    ("cls", "name", "words"),
     [
         (NanMetric, "one finite number per column", "nan"),
         (TwoNumbers, "one finite number per column", "('difference',)"),
@@ -185,9 +200,9 @@ def test_broken_adapter_is_caught_by_the_right_check(plant, cls, what, words):
         (NeedsMusic, "info is complete", "music"),
     ],
 )
-def test_broken_metric_is_caught_by_the_right_check(plant, cls, what, words):
-    found = [detail for finding, detail in plant("metrics", cls).items() if what in finding]
-    assert len(found) == 1 and words in found[0], found
+def test_broken_metric_is_caught_by_the_right_check(plant, cls, name, words):
+    problems = [problem for check, problem in plant("metrics", cls).items() if name in check]
+    assert len(problems) == 1 and words in problems[0], problems
 
 
 def test_unknown_name_is_compared_with_both_kinds():
@@ -201,9 +216,51 @@ def test_command_prints_findings_and_fails_with_them(plant, capsys):
     plant("adapters", UnusedParameter)
     assert main(["check", "planted"]) == 1
     out = capsys.readouterr().out
-    assert "FAIL  acoustic: gradients reach every parameter: no gradient" in out
+    assert "FAIL  acoustic: gradients reach every parameter: its own network's loss gives no gradient" in out
     assert "ok    acoustic: can be built" in out
     assert main(["check", "l1"]) == 0
+
+
+def test_consequences_come_after_their_root_cause(plant):
+    plant("adapters", GivesNan)
+    ordered = by_root_cause(check("planted"))
+    causes = {finding.property: finding.follows_from for finding in ordered}
+    nan = "acoustic: samples are (B, T, C) and finite at every nfe"
+    assert causes[nan] == "" and causes["acoustic: samples take a temperature"] == nan
+    names = [finding.property for finding in ordered]
+    assert names.index(nan) < names.index("acoustic: samples take a temperature")
+
+
+def test_draws_from_a_global_generator_explain_dependence_on_seeds_and_batch(plant):
+    plant("adapters", DrawsGlobally)
+    causes = {finding.property: finding.follows_from for finding in check("planted") if not finding.ok}
+    rng = "prosody: sampling leaves the global generators alone"
+    assert causes[rng] == ""
+    assert causes["prosody: samples do not depend on padding"] == rng
+    assert causes["prosody: samples depend on the seeds as info.stochastic says"] == rng
+
+
+def test_exception_in_one_method_leaves_the_checks_of_the_others(plant):
+    plant("adapters", Raises)
+    findings = {finding.property: finding for finding in check("planted")}
+    assert findings["acoustic: samples do not depend on padding"].ok
+    first = "acoustic: losses are finite scalars with a gradient"
+    assert findings["acoustic: losses do not depend on padding"].follows_from == first
+
+
+def test_class_that_is_not_registered_is_checked_by_its_reference(capsys):
+    assert main(["check", "planted_adapters:Adapter"]) == 0
+    assert main(["check", "planted_metrics:Metric"]) == 0
+    assert main(["check", "planted_adapters:Nonesuch"]) == 2
+    assert "module:Class" in capsys.readouterr().err
+    assert "planted" not in registry.registered("adapters")
+
+
+def test_options_reach_the_constructor(capsys):
+    assert main(["check", "planted_adapters:TakesOption"]) == 1
+    assert main(["check", "planted_adapters:TakesOption", "--set", "scale=1.0"]) == 0
+    assert main(["check", "planted_adapters:TakesOption", "--set", "scael=1.0"]) == 2
+    assert "Did you mean 'scale'?" in capsys.readouterr().err
 
 
 def test_checks_leave_the_global_generators_as_they_were():
@@ -212,14 +269,14 @@ def test_checks_leave_the_global_generators_as_they_were():
         assert used_generators(draw) == [name]
 
 
-def test_unusable_clips_are_unusable_and_the_voice_is_not():
+def test_unusable_clips_are_refused_and_the_voice_is_not():
     require_usable(clip_of(voice(140.0, 1.0)))
     for samples in unusable().values():
         with pytest.raises(registry.ConfigError.__base__):
             require_usable(clip_of(samples))
 
 
-def test_name_of_both_kinds_is_checked_as_both(monkeypatch):
+def test_name_of_two_kinds_is_checked_as_both(monkeypatch):
     entries = {"adapters": {"both": SimpleNamespace()}, "metrics": {"both": SimpleNamespace()}}
     classes = {
         "adapters": type("A", (Adapter,), {"info": AdapterInfo("both", "B", "none", stochastic=True)}),
@@ -227,5 +284,5 @@ def test_name_of_both_kinds_is_checked_as_both(monkeypatch):
     }
     monkeypatch.setattr(registry, "registered", entries.__getitem__)
     monkeypatch.setattr(registry, "load", lambda kind, name: classes[kind])
-    found = {finding.what.partition(":")[0] for finding in check("both")}
+    found = {finding.property.partition(":")[0] for finding in check("both")}
     assert found == {"adapter", "acoustic", "prosody", "metric"}

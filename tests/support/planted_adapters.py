@@ -1,5 +1,6 @@
-"""An adapter that conforms, one that asks for everything at once, and ways of not conforming."""
+"""An adapter that conforms, one that uses every feature of the protocol, and adapters with one fault each."""
 
+import copy
 import random
 
 import torch
@@ -40,26 +41,39 @@ class Noisy(nn.Module):
 
 
 class Demanding(Adapter):
-    """All at once: a frozen source, a critic that rests every other step, time, gradients in sampling."""
+    """A frozen source, a critic that rests every other step, time, state, and gradients in sampling."""
 
-    info = AdapterInfo("planted", "Planted", "none", nfe=(4, 1, 1000), stochastic=True, starts_from=("l2",))
+    info = AdapterInfo(
+        "planted", "Planted", "none", nfe=(4, 1, 1000), stochastic=True, starts_from=("l2",), step_cost=3.0
+    )
 
     def __init__(self, context):
         self.source = context.sources["l2"]
         self.network = context.backbone(context.channels, context.channels, time=True)
         self.critic = context.backbone(context.channels, 1)
+        self.average = copy.deepcopy(self.network)
+        self.scale = torch.ones(())
 
     def networks(self):
         return {"generator": self.network, "critic": self.critic}
 
+    def state(self):
+        return {"average": self.average, "scale": self.scale}
+
     def losses(self, batch, step, rng):
-        noise, t = rng.normal(batch.mask, batch.target.shape[-1]), rng.time()
+        with torch.no_grad():
+            for average, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                average.lerp_(value, 0.5)
+        self.scale = 0.5 * self.scale + 0.5 * masked_mean(batch.target.abs(), batch.mask)
+        noise, t = rng.normal(batch.mask, batch.target.shape[-1]), rng.time(batch.mask.device)
         mixed = t.view(-1, 1, 1) * batch.target + (1 - t.view(-1, 1, 1)) * noise
         drawn = self.network(mixed, batch.cond.sequence, batch.mask, t)
         with torch.no_grad():
             taught = self.source.sample(batch.cond, 1, rng, 1.0)
+            smooth = self.average(mixed, batch.cond.sequence, batch.mask, t)
         verdict = self.critic(drawn, batch.cond.sequence, batch.mask)
-        losses = {"generator": masked_mean((drawn - taught) ** 2 + verdict, batch.mask)}
+        error = (drawn - taught) ** 2 + (drawn - smooth) ** 2
+        losses = {"generator": masked_mean(error + verdict, batch.mask) * self.scale}
         if step % 2:
             real = self.critic(batch.target, batch.cond.sequence.detach(), batch.mask)
             fake = self.critic(drawn.detach(), batch.cond.sequence.detach(), batch.mask)
@@ -71,7 +85,8 @@ class Demanding(Adapter):
         for index in range(nfe):
             with torch.enable_grad():
                 x = x.detach().requires_grad_()
-                energy = self.network(x, cond.sequence, cond.mask, torch.full((len(x),), index / nfe)).square().sum()
+                t = torch.full((len(x),), index / nfe, device=x.device)
+                energy = self.network(x, cond.sequence, cond.mask, t).square().sum()
                 (slope,) = torch.autograd.grad(energy, x)
             x = x.detach() - slope / nfe
         return x
@@ -214,7 +229,7 @@ class WritesIntoCondition(Adapter):
 
 
 class RemembersTraining(Adapter):
-    """Keeps what it learnt of the data outside its networks: lost when the weights are read back."""
+    """A statistic of the data outside its networks, which is lost when the weights are loaded."""
 
     mean = 0.0
 
@@ -244,3 +259,84 @@ class UnknownTeacher(Adapter):
 
 class NoInfo(Adapter):
     info = "planted"
+
+
+class HiddenAverage(Adapter):
+    """A moving average of the network that is in neither ``networks`` nor ``state``."""
+
+    def __init__(self, context):
+        super().__init__(context)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+
+    def losses(self, batch, step, rng):
+        for average, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            average.lerp_(value.detach(), 0.1)
+        gap = self.network(batch.cond, rng) - self.average(batch.cond, rng, 0.0)
+        return {"generator": super().losses(batch, step, rng)["generator"] + masked_mean(gap**2, batch.mask)}
+
+
+class HiddenCount(Adapter):
+    """A number that changes the loss and is not saved."""
+
+    count = 0
+
+    def losses(self, batch, step, rng):
+        self.count += 1
+        return {"generator": self.count * super().losses(batch, step, rng)["generator"]}
+
+
+class LosesTheDevice(Adapter):
+    """Makes its constants on the CPU."""
+
+    def losses(self, batch, step, rng):
+        weight = torch.linspace(0, 1, self.channels)
+        drawn = self.network(batch.cond, rng)
+        return {"generator": masked_mean(weight * (drawn - batch.target) ** 2, batch.mask)}
+
+    def sample(self, cond, nfe, rng, temperature=1.0):
+        return self.network(cond, rng, temperature) + torch.zeros(1, 1, self.channels)
+
+
+class SwapsLosses(Adapter):
+    """The loss of the critic under the name of the generator, and the other way round."""
+
+    def __init__(self, context):
+        super().__init__(context)
+        self.critic = context.backbone(context.channels, 1)
+
+    def networks(self):
+        return {"generator": self.network, "critic": self.critic}
+
+    def losses(self, batch, step, rng):
+        cond, drawn = batch.cond, self.network(batch.cond, rng)
+        real, fake = (self.critic(y, cond.sequence.detach(), batch.mask) for y in (batch.target, drawn.detach()))
+        return {
+            "generator": masked_mean((real - 1) ** 2 + fake**2, batch.mask),
+            "critic": masked_mean((drawn - batch.target) ** 2, batch.mask),
+        }
+
+
+class CostsMore(Adapter):
+    """Calls its network ten times a step and declares the cost of one call."""
+
+    def losses(self, batch, step, rng):
+        losses = [super(CostsMore, self).losses(batch, step, rng)["generator"] for _ in range(10)]
+        return {"generator": sum(losses)}
+
+
+class Raises(Adapter):
+    """Fails in its own code, below a function of torch."""
+
+    def losses(self, batch, step, rng):
+        return {"generator": torch.cat([batch.target, batch.cond.sequence]).mean()}  # their widths differ
+
+
+class TakesOption(Adapter):
+    """Conforms only with ``scale=1``."""
+
+    def __init__(self, context, scale=0.0):
+        super().__init__(context)
+        self.scale = scale
+
+    def sample(self, cond, nfe, rng, temperature=1.0):
+        return self.network(cond, rng, temperature * self.scale)

@@ -1,4 +1,4 @@
-"""A metric that conforms, and ways of not conforming."""
+"""A metric that conforms, and metrics with one fault each."""
 
 import numpy as np
 

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ttsbench import registry
 from ttsbench.checks.conformance.finding import Finding
 from ttsbench.errors import ConfigError
 
-__all__ = ["Finding", "check"]
+__all__ = ["Finding", "by_root_cause", "check"]
 
 
-def check(name: str) -> list[Finding]:
-    """Every property a plug-in of this name must have, as adapter and as metric where both kinds know it.
+def check(name: str, options: Mapping[str, Any] | None = None) -> list[Finding]:
+    """Check a plug-in in all kinds (adapter, metric) that have the name; ``options`` go to its constructor.
 
-    Built with its default options. Raises ``ConfigError`` for a name that neither kind knows, and for a plug-in that
-    cannot be imported.
+    ``name`` may also be ``module:Class`` for a class that is not registered. Raises ``ConfigError`` for an unknown
+    name, an unknown option and a plug-in that cannot be imported.
     """
+    from ttsbench.checks.conformance import pretend_device
+
+    pretend_device.register()  # before torch computes any gradient
+    if ":" in name:
+        kind, cls_name = _kind_and_name(name, options or {})
+        with registry.temporarily_registered(kind, cls_name, name):
+            return _check_registered(cls_name, options or {})
+    return _check_registered(name, options or {})
+
+
+def by_root_cause(findings: Sequence[Finding]) -> list[Finding]:
+    """The failures: first those that follow from no other, then the rest."""
+    return sorted((finding for finding in findings if not finding.ok), key=lambda finding: bool(finding.follows_from))
+
+
+def _check_registered(name: str, options: Mapping[str, Any]) -> list[Finding]:
     import torch
 
     from ttsbench.checks.conformance.adapter import check_adapter
     from ttsbench.checks.conformance.metric import check_metric
 
     torch.set_num_threads(1)  # on tensors this small, threads cost more than they gain
-    findings: list[Finding] = []
     adapters, metrics = registry.registered("adapters"), registry.registered("metrics")
     if name not in adapters and name not in metrics:
         raise ConfigError(f"Unknown adapter or metric '{name}'. {registry.did_you_mean(name, {*adapters, *metrics})}")
+    findings: list[Finding] = []
     if name in adapters:
-        findings += check_adapter(name)
+        registry.check_options("adapters", name, options, ("context",))
+        findings += check_adapter(name, options)
     if name in metrics:
-        findings += check_metric(name)
+        registry.check_options("metrics", name, options, ())
+        findings += check_metric(name, options)
     return findings
+
+
+def _kind_and_name(reference: str, options: Mapping[str, Any]) -> tuple[registry.Kind, str]:
+    """Kind and name of the class ``module:Class``: a class with ``losses`` is an adapter, any other a metric."""
+    cls = registry.load_reference(reference)
+    if hasattr(cls, "losses"):
+        return "adapters", getattr(getattr(cls, "info", None), "name", cls.__name__)
+    return "metrics", getattr(getattr(cls(**options), "info", None), "name", cls.__name__)

@@ -1,9 +1,9 @@
-"""Tiny untrained models and random batches: what the checks of an adapter run on."""
+"""Tiny untrained models and random batches, on which the checks of an adapter run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,23 +21,24 @@ from ttsbench.rng import global_seed
 from ttsbench.types import AdapterInfo, Batch, Condition, Noise, Role
 
 SIZE = ModelSize(dim=32, encoder_layers=1, backbone_layers=2, kernel=3)
-CHANNELS: dict[Role, int] = {"acoustic": 20, "prosody": 2}  # not 80: a number of mel bins written into a plug-in shows
+CHANNELS: dict[Role, int] = {"acoustic": 20, "prosody": 2}  # not 80, so that a hard-coded number of mel bins fails
 N_PHONES, N_SPEAKERS = 11, 3
 PHONES = (9, 6, 4)  # per utterance of the batch
 SEEDS = (101, 102, 103)
 STEPS = 12  # optimizer steps within which every network must have had a loss
 PADDING = 5  # steps by which a batch is lengthened
-TOLERANCE = 1e-4  # of the largest value, and of 1 at least: float32 sums in another order
-MOST_NFE = 32  # above it, a grid is sampled at its smallest and its middle only
+TOLERANCE = 1e-4  # relative to the largest value, at least to 1: float32 sums in another order
+MOST_NFE = 32  # a grid that exceeds it is sampled at its smallest and middle values only
 Losses = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Tiny:
-    """An adapter in one role, at a size at which everything takes milliseconds."""
+    """An adapter in one role and with some options, at a size at which everything takes milliseconds."""
 
     name: str
     role: Role
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def channels(self) -> int:
@@ -46,13 +47,13 @@ class Tiny:
 
     @cached_property
     def info(self) -> AdapterInfo:
-        """What the adapter says of itself."""
+        """The adapter's info."""
         info: AdapterInfo = registry.trainable(self.name).info
         return info
 
     @cached_property
     def nfe(self) -> tuple[int, ...]:
-        """The function evaluations to try, rising."""
+        """The numbers of function evaluations to try, in rising order."""
         grid = sorted(set(self.info.nfe))
         return tuple(grid) if grid[-1] <= MOST_NFE else tuple(sorted({grid[0], grid[len(grid) // 2]}))
 
@@ -66,12 +67,12 @@ class Tiny:
         return collate(self._items()[row : row + 1], self.role)
 
     def _items(self) -> list[Item]:
-        """With prompts for an adapter that always has one."""
+        """Items of the batch, with prompts for an adapter that requires them."""
         rng = np.random.default_rng(7)
         items = [self._item(rng, phones) for phones in PHONES]
         if getattr(registry.trainable(self.name), "prompted", False) is not True:
             return items
-        return [prompted(one, self._item(rng, PHONES[0])) for one in items]
+        return [prompted(item, self._item(rng, PHONES[0])) for item in items]
 
     def _item(self, rng: np.random.Generator, phones: int) -> Item:
         durations = rng.integers(1, 6, phones)
@@ -82,14 +83,14 @@ class Tiny:
         labels = rng.integers(1, N_PHONES + 1, phones)
         return Item(labels, int(rng.integers(N_SPEAKERS)), durations, alignment, features, target)
 
-    def model(self, seed: int = 0, options: Mapping[str, Any] | None = None) -> SpeechModel:
-        """An untrained model: the same weights for the same seed, sources included whatever the seed."""
-        options = options or {}
-        sources = {name: freeze(Tiny(name, self.role).model(999)) for name in registry.starts_from(self.name, options)}
+    def model(self, seed: int = 0) -> SpeechModel:
+        """An untrained model; ``seed`` determines its weights, but not those of the models that it starts from."""
+        names = registry.starts_from(self.name, self.options)
+        sources = {name: freeze(Tiny(name, self.role).model(999)) for name in names}
         shape = {"n_phones": N_PHONES, "n_speakers": N_SPEAKERS, "channels": self.channels}
         with global_seed(seed):
-            model = SpeechModel(self.name, options, self.role, SIZE, shape, sources)
-            _wake(model)
+            model = SpeechModel(self.name, self.options, self.role, SIZE, shape, sources)
+            _perturb_zero_weights(model)
         return model
 
     def batch(self, model: SpeechModel) -> Batch:
@@ -97,25 +98,25 @@ class Tiny:
         return Batch(self.raw.target, model(self.raw))
 
     def losses(self, model: SpeechModel, batch: Batch, step: int) -> Losses:
-        """The losses of one step, with noise that depends on the step alone."""
+        """The losses of one step; their noise depends on the step alone."""
         return dict(model.adapter.losses(batch, step, Noise([seed + 1000 * step for seed in SEEDS])))
 
     def sample(
         self, model: SpeechModel, batch: Batch, nfe: int, seeds: Sequence[int] = SEEDS, temperature: float = 1.0
     ) -> Tensor:
-        """A draw (B, T, C), as the synthesize stage takes it."""
+        """A sample (B, T, C), drawn as the synthesize stage does."""
         with torch.no_grad():
             return model.sample(batch.cond, nfe, Noise(list(seeds)), temperature)
 
     def sampler(self, seed: int = 0) -> tuple[SpeechModel, Batch]:
-        """An untrained model in evaluation mode, frozen, and its batch."""
+        """An untrained frozen model in evaluation mode, and its batch."""
         model = freeze(self.model(seed))
         with torch.no_grad():
             return model, self.batch(model)
 
 
-def _wake(model: SpeechModel) -> None:
-    """Weights that start at zero hide what lies behind them: give them small values from the global generator."""
+def _perturb_zero_weights(model: SpeechModel) -> None:
+    """Draw small values for weights that start at zero and would hide the layers before them."""
     for parameter in model.parameters():
         if parameter.requires_grad and not bool(parameter.detach().any()):
             with torch.no_grad():
@@ -123,7 +124,7 @@ def _wake(model: SpeechModel) -> None:
 
 
 def scribbled(batch: Batch) -> Batch:
-    """The batch with numbers written into the padding of the conditioning sequence and of the target."""
+    """The batch with random numbers in the padding of conditioning sequence and target."""
     generator = torch.Generator().manual_seed(3)
     padding = ~batch.mask.unsqueeze(-1)
 
@@ -132,7 +133,7 @@ def scribbled(batch: Batch) -> Batch:
 
     def scribbled_condition(cond: Condition) -> Condition:
         sequence = scribble(cond.sequence)
-        states = sequence if cond.durations is None else cond.states  # one and the same for a prosody model
+        states = sequence if cond.durations is None else cond.states  # a prosody model's states are its sequence
         sources = {name: scribbled_condition(source) for name, source in cond.sources.items()}
         return replace(cond, sequence=sequence, states=states, sources=sources)
 
@@ -140,7 +141,7 @@ def scribbled(batch: Batch) -> Batch:
 
 
 def lengthened(batch: Batch) -> Batch:
-    """The batch with more padding after every utterance, of its phones as well."""
+    """The batch with more padding after every utterance and after its phones."""
 
     def longer(values: Tensor) -> Tensor:
         return functional.pad(values, (*(0, 0) * (values.ndim - 2), 0, PADDING))
@@ -156,14 +157,14 @@ def lengthened(batch: Batch) -> Batch:
 
 
 def tensors_of(cond: Condition) -> dict[str, Tensor]:
-    """The tensors of a condition by name, those of its sources left out."""
+    """The tensors of a condition by name, without those of its sources."""
     values = {field.name: getattr(cond, field.name) for field in fields(cond)}
     return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
 
-def close(some: Tensor, others: Tensor) -> str:
-    """By how much two tensors differ, nothing where that is rounding."""
-    if some.shape != others.shape:
-        return f"in shape, {tuple(some.shape)} and {tuple(others.shape)}"
-    difference, largest = float((some - others).abs().max()), float(some.abs().max())
-    return "" if difference <= TOLERANCE * max(1.0, largest) else f"by up to {difference:.2g}"
+def difference(a: Tensor, b: Tensor) -> str:
+    """Describe by how much two tensors differ; empty if it is no more than rounding."""
+    if a.shape != b.shape:
+        return f"in shape, {tuple(a.shape)} and {tuple(b.shape)}"
+    largest_difference, largest = float((a - b).abs().max()), float(a.abs().max())
+    return "" if largest_difference <= TOLERANCE * max(1.0, largest) else f"by up to {largest_difference:.2g}"

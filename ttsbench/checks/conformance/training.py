@@ -1,7 +1,7 @@
-"""A few optimizer steps on one fixed batch, watched: which losses came, and which parameters felt them.
+"""A few optimizer steps on one fixed batch: which losses were returned, and which parameters got a gradient.
 
-The order is that of the ``train`` stage: the gradients of all groups are taken before any group moves. A step goes by
-the sign of the gradient, as the first steps of Adam do; importing an optimizer takes longer than running all checks.
+The order is that of the train stage: the gradients of all groups are taken before any group moves. A step follows the
+sign of the gradient, as the first steps of Adam do; importing an optimizer takes longer than running all checks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ttsbench.checks.conformance.tiny import STEPS, Tiny
+from ttsbench.checks.conformance.tiny import Losses, Tiny
 from ttsbench.models.speech_model import SpeechModel
 
 RATE = 1e-3
@@ -20,26 +20,30 @@ RATE = 1e-3
 
 @dataclass
 class Trace:
-    """What some steps of training left."""
+    """Record of some steps of training."""
 
     model: SpeechModel
-    faults: list[str] = field(default_factory=list)  # of the losses
-    seen: set[str] = field(default_factory=set)  # groups that had a loss
+    losses: list[Losses] = field(default_factory=list)  # detached, per step
+    problems: list[str] = field(default_factory=list)  # with the form or value of losses
+    swapped: list[str] = field(default_factory=list)  # losses that train another network than their own
+    groups: set[str] = field(default_factory=set)  # that had a loss
     silent: dict[str, nn.Parameter] = field(default_factory=dict)  # parameters that no gradient has reached yet
 
 
-def train(tiny: Tiny) -> Trace:
-    """Train a tiny model for ``STEPS`` steps."""
-    model = tiny.model()
-    named = _named(model)
-    trace = Trace(model, silent={f"{group}.{name}": p for group, some in named.items() for name, p in some.items()})
-    for step in range(STEPS):
+def train(tiny: Tiny, model: SpeechModel, steps: Iterable[int]) -> Trace:
+    """Train ``model`` by these steps; stop at the first loss that is malformed or not finite."""
+    named = _parameters(model)
+    trace = Trace(model, silent={f"{group}.{name}": p for group, all_ in named.items() for name, p in all_.items()})
+    for step in steps:
         losses = tiny.losses(model, tiny.batch(model), step)
-        trace.seen |= set(losses)
-        trace.faults += [f"step {step}: {fault}" for fault in _faults(losses, named)]
-        if trace.faults:
+        trace.groups |= set(losses)
+        trace.problems += [f"step {step}: {problem}" for problem in _problems(losses, named)]
+        if trace.problems:
             break
-        _gradients(losses, named)
+        trace.losses.append({group: loss.detach() for group, loss in losses.items()})
+        if not trace.swapped:
+            trace.swapped = _swapped(losses, named)
+        _take_gradients(losses, named)
         for name, parameter in list(trace.silent.items()):
             if parameter.grad is not None and bool(parameter.grad.any()):
                 del trace.silent[name]
@@ -48,8 +52,8 @@ def train(tiny: Tiny) -> Trace:
     return trace
 
 
-def _named(model: SpeechModel) -> dict[str, dict[str, nn.Parameter]]:
-    """Group -> name -> trainable parameter; the conditioner is the generator's."""
+def _parameters(model: SpeechModel) -> dict[str, dict[str, nn.Parameter]]:
+    """Group -> name -> trainable parameter; the conditioner belongs to the generator."""
     named = {
         group: {name: p for name, p in network.named_parameters() if p.requires_grad}
         for group, network in model.groups.items()
@@ -58,27 +62,45 @@ def _named(model: SpeechModel) -> dict[str, dict[str, nn.Parameter]]:
     return named
 
 
-def _faults(losses: Mapping[str, Tensor], named: Mapping[str, Mapping[str, nn.Parameter]]) -> list[str]:
-    faults = []
+def _problems(losses: Mapping[str, Tensor], named: Mapping[str, Mapping[str, nn.Parameter]]) -> list[str]:
+    problems = []
     for group, loss in losses.items():
         if group not in named:
-            faults.append(f"a loss for '{group}', which is none of the networks ({', '.join(named)})")
+            problems.append(f"a loss for '{group}', which is none of the networks ({', '.join(named)})")
         elif not isinstance(loss, Tensor) or loss.ndim:
-            faults.append(f"the loss '{group}' is {_shape(loss)}, not a scalar tensor")
+            problems.append(f"the loss '{group}' is {_shape(loss)}, not a scalar tensor")
         elif not bool(torch.isfinite(loss)):
-            faults.append(f"the loss '{group}' is {float(loss.detach())}")
+            problems.append(f"the loss '{group}' is {float(loss.detach())}")
         elif not loss.requires_grad:
-            faults.append(f"the loss '{group}' has no gradient; it was computed under no_grad or detached")
+            problems.append(f"the loss '{group}' has no gradient; it was computed under no_grad or detached")
         elif not named[group]:
-            faults.append(f"the network '{group}' has a loss and no trainable parameter")
-    return faults
+            problems.append(f"the network '{group}' has a loss but no trainable parameter")
+    return problems
 
 
 def _shape(loss: object) -> str:
     return f"of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
 
 
-def _gradients(losses: Mapping[str, Tensor], named: Mapping[str, Mapping[str, nn.Parameter]]) -> None:
+def _swapped(losses: Mapping[str, Tensor], named: Mapping[str, Mapping[str, nn.Parameter]]) -> list[str]:
+    """Losses without a gradient for their own network, but with one for another network."""
+    problems = []
+    for group, loss in losses.items():
+        reached = [other for other in named if named[other] and _reaches(loss, named[other])]
+        if reached and group not in reached:
+            problems.append(
+                f"the loss '{group}' has a gradient for {', '.join(reached)} and none for '{group}'; are the losses of "
+                "two groups swapped?"
+            )
+    return problems
+
+
+def _reaches(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> bool:
+    gradients = torch.autograd.grad(loss, list(parameters.values()), retain_graph=True, allow_unused=True)
+    return any(gradient is not None and bool(gradient.any()) for gradient in gradients)
+
+
+def _take_gradients(losses: Mapping[str, Tensor], named: Mapping[str, Mapping[str, nn.Parameter]]) -> None:
     for left, (group, loss) in zip(range(len(losses) - 1, -1, -1), losses.items(), strict=True):
         torch.autograd.backward(loss, inputs=list(named[group].values()), retain_graph=left > 0)
 

@@ -1,0 +1,52 @@
+"""Tensors must be on the device of the model; checked on a pretended device, so that no accelerator is needed.
+
+The checks are left out of a process in which torch computed gradients before the device was registered; `ttsbench
+check` registers it first.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+
+from ttsbench.checks.conformance import learning, pretend_device, sampling
+from ttsbench.checks.conformance.finding import Check
+from ttsbench.checks.conformance.tiny import SEEDS, Tiny
+from ttsbench.types import Batch, Noise
+
+STEPS = 2
+
+
+def checks(tiny: Tiny) -> list[Check]:
+    """Losses, gradients and samples on the model's device; none if the pretended device is not usable."""
+    if not pretend_device.usable():
+        return []
+    return [
+        Check("losses are computed on the model's device", partial(_training_problem, tiny), (learning.FINITE,)),
+        Check("samples are drawn on the model's device", partial(_sampling_problem, tiny), (sampling.FINITE,)),
+    ]
+
+
+def _training_problem(tiny: Tiny) -> str:
+    model = tiny.model()
+    pretend_device.move(model)
+    with pretend_device.pretended() as device:
+        raw = tiny.raw.to(device)
+        for step in range(STEPS):
+            losses = model.adapter.losses(Batch(raw.target, model(raw)), step, Noise(list(SEEDS)))
+            elsewhere = [group for group, loss in losses.items() if loss.device != device]
+            if elsewhere:
+                return f"the losses of {', '.join(elsewhere)} are on the CPU and the model is not"
+            for loss in losses.values():
+                loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+    return ""
+
+
+def _sampling_problem(tiny: Tiny) -> str:
+    model, _ = tiny.sampler()
+    pretend_device.move(model)
+    with pretend_device.pretended() as device, torch.no_grad():
+        raw = tiny.raw.to(device)
+        sampled = model.sample(model(raw), tiny.nfe[0], Noise(list(SEEDS)), 1.0)
+    return "" if sampled.device == device else "the sample is on the CPU and the model is not"
