@@ -74,18 +74,21 @@ def bimodal(batch, time=8, seed=0):
 
 
 def fit(adapter, steps=250, batch=32, rate=3e-3, seed=0):
-    """Train by Adam on a fresh bimodal batch a step."""
-    network = adapter.networks()["generator"]
-    optimizer = torch.optim.Adam(network.parameters(), rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    """Train all networks by Adam, each on its own loss, with a new bimodal batch at every step."""
+    networks = adapter.networks()
+    optimizers = {name: torch.optim.Adam(network.parameters(), rate) for name, network in networks.items()}
+    schedules = [torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) for optimizer in optimizers.values()]
     for step in range(steps):
         fresh = seed * steps + step + 1
-        loss = adapter.losses(bimodal(batch, seed=fresh), step, noise(batch, fresh))["generator"]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    network.eval()
+        losses = adapter.losses(bimodal(batch, seed=fresh), step, noise(batch, fresh))
+        for name, loss in losses.items():
+            optimizers[name].zero_grad()
+            loss.backward(inputs=list(networks[name].parameters()), retain_graph=True)
+        for optimizer, schedule in zip(optimizers.values(), schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+    for network in networks.values():
+        network.eval()
     return adapter
 
 

@@ -152,11 +152,11 @@ def _run(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Run one operator on the values, after the checks of an accelerator; wrap what it returns."""
     packet = func.overloadpacket
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-    pretended = [tensor for tensor in tensors if isinstance(tensor, PretendTensor)]
+    pretended = [tensor for tensor in tensors if tensor.device.type == NAME]
     device = kwargs.get("device")
-    _check_devices(func, args, [tensor for tensor in tensors if not isinstance(tensor, PretendTensor)], pretended)
+    _check_devices(func, args, [tensor for tensor in tensors if tensor.device.type != NAME], pretended)
     _check_generators(func, args, kwargs, on_device=_is_pretended(device) or (device is None and bool(pretended)))
-    inner_args, inner_kwargs = tree_map_only(PretendTensor, lambda tensor: tensor.values, (args, kwargs))
+    inner_args, inner_kwargs = tree_map_only(Tensor, _unwrap, (args, kwargs))
     if device is not None:
         inner_kwargs = {**inner_kwargs, "device": torch.device("cpu")}
     result = func(*inner_args, **inner_kwargs)
@@ -201,5 +201,17 @@ def _is_pretended(device: Any) -> bool:
     return device is not None and torch.device(device).type == NAME
 
 
+def _unwrap(tensor: Tensor) -> Tensor:
+    """The CPU tensor behind a tensor of the device."""
+    if isinstance(tensor, PretendTensor):
+        return tensor.values
+    return _stored(tensor) if tensor.device.type == NAME else tensor
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    """Forward-mode differentiation makes zeros without storage, which operators below the dispatcher cannot read."""
+    return torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor._is_zerotensor() else tensor  # type: ignore[no-untyped-call]
+
+
 def _wrap(tensor: Tensor) -> Tensor:
-    return tensor if isinstance(tensor, PretendTensor) else PretendTensor(tensor)
+    return tensor if isinstance(tensor, PretendTensor) else PretendTensor(_stored(tensor))
