@@ -210,7 +210,7 @@ def _unwrap(tensor: Tensor) -> Tensor:
 
 def _stored(tensor: Tensor) -> Tensor:
     """Forward-mode differentiation makes zeros without storage, which operators below the dispatcher cannot read."""
-    return torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor._is_zerotensor() else tensor  # type: ignore[no-untyped-call]
+    return torch.zeros(tensor.shape, dtype=tensor.dtype) if tensor._is_zerotensor() else tensor
 
 
 def _wrap(tensor: Tensor) -> Tensor:
