@@ -10,9 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import ttsbench
-
-LIBRARIES = tuple(Path(str(package.__file__)).parent for package in (ttsbench, torch, np))
+LIBRARIES = (Path(__file__).parents[2], Path(torch.__file__).parent, Path(np.__file__).parent)
 
 
 @dataclass(frozen=True)
