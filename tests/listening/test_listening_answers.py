@@ -176,7 +176,7 @@ def test_there_must_be_files_and_a_test(mos, tmp_path):
     with pytest.raises(ConfigError, match=r"holds no key\.json"):
         import_answers(tmp_path, [tmp_path], tmp_path / "out")
     (tmp_path / "key.json").write_text('{"test_id": 1}')
-    with pytest.raises(ConfigError, match="is no key of a listening test"):
+    with pytest.raises(ConfigError, match="is not the key of a listening test"):
         import_answers(tmp_path, [tmp_path], tmp_path / "out")
 
 
