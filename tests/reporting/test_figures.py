@@ -3,7 +3,9 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from matplotlib.text import Text
 from ttsbench import registry
 from ttsbench.audio.histogram import Bins
 from ttsbench.config.loading import validate
+from ttsbench.errors import ConfigError
 from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.evaluation.summary import compare, difference_frame, summary, summary_frame
@@ -27,14 +30,17 @@ from ttsbench.reporting.figures import (
     draw_sweep,
     draw_tradeoff,
     draw_training,
+    draw_verdicts,
     save_figure,
     styled,
     write_figures,
 )
+from ttsbench.reporting.figures.calibration import calibration
 from ttsbench.reporting.figures.differences import differences
-from ttsbench.reporting.figures.distributions import distributions
+from ttsbench.reporting.figures.distributions import distributions, distributions_frame
 from ttsbench.reporting.figures.diversity import diversity
-from ttsbench.reporting.figures.ranks import mean_ranks, ranks
+from ttsbench.reporting.figures.identity import OBJECTIVES, looks
+from ttsbench.reporting.figures.ranks import mean_ranks, pair_shares, ranks
 from ttsbench.reporting.figures.spectrograms import draw_spectrograms
 from ttsbench.reporting.figures.tradeoff import on_front, tradeoff
 from ttsbench.reporting.figures.training import training
@@ -125,7 +131,7 @@ def run(tmp_path_factory):
 # What they show
 
 
-def test_the_front_holds_whom_nobody_beats_at_less_cost():
+def test_the_front_holds_models_that_no_cheaper_model_equals():
     points = pd.DataFrame({"at": [1, 1, 2, 4, 4], "value": [5.0, 6.0, 5.5, 4.0, 4.0], "better": "down"})
     assert on_front(points) == [True, False, False, True, True]
     assert on_front(points.assign(better="up")) == [False, True, False, False, False]
@@ -140,10 +146,10 @@ def test_quality_against_cost(run):
     assert frame.loc["distortion (dB) ↓", "copy_synthesis"].iloc[0] == pytest.approx(3.0, abs=0.1)
 
 
-def test_differences_that_are_told_apart_are_filled(run):
+def test_significant_differences_are_marked(run):
     frame = differences(run).frame
     shown = {"distortion (dB)", "JS log-F0 (bits)", "W1 F0, one input (semitones)", "global variance ratio"}
-    assert set(frame["metric"]) == shown, "no cost, where none was chosen"
+    assert set(frame["metric"]) == shown, "no cost, because none was selected"
     constant = frame[frame["metric"] == "JS log-F0 (bits)"].set_index("system")["significant"]
     assert constant.to_dict() == {"l2+oracle": False, "flow+oracle": True, "diffusion+oracle": False}
     distortion = frame[frame["metric"] == "distortion (dB)"].set_index("system")
@@ -154,7 +160,7 @@ def test_differences_that_are_told_apart_are_filled(run):
 
 
 @pytest.mark.parametrize("reach", [0.0034, 0.0076, 0.12, 3.0, 180.0])
-def test_letters_stay_apart_and_within_the_figure(reach):
+def test_tick_labels_neither_overlap_nor_leave_the_figure(reach):
     """Beside each other where differences are small and panels four, and a long name at its whole length."""
     rows = [{"metric": f"m{number}", "better": "down", "baseline": "L2", "system": name, "difference": -reach / 2,
              "low": -reach, "high": 0.1 * reach, "significant": True}
@@ -182,22 +188,22 @@ def test_shares_are_those_of_the_counts(run):
 def test_ranks_by_hand():
     """Three systems on four blocks, ranks 1 2 3, 1 2 3, 2 1 3 and 1.5 1.5 3."""
     values = pd.DataFrame({"a": [1.0, 1, 2, 1], "b": [2.0, 2, 1, 1], "c": [3.0, 3, 3, 3]})
-    found = mean_ranks(values, higher_is_better=False)
+    found = mean_ranks(pair_shares(values, higher_is_better=False))
     assert found["rank"].tolist() == [1.375, 1.625, 3.0]
-    assert mean_ranks(values, higher_is_better=True)["rank"].tolist() == [2.625, 2.375, 1.0]
+    assert mean_ranks(pair_shares(values, higher_is_better=True))["rank"].tolist() == [2.625, 2.375, 1.0]
     assert found["utterances"].tolist() == [4, 4, 4]
 
 
 def test_the_critical_difference_is_that_of_the_paper():
     """Demsar 2006, section 3.2.2: four classifiers on fourteen data sets have CD 1.25 at .05."""
     values = pd.DataFrame(np.random.default_rng(0).random((14, 4)), columns=list("abcd"))
-    assert mean_ranks(values, True)["critical_difference"].iloc[0] == pytest.approx(1.25, abs=0.005)
+    assert mean_ranks(pair_shares(values, True))["critical_difference"].iloc[0] == pytest.approx(1.25, abs=0.005)
 
 
 def test_only_metrics_of_single_clips_are_ranked(run):
     frame = ranks(run).frame
     assert set(frame["metric"]) == {"distortion"}
-    assert frame.set_index("system")["rank"]["diffusion+oracle"] == 1.0
+    assert mean_ranks(frame).set_index("system")["rank"]["diffusion+oracle"] == 1.0
     assert set(frame["utterances"]) == {12}
 
 
@@ -209,39 +215,59 @@ def test_the_spread_is_shown_in_its_scenarios(run):
     }
 
 
-def test_training_has_a_row_for_each_loss_that_was_taken(run):
+def test_training_has_a_row_for_each_recorded_loss(run):
     frame = training(run).frame
     assert frame.groupby("kind").size().to_dict() == {"training": 4, "validation": 2}
     assert set(frame["seed"]) == {"0", "1"}
 
 
-def test_metrics_of_one_title_are_told_apart(run):
+def test_metrics_with_the_same_title_get_their_names(run):
     titles = {"mcd": "Same", "gv_ratio": "Same"}
     experiment = run.experiment.model_copy(update={"table": run.experiment.table.model_copy(update={"titles": titles})})
     alike = FinishedRun(run.folder, experiment, "", run.systems, run.metrics, {})
     assert [alike.heading(name).title for name in ("mcd", "gv_ratio", "nfe")] == ["Same, mcd", "Same, gv_ratio", "NFE"]
 
 
-def test_of_many_systems_those_of_one_objective_are_one_family(run):
-    """And who is the only one of an objective is called as everywhere else."""
-    adapters = {"l1": {}, "few": {"adapter": "diffusion"}, "many": {"adapter": "diffusion", "nfe": 64}}
-    titles = {"l1+oracle": "L1", "few+oracle": "few"}
-    experiment = validate(
-        {"name": "many", "metrics": {"mcd": {}}, "adapters": adapters, "table": {"titles": titles}}, "test"
-    )
-    models = ["l1+oracle", *(f"{label}+{prosody}" for label in ("few", "many") for prosody in ("oracle", *"abcd"))]
-    crowd = FinishedRun(run.folder, experiment, "", models, run.metrics, {})
-    assert crowd.family("l1+oracle") == "L1"
-    assert crowd.family("few+oracle") == crowd.family("many+oracle") == "diffusion+oracle"
-    pair = FinishedRun(run.folder, experiment, "", models[:2], run.metrics, {})
-    assert pair.family("few+oracle") == "few"
+def figures_of(run, adapters, models, titles=None):
+    values = {"name": "many", "metrics": {"mcd": {}}, "adapters": adapters, "table": {"titles": titles or {}}}
+    return FinishedRun(run.folder, validate(values, "test"), "", models, run.metrics, {})
+
+
+def test_systems_of_one_objective_share_look_and_label(run):
+    adapters = {"l1": {}, "flow": {}, "few": {"adapter": "diffusion"}, "many": {"adapter": "diffusion", "nfe": 64}}
+    models = ["l1+oracle", "flow+oracle", "few+oracle", "many+oracle", "l1+flow"]
+    own = figures_of(run, adapters, models, {"l1+oracle": "L1", "few+oracle": "few"})
+    assert [own.family(name) for name in models] == ["L1", "flow+oracle", "Diffusion", "Diffusion", "l1+flow"]
+    assert [own.end_to_end(name) for name in models] == [False, False, False, False, True]
+    named = figures_of(run, adapters, models, {"diffusion+oracle": "teacher"})
+    assert named.family("many+oracle") == "teacher"
+    two = figures_of(run, adapters, ["l1+oracle", "few+oracle", "many+oracle"], {"few+oracle": "few"})
+    assert two.family("few+oracle") == "few", "with two adapters, every label has its own look"
+
+
+def test_looks_are_the_same_in_all_figures_and_never_repeat():
+    def frame(names, hollow=False):
+        return pd.DataFrame({"system": names, "objective": names, "end_to_end": hollow})
+
+    alone, together = looks(frame(["sled"]))["sled"], looks(frame(["l1", "sled", "mine", "other"]))
+    assert together["sled"] == alone and not alone.hollow
+    assert looks(frame(["sled"], True))["sled"] == replace(alone, hollow=True)
+    many = looks(frame([*OBJECTIVES, *(f"own{number}" for number in range(40)), "copy-synthesis"]))
+    assert len({(look.colour, look.marker) for look in many.values()}) == len(many)
+
+
+def test_prosody_models_are_the_objectives_where_only_they_vary(run):
+    models = ["l1+l1", "l1+l2", "l1+flow", "l1+diffusion"]
+    own = figures_of(run, {name: {} for name in ("l1", "l2", "flow", "diffusion")}, models)
+    assert [own.objective(name) for name in models] == ["l1", "l2", "flow", "diffusion"]
+    assert not any(own.end_to_end(name) for name in models)
 
 
 # A run that has nothing to show
 
 
 @pytest.mark.parametrize("figure", [tradeoff, differences, distributions, diversity, ranks, training])
-def test_nothing_to_show_is_no_figure(figure, tmp_path):
+def test_a_run_without_data_gives_no_figure(figure, tmp_path):
     metrics = [rows_of(Mean("mcd"), lambda system, rng: [1.0])]
     alone = ["ground-truth", "copy-synthesis", "l1+oracle"]
     summary_frame(summary(metrics, alone, SAMPLING), metrics).to_csv(tmp_path / "summary.csv", index=False)
@@ -249,7 +275,7 @@ def test_nothing_to_show_is_no_figure(figure, tmp_path):
     assert figure(FinishedRun(tmp_path, EXPERIMENT, "", alone, {"mcd": metrics[0]}, {})) is None
 
 
-def test_what_was_never_measured_is_left_out(tmp_path):
+def test_systems_without_any_value_are_left_out(tmp_path):
     """Every clip of a system failed: it has no value, no difference and no rank."""
     metrics = [rows_of(Mean("mcd"), lambda system, rng: None if system == "flow+oracle" else [rng.random()])]
     summary_frame(summary(metrics, list(SYSTEMS), SAMPLING), metrics).to_csv(tmp_path / "summary.csv", index=False)
@@ -307,11 +333,96 @@ def test_a_figure_drawn_twice_is_the_same_file(written, tmp_path):
 @pytest.mark.parametrize("name", list(DRAWN))
 def test_a_figure_can_be_drawn_again_from_its_table(name, written):
     figure = DRAWN[name](pd.read_csv(written / f"{name}.csv"))
-    assert figure.get_figwidth() in (3.3, 7.0)
+    assert figure.get_figwidth() in (3.3, 6.9)
     texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
     assert texts
     assert min(text.get_fontsize() for text in texts) >= 7
     assert not any(text.get_parse_math() for text in texts), "a name with dollars is no formula"
+
+
+@pytest.mark.parametrize("name", list(DRAWN))
+@pytest.mark.parametrize("width", [3.3, 6.9])
+def test_figures_have_the_requested_width_and_at_most_eight_panels(name, width, written):
+    figure = DRAWN[name](pd.read_csv(written / f"{name}.csv"), width=width, font_size=9)
+    assert figure.get_figwidth() == width
+    assert sum(axes.get_visible() for axes in figure.axes) <= 8
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 8
+
+
+def test_columns_and_settings_of_the_user_win(written):
+    frame = pd.read_csv(written / "diversity.csv")
+    assert len({axes.get_position().x0 for axes in draw_diversity(frame, columns=1).axes}) == 1
+    with mpl.rc_context({"axes.grid": True, "font.size": 11, "lines.linewidth": 3.0}):
+        figure = draw_training(pd.read_csv(written / "training.csv"))
+    assert {line.get_linewidth() for axes in figure.axes for line in axes.lines} == {0.7}
+    with mpl.rc_context({"xtick.labelsize": 13.0}):
+        figure = draw_ranks(pd.read_csv(written / "ranks.csv"))
+    assert figure.axes[0].get_xticklabels()[0].get_fontsize() == 13
+
+
+def test_ranks_and_fronts_are_those_of_the_selected_systems(written):
+    ranks_of = pd.read_csv(written / "ranks.csv")
+    figure = draw_ranks(ranks_of, systems=["flow+oracle", "diffusion+oracle"])
+    marks = sorted(float(line.get_xdata()[0]) for line in figure.axes[0].lines if line.get_marker() != "None")
+    assert marks == [1.0, 2.0]
+    table = pd.read_csv(written / "tradeoff.csv")
+    figure = draw_tradeoff(table, systems=["flow+oracle"], metrics=["mcd"])
+    front = next(line for line in figure.axes[0].lines if line.get_linestyle() == "--")
+    assert len(front.get_xdata()) == 1 and len(figure.axes) == 1
+
+
+def test_an_unknown_system_is_refused_and_an_empty_selection_gets_a_sentence(written):
+    frame = pd.read_csv(written / "ranks.csv")
+    with pytest.raises(ConfigError, match=r"no system 'flow\+oracl'. Did you mean 'flow\+oracle'"):
+        draw_ranks(frame, systems=["flow+oracl"])
+    figure = draw_ranks(frame[:0])
+    assert [text.get_text().replace("\n", " ") for text in figure.texts] == [
+        "No ranks: they need at least three models and six utterances."
+    ]
+
+
+def test_a_metric_that_fails_on_every_clip_of_a_system_costs_no_figure(run):
+    """A histogram without counts once made the limits of an axis NaN."""
+    failing = rows_of(Counts(), lambda system, rng: None if system == "flow+oracle" else [0.0, 1.0, 3.0, 1.0, 3.0])
+    differs = rows_of(Counts(), lambda system, rng: None if system != "l1+oracle" else [0.0, 3.0, 1.0, 1.0, 3.0])
+    for rows in (failing, differs):
+        own = FinishedRun(run.folder, run.experiment, "", run.systems, {"js_log_f0": rows}, {})
+        drawing = distributions(own)
+        assert drawing is None or "flow+oracle" not in set(drawing.frame["system"])
+    empty = rows_of(Counts(), lambda system, rng: [0.0, 0.0, 0.0, 1.0, 3.0] if system == "l1+oracle" else [0.0] * 5)
+    own = FinishedRun(run.folder, run.experiment, "", run.systems, {"js_log_f0": empty}, {})
+    frame = distributions_frame(own)
+    assert frame["share"].isna().all()
+    FigureCanvasAgg(draw_distributions(frame)).draw()
+
+
+def test_spread_against_error(run):
+    class Calibrated(Mean):
+        def __init__(self):
+            columns = ("squared_spread", "squared_error")
+            self.info = MetricInfo("calibration", "Calibration", "ratio", None, columns, "c|v1", "none")
+
+    rows = rows_of(Calibrated(), lambda system, rng: None if system == "ground-truth" else [4.0, 9.0])
+    own = FinishedRun(run.folder, run.experiment, "", run.systems, {"calibration": rows}, {})
+    frame = calibration(own).frame
+    assert set(frame["spread"]) == {2.0} and set(frame["error"]) == {3.0}
+    assert set(frame["system_name"] if "system_name" in frame else frame["system"]).isdisjoint({"copy-synthesis"})
+    assert calibration(run) is None
+
+
+def test_verdicts_have_a_mark_for_each_claim_and_corpus(tmp_path):
+    columns = {"statement": "so", "run": "r"}
+    rows = [("C1", "a", "supported"), ("C1", "b", "refuted"), ("C2", "", "unit tested")]
+    frame = pd.DataFrame(rows, columns=["claim", "corpus", "verdict"]).assign(**columns)
+    figure = draw_verdicts(frame, width=3.3)
+    places = {(round(float(line.get_xdata()[0])), float(line.get_ydata()[0])) for line in figure.axes[0].lines}
+    assert places == {(0, 0.0), (1, 0.0), (0, 1.0)}
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["supported", "refuted", "unit tested"]
+
+
+def test_files_are_written_for_a_path_that_is_text(tmp_path):
+    paths = save_figure(empty_figure(), str(tmp_path / "a.b"), formats=("svg", "png"))
+    assert paths == [tmp_path / "a.b.svg", tmp_path / "a.b.png"] and all(path.exists() for path in paths)
 
 
 def test_a_figure_that_fails_becomes_a_note(run, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Sweeps: which systems belong together, and which figure shows them."""
+"""Sweeps group systems that differ in one setting, and each setting has its figure."""
 
 import pandas as pd
 
@@ -40,7 +40,7 @@ EXPERIMENT = validate(
 )
 
 
-def test_what_varies_in_one_setting_alone_is_a_sweep():
+def test_systems_that_differ_in_one_setting_are_a_sweep():
     found = {(sweep.parameter, sweep.family): sweep.systems for sweep in find_sweeps(EXPERIMENT)}
     assert found == {
         ("temperature", "flow+oracle"): {0: "flow-t0+oracle", 0.5: "flow-t0.5+oracle", 1: "flow-t1+oracle"},
@@ -68,7 +68,7 @@ def run_of(folder, experiment, metrics=("mcd", "nfe")):
 def test_each_figure_has_its_own_sweeps(tmp_path):
     run = run_of(tmp_path, EXPERIMENT)
     heat, steps = temperature(run).frame, nfe(run).frame
-    assert set(heat["metric"]) == {"MCD (dB) ↓"}, "what does not change, and costs, are left out"
+    assert set(heat["metric"]) == {"MCD (dB) ↓"}, "costs and constant metrics are left out"
     swept = heat[heat["setting"].notna()]
     assert swept.groupby("family")["setting"].agg(list).to_dict() == {
         "flow+oracle": [0, 0.5, 1],
@@ -87,6 +87,15 @@ def test_steps_of_refinement_stand_beside_the_hypothesis(tmp_path):
     assert nfe(run) is None
     assert frame.loc[frame["setting"].notna(), "setting"].tolist() == [1, 10, 100]
     assert frame.loc[frame["setting"].isna(), "family"].tolist() == ["copy-synthesis", "l2+oracle"]
+
+
+def test_students_stand_beside_their_teacher(tmp_path):
+    steps = {f"diffusion-{n}": {"adapter": "diffusion", "nfe": n} for n in (1, 4, 16)}
+    values = {**EXPERIMENT.model_dump(mode="json"), "adapters": {**steps, "dmd": {"nfe": 2}}, "systems": []}
+    run = run_of(tmp_path, validate({**values, "prosody": ["oracle"]}, "test"))
+    frame = nfe(run).frame.set_index("system")
+    assert frame.loc["dmd+oracle", ["objective", "setting"]].tolist() == ["dmd", 2]
+    assert temperature(run) is None
 
 
 def test_folders_of_wavs_have_no_sweeps(tmp_path):

@@ -1,4 +1,4 @@
-"""Forest plot: what every model differs by from the first one, metric by metric, with intervals."""
+"""Forest plot: paired differences of every model from the first model, with intervals."""
 
 from __future__ import annotations
 
@@ -6,72 +6,96 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ttsbench.reporting.figures.identity import Look, looks
+from ttsbench.reporting.figures.layout import Layout, drawing, label_first_column
 from ttsbench.reporting.figures.run import Drawing, FinishedRun
-from ttsbench.reporting.figures.style import GREY, LIGHT, colour, few_numbers, grid, panel_title, styled
+from ttsbench.reporting.figures.style import GREY, LIGHT, few_numbers, panel_title
 from ttsbench.reporting.tables import SIGNIFICANT
 
-PANELS = 4  # side by side
 ROW_INCHES = 0.17
+COLUMNS = (
+    "metric", "name", "better", "baseline", "system", "objective", "end_to_end", "family", "difference",
+    "low", "high", "significant", "selected",
+)  # fmt: skip
 
 
 def differences(run: FinishedRun) -> Drawing | None:
-    """Forest plot of paired differences to the first model; nothing where there is one model."""
+    """Draw the differences from the first model; None for a single model."""
     frame = differences_frame(run)
-    if frame.empty:
+    if frame.empty or not frame["selected"].any():
         return None
     caption = (
-        f"Paired differences to {frame['baseline'].iloc[0]}, on the utterances that both systems have. Filled: told "
-        f"apart from 0 (p < {SIGNIFICANT:g} in a paired permutation test after Holm's correction over the systems of a "
-        "panel, or the same for every clip; and 0 outside the interval). Shaded: better than the baseline."
+        f"Paired differences from {frame['baseline'].iloc[0]} on the utterances that both systems have. Filled marks: "
+        f"significant difference (p < {SIGNIFICANT:g} in a paired permutation test after Holm's correction over the "
+        "systems of a panel, or the same difference for every clip; and 0 outside the interval). Shaded: better than "
+        "the baseline."
     )
     return Drawing(draw_differences(frame), caption, frame)
 
 
 def differences_frame(run: FinishedRun) -> pd.DataFrame:
-    """Columns metric, better, baseline, system, difference, low, high and significant, in the units that are shown."""
-    found = run.differences[run.differences["system"].isin(run.shown)]
-    parts = []
-    for metric in run.experiment.table.metrics or [name for name in run.metrics if not run.asks_cost(name)]:
-        rows = found[(found["metric"] == metric) & found["difference"].notna()]
-        if rows.empty or not rows["difference"].any():
-            continue
-        head, info = run.heading(metric), run.metrics[metric].info
-        numbers = rows[["difference", "low", "high"]].astype(float) * head.scale
-        better = {True: "up", False: "down", None: ""}[info.higher_is_better]
-        names = {column: rows[column].map(run.title) for column in ("baseline", "system")}
-        told = (rows["p_holm"] < SIGNIFICANT) | (numbers["low"] == numbers["high"])  # what never varies needs no test
-        told &= ~((numbers["low"] <= 0) & (numbers["high"] >= 0))
-        parts.append(numbers.assign(metric=head.plain, better=better, **names, significant=told))
-    columns = ["metric", "better", "baseline", "system", "difference", "low", "high", "significant"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    """Return one row per metric and system with ``COLUMNS``, in display units.
+
+    Costs without uncertainty, such as the number of function evaluations, are left out.
+    """
+    rows_of = {metric: _rows(run, metric) for metric in run.metrics}
+    kept = [metric for metric, rows in rows_of.items() if _informative(rows, run.asks_cost(metric))]
+    quality = [metric for metric in kept if not run.asks_cost(metric)]
+    selected = run.selected_metrics([m for m in kept if m in quality or m in run.experiment.table.metrics])
+    order = [*selected, *(metric for metric in kept if metric not in selected)]
+    parts = [
+        rows_of[metric].assign(selected=rows_of[metric]["system_name"].isin(run.shown) & (metric in selected))
+        for metric in order
+    ]
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
-@styled
-def draw_differences(frame: pd.DataFrame) -> Figure:
-    """A panel for each metric and a line for each system, from the columns that ``differences_frame`` has."""
+def _rows(run: FinishedRun, metric: str) -> pd.DataFrame:
+    rows = run.differences
+    rows = rows[(rows["metric"] == metric) & rows["difference"].notna()]
+    head, info = run.heading(metric), run.metrics[metric].info
+    numbers = rows[["difference", "low", "high"]].astype(float) * head.scale
+    significant = (rows["p_holm"] < SIGNIFICANT) | (numbers["low"] == numbers["high"])  # constants need no test
+    significant &= ~((numbers["low"] <= 0) & (numbers["high"] >= 0))
+    better = {True: "up", False: "down", None: ""}[info.higher_is_better]
+    titled = run.identified(rows[["system"]])
+    return titled.join(numbers).assign(
+        metric=head.plain, name=metric, better=better, baseline=rows["baseline"].map(run.title), significant=significant
+    )
+
+
+def _informative(rows: pd.DataFrame, cost: bool) -> bool:
+    uncertain = bool((rows["low"] < rows["high"]).any())
+    return bool(rows["difference"].any()) and (uncertain or not cost)
+
+
+@drawing("No differences: the selection holds a single model.")
+def draw_differences(frame: pd.DataFrame, layout: Layout) -> Figure:
+    """Draw a panel per metric and a line per system."""
     groups = list(frame.groupby("metric", sort=False))
     systems = list(dict.fromkeys(frame["system"]))
-    figure, panels = grid(len(groups), PANELS, 0.45 + ROW_INCHES * len(systems), more=0.2)
-    for number, (axes, (metric, rows)) in enumerate(zip(panels, groups, strict=True)):
-        _panel(axes, rows, systems)
+    height = 0.4 + ROW_INCHES * len(systems)
+    figure, panels = layout.grid(len(groups), height, 0.25, systems)
+    for axes, (metric, rows) in zip(panels, groups, strict=True):
+        _panel(axes, rows, systems, looks(frame))
         panel_title(axes, str(metric))
-        if number % PANELS:
-            axes.tick_params(labelleft=False)
-    figure.supxlabel(f"difference to {frame['baseline'].iloc[0]}", fontsize=8)
+    label_first_column(panels)
+    figure.supxlabel(f"difference from {frame['baseline'].iloc[0]}")
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, systems: list[str]) -> None:
-    places = [systems.index(name) for name in rows["system"]]
-    axes.hlines(places, rows["low"], rows["high"], color=colour(0), linewidth=1.2)
-    fills = [colour(0) if told else "white" for told in rows["significant"]]
-    axes.scatter(rows["difference"], places, s=14, facecolors=fills, edgecolors=colour(0), zorder=3)
+def _panel(axes: Axes, rows: pd.DataFrame, systems: list[str], look: dict[str, Look]) -> None:
+    for _, row in rows.iterrows():
+        place, own = systems.index(row["system"]), look[row["system"]]
+        axes.hlines(place, row["low"], row["high"], color=own.colour, linewidth=1.2)
+        fill = own.colour if row["significant"] else "white"
+        axes.plot(row["difference"], place, **{**own.points, "markerfacecolor": fill}, zorder=3)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_yticks(range(len(systems)), systems)
     axes.set_ylim(len(systems) - 0.5, -0.5)
     low, high = axes.get_xlim()
     better = rows["better"].iloc[0]
-    if better:
+    if better in ("up", "down"):
         axes.axvspan(*((0, max(high, 0)) if better == "up" else (min(low, 0), 0)), color=LIGHT, alpha=0.5, linewidth=0)
         axes.set_xlim(low, high)
     few_numbers(axes)

@@ -1,4 +1,4 @@
-"""How much a system's clips differ: draws of one input, different texts, different voices, the whole test set."""
+"""Variation of a system's clips: over draws of one input, different texts, different voices, and the whole test set."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import replace
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ttsbench.config.systems import GROUND_TRUTH
+from ttsbench.reporting.figures.identity import looks
+from ttsbench.reporting.figures.layout import Layout, drawing, label_first_column
 from ttsbench.reporting.figures.run import Drawing, FinishedRun
-from ttsbench.reporting.figures.style import GREY, colour, grid, panel_title, styled
+from ttsbench.reporting.figures.style import GREY, panel_title
 from ttsbench.reporting.figures.tradeoff import reach
 from ttsbench.reporting.tables.headings import Heading
 
@@ -18,57 +21,64 @@ SCENARIOS = {
     "different voices": ("w1_different_speaker_f0", "w1_different_speaker_energy"),
     "whole test set": ("std_ratio_log_f0", "gv_ratio"),
 }
-SAID = (", one input", ", other texts", ", other voices")  # by the scenario already
-PANELS = 4  # side by side
+SUFFIXES = (", one input", ", other texts", ", other voices")  # the scenario names them
 ROW_INCHES = 0.17
+COLUMNS = (
+    "scenario", "metric", "name", "system", "objective", "end_to_end", "family", "value", "low", "high",
+    "recordings", "selected",
+)  # fmt: skip
 
 
 def diversity(run: FinishedRun) -> Drawing | None:
-    """Spread over draws, texts and the test set; nothing where no metric compares draws or texts."""
+    """Draw the variation over draws, texts and the test set; None if no metric compares draws or texts."""
     frame = diversity_frame(run)
     if set(frame["scenario"]) <= {"whole test set"}:
         return None
     caption = (
-        "Spread of a system's clips: over draws of one input, over different texts of one voice, different voices, "
-        "and over the whole test set in relation to the recordings (dashed: 1, which is right). Of one input a model "
-        "without noise draws one clip. Dotted: the recordings."
+        "Variation of a system's clips over draws of one input, different texts of one voice, different voices, and "
+        "over the whole test set relative to the recordings (dashed: the ideal value 1). Deterministic models draw one "
+        "clip per input. Dotted: the recordings."
     )
     return Drawing(draw_diversity(frame), caption, frame)
 
 
 def diversity_frame(run: FinishedRun) -> pd.DataFrame:
-    """Columns scenario, metric, system, value, low, high, and what the recordings have."""
+    """Return one row per scenario, metric and system with ``COLUMNS``."""
+    names = [(scenario, name) for scenario, group in SCENARIOS.items() for name in group if name in run.metrics]
+    selected = run.selected_metrics([name for _, name in names])
     parts = []
-    for scenario, names in SCENARIOS.items():
-        for name in names:
-            if name in run.metrics:
-                rows = run.shown_summary(run.shown, [name])
-                recorded = run.shown_summary(["ground-truth"], [name])["value"]
-                rows = rows.assign(scenario=scenario, metric=_without_scenario(run.heading(name)).plain,
-                                   recordings=recorded.iloc[0] if len(recorded) else float("nan"))  # fmt: skip
-                parts.append(rows.assign(system=rows["system"].map(run.title)))
-    columns = ["scenario", "metric", "system", "value", "low", "high", "recordings"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    for scenario, name in names:
+        rows = run.shown_summary([system for system in run.systems if system != GROUND_TRUTH], [name])
+        recorded = run.shown_summary([GROUND_TRUTH], [name])["value"]
+        parts.append(
+            run.identified(rows).assign(
+                scenario=scenario,
+                metric=_without_scenario(run.heading(name)).plain,
+                name=name,
+                recordings=recorded.iloc[0] if len(recorded) else float("nan"),
+                selected=rows["system"].isin(run.shown) & (name in selected),
+            )
+        )
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
 def _without_scenario(heading: Heading) -> Heading:
     title = heading.title
-    for said in SAID:
-        title = title.removesuffix(said)
+    for suffix in SUFFIXES:
+        title = title.removesuffix(suffix)
     return replace(heading, title=title)
 
 
-@styled
-def draw_diversity(frame: pd.DataFrame) -> Figure:
-    """A panel for each metric and a line for each system, from the columns that ``diversity_frame`` has."""
+@drawing("No diversity: no metric of the selection compares draws or texts.")
+def draw_diversity(frame: pd.DataFrame, layout: Layout) -> Figure:
+    """Draw a panel per metric and a line per system."""
     groups = list(frame.groupby(["scenario", "metric"], sort=False))
-    systems = list(dict.fromkeys(frame["system"]))
-    figure, panels = grid(len(groups), PANELS, 0.7 + ROW_INCHES * len(systems), more=0.1)
-    scenarios = list(dict.fromkeys(frame["scenario"]))
-    for number, (axes, ((scenario, metric), rows)) in enumerate(zip(panels, groups, strict=True)):
-        places = [systems.index(name) for name in rows["system"]]
-        axes.errorbar(rows["value"], places, xerr=reach(rows, "value", "low", "high"), fmt="o",
-                      color=colour(scenarios.index(scenario)))  # fmt: skip
+    systems, look = list(dict.fromkeys(frame["system"])), looks(frame)
+    figure, panels = layout.grid(len(groups), 0.65 + ROW_INCHES * len(systems), 0.1, systems)
+    for axes, ((scenario, metric), rows) in zip(panels, groups, strict=True):
+        for _, row in rows.iterrows():
+            bar = reach(row.to_frame().T, "value", "low", "high")
+            axes.errorbar(row["value"], systems.index(row["system"]), xerr=bar, **look[row["system"]].points)
         if scenario == "whole test set":
             axes.axvline(1, color=GREY, linestyle="--", linewidth=0.8)
         elif rows["recordings"].notna().all():
@@ -76,6 +86,6 @@ def draw_diversity(frame: pd.DataFrame) -> Figure:
         panel_title(axes, f"{scenario}:\n{metric}", 21)
         axes.set_yticks(range(len(systems)), systems)
         axes.set_ylim(len(systems) - 0.5, -0.5)
-        axes.tick_params(labelleft=number % PANELS == 0)
         axes.locator_params(axis="x", nbins=3)
+    label_first_column(panels)
     return figure

@@ -1,4 +1,4 @@
-"""A finished run as figures see it, and what they make of it."""
+"""A finished run as figures read it, and the drawing that a figure returns."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ttsbench.config.schema import Experiment
-from ttsbench.config.systems import COPY_SYNTHESIS, GROUND_TRUTH
+from ttsbench import registry
+from ttsbench.config.schema import ORACLE, TEXT, Experiment, pair
+from ttsbench.config.systems import REFERENCES
+from ttsbench.errors import ConfigError
 from ttsbench.evaluation.metric_rows import MetricRows
+from ttsbench.reporting.figures.layout import PANELS
 from ttsbench.reporting.tables import Heading, heading
 
-FEW = 8  # systems that a legend tells apart one by one
+OBJECTIVES = 3  # with fewer objectives, the labels of their models have looks of their own
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, what it shows in one or two sentences, and the table that it was drawn from, where that is one."""
+    """A figure, its caption in one to three sentences, and the data frame that it was drawn from, if there is one."""
 
     figure: Figure
     caption: str
@@ -29,11 +32,14 @@ class Drawing:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """Everything a figure may be made of. ``wavs`` are the folders of clips, by system, of the first training seed."""
+    """Everything that figures are drawn from.
+
+    ``about`` describes the test for captions. ``wavs`` maps systems to the folders of their clips, of the first seed.
+    """
 
     folder: Path
     experiment: Experiment
-    about: str  # what was measured on what, for the caption
+    about: str
     systems: Sequence[str]
     metrics: Mapping[str, MetricRows]
     wavs: Mapping[str, Path]
@@ -45,59 +51,120 @@ class FinishedRun:
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        """``differences.csv``; without rows where there is one model."""
+        """``differences.csv``; without rows for a single model."""
         return _read(self.folder / "differences.csv", ("difference", "low", "high", "p", "p_holm"))
 
     @property
     def models(self) -> list[str]:
         """The systems that are compared."""
-        return [name for name in self.systems if name not in (GROUND_TRUTH, COPY_SYNTHESIS)]
+        return [name for name in self.systems if name not in REFERENCES]
 
     @property
     def shown(self) -> list[str]:
-        """The systems that the experiment chose for a paper, or else all; the recordings left out."""
-        chosen = self.experiment.table.systems or self.systems
-        return [name for name in chosen if name != GROUND_TRUTH]
+        """The systems that the experiment selects for a paper, or else all, without the recordings."""
+        return [name for name in self.experiment.table.systems or self.systems if name != REFERENCES[0]]
 
     def title(self, system: str) -> str:
-        """What a system is called."""
+        """Return the displayed title of a system."""
         return self.experiment.table.titles.get(system, system)
 
     def heading(self, metric: str) -> Heading:
-        """What a metric is called, which no other is, and the unit it is shown in."""
+        """Return the heading of a metric, which no other metric shares."""
         titles = self.experiment.table.titles
-        found = {name: heading(rows.info, titles.get(name, "")) for name, rows in self.metrics.items()}
-        alike = [name for name, one in found.items() if one.title == found[metric].title]
-        return replace(found[metric], title=f"{found[metric].title}, {metric}") if len(alike) > 1 else found[metric]
+        headings = {name: heading(rows.info, titles.get(name, "")) for name, rows in self.metrics.items()}
+        own = headings[metric]
+        shared = sum(other.title == own.title for other in headings.values()) > 1
+        return replace(own, title=f"{own.title}, {metric}") if shared else own
+
+    def selected_metrics(self, names: Sequence[str]) -> list[str]:
+        """Return those of ``names`` that the experiment selects, or else the first, at most one per panel."""
+        chosen = [name for name in self.experiment.table.metrics if name in names]
+        return (chosen or list(names))[:PANELS]
 
     def shown_summary(self, systems: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-        """Rows of the summary in the units that are shown, metric by metric: system, metric, value, low, high.
+        """Return rows of the summary in display units, metric by metric: system, metric, value, low, high.
 
-        Names are still those of the summary; what was not measured is left out.
+        Systems and metrics keep their names; rows without a value are left out.
         """
         frame = self.summary[["system", "metric", "value", "low", "high"]]
-        found = frame.set_index(["metric", "system"]).reindex([(m, s) for m in metrics for s in systems]).reset_index()
-        scales = found["metric"].map({name: self.heading(name).scale for name in metrics})
+        rows = frame.set_index(["metric", "system"]).reindex([(m, s) for m in metrics for s in systems]).reset_index()
+        scales = rows["metric"].map({name: self.heading(name).scale for name in metrics})
         for column in ("value", "low", "high"):
-            found[column] = found[column].astype(float) * scales
-        return found.dropna(subset="value").reset_index(drop=True)
+            rows[column] = rows[column].astype(float) * scales.astype(float)
+        return rows.dropna(subset="value").reset_index(drop=True)
+
+    def identified(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Replace names in the column system by titles, and add system_name, objective, end_to_end and family."""
+        names = rows["system"]
+        return rows.assign(
+            system=[self.title(name) for name in names],
+            system_name=list(names),
+            objective=[self.objective(name) for name in names],
+            end_to_end=[self.end_to_end(name) for name in names],
+            family=[self.family(name) for name in names],
+        )
 
     def asks_cost(self, metric: str) -> bool:
-        """Whether a metric is about the price of speech and not about the speech."""
+        """Return whether a metric measures cost instead of speech."""
         return "cost" in self.metrics[metric].info.needs
 
+    def objective(self, system: str) -> str:
+        """Return the key by which a system gets its look: the adapter of the models that the experiment compares.
+
+        That is the acoustic model's, or the prosody model's if those vary more. In an experiment with few adapters it
+        is the label of the model instead.
+        """
+        if system not in self._places:
+            return system
+        adapters = self.experiment.adapters
+        label = (*pair(system), "")[self._place]
+        if len({adapters[name].adapter for name in self._labels[self._place]}) < OBJECTIVES or label not in adapters:
+            return label or system
+        return adapters[label].adapter
+
+    def end_to_end(self, system: str) -> bool:
+        """Return whether the prosody of a system is predicted, in an experiment that compares acoustic models."""
+        prosody = pair(system)[1]
+        return self._place == 0 and bool(prosody) and prosody not in (ORACLE, TEXT)
+
     def family(self, system: str) -> str:
-        """What many systems are told apart by: the objectives of their models. Who is alone in that keeps his title."""
-        families = self._families
-        alone = sum(one == families[system] for one in families.values()) == 1
-        return self.title(system if alone or len(families) <= FEW else families[system])
+        """Return the label of all systems with one look: the title of a system, family or objective."""
+        key = (self.objective(system), self.end_to_end(system))
+        alone = sum((self.objective(name), self.end_to_end(name)) == key for name in self.systems) == 1
+        if alone:
+            return self.title(system)
+        family = self.experiment.family(system)
+        if family in self.experiment.table.titles:
+            return self.title(family)
+        return f"{objective_title(key[0])}{', end to end' if key[1] else ''}"
 
     @cached_property
-    def _families(self) -> dict[str, str]:
-        """That of each model."""
-        return {name: self.experiment.family(name) for name in self.models}
+    def _labels(self) -> tuple[set[str], set[str]]:
+        """Labels of the acoustic and of the prosody models."""
+        adapters = self.experiment.adapters
+        pairs = [pair(name) for name in self.models]
+        acoustic, prosody = ({names[place] for names in pairs if names[place] in adapters} for place in (0, 1))
+        return acoustic, prosody
+
+    @cached_property
+    def _place(self) -> int:
+        """0 if the experiment compares acoustic models, 1 if it compares prosody models."""
+        acoustic, prosody = self._labels
+        return int(len(prosody) > len(acoustic))
+
+    @cached_property
+    def _places(self) -> set[str]:
+        return {name for name in self.models if pair(name)[0] in self.experiment.adapters}
+
+
+def objective_title(name: str) -> str:
+    """Return the title of an adapter; a label is returned as it is."""
+    try:
+        return str(registry.load("adapters", name).info.title)
+    except ConfigError:
+        return name
 
 
 def _read(path: Path, numbers: Sequence[str]) -> pd.DataFrame:
-    """A table of a report; a system may be called NA."""
+    """Read a table of a report; "NA" is a valid name of a system."""
     return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers})

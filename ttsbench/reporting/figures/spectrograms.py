@@ -1,9 +1,9 @@
-"""One utterance as every system speaks it: log-mels, with F0 over them."""
+"""One utterance by every system: log-mel spectrograms with F0."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,14 @@ from ttsbench.audio.pitch import F0_MAX, F0_MIN, frame_f0
 from ttsbench.audio.wav import read, resample
 from ttsbench.config.schema import MelConfig
 from ttsbench.config.systems import GROUND_TRUTH
-from ttsbench.errors import ClipError
+from ttsbench.errors import ClipError, ConfigError
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances
+from ttsbench.registry import did_you_mean
+from ttsbench.reporting.figures.layout import PANELS
 from ttsbench.reporting.figures.run import Drawing, FinishedRun
-from ttsbench.reporting.figures.style import PAGE_INCHES, styled
+from ttsbench.reporting.figures.style import FONT_SIZE, PAGE_INCHES, small, style
 
-PANELS = 2  # side by side
-SYSTEMS = 12  # that a page holds
 ROW_INCHES = 1.15
 RANGE = (-9.0, 1.0)  # natural log of mel magnitudes, shared by all panels
 CONTOUR = "#56B4E9"
@@ -31,8 +31,8 @@ TICKS = (100, 200, 400)  # Hz
 
 
 def spectrograms(run: FinishedRun) -> Drawing | None:
-    """Log-mels and F0 of the first utterance that every system has made; nothing where there is none."""
-    systems = [name for name in [GROUND_TRUTH, *run.shown] if name in run.wavs][:SYSTEMS]
+    """Draw log-mels and F0 of the first utterance that every system has; None without such an utterance."""
+    systems = [name for name in [GROUND_TRUTH, *run.shown] if name in run.wavs][:PANELS]
     for utterance in evaluated_utterances(run.folder):
         try:
             clips = {run.title(name): read_record(run.wavs[name], utterance.id, 0).audio for name in systems}
@@ -40,28 +40,44 @@ def spectrograms(run: FinishedRun) -> Drawing | None:
         except (ClipError, OSError):
             continue
         caption = (
-            f"Log-mel spectrograms of utterance {utterance.id}, one training seed, on one scale of colours; F0 over "
-            "them, on the logarithmic scale to the right."
+            f"Log-mel spectrograms of utterance {utterance.id} with one training seed, on one colour scale. Lines: F0 "
+            "on the logarithmic scale to the right."
         )
         return Drawing(figure, caption)
     return None
 
 
-@styled
-def draw_spectrograms(clips: Mapping[str, Path], title: str, mel: MelConfig) -> Figure:
-    """A panel for each wav, by name, on one time axis. Raises ``ClipError`` for one that cannot be read."""
-    sounds = {name: resample(*read(path), mel.sample_rate) for name, path in clips.items()}
-    rows = -(-len(sounds) // PANELS)
-    figure = Figure(figsize=(PAGE_INCHES, ROW_INCHES * rows + 0.5), layout="constrained")
-    panels = figure.subplots(rows, PANELS, sharex=True, sharey=True, squeeze=False).flatten()
-    for axes in panels[len(sounds) :]:
-        axes.set_visible(False)
-    for number, (axes, (name, samples)) in enumerate(zip(panels, sounds.items(), strict=False)):
-        _panel(axes, samples, mel, labels=number % PANELS == PANELS - 1 or number == len(sounds) - 1)
-        axes.set_title(name, loc="left")
-    figure.supxlabel("time (s)", fontsize=8)
-    figure.supylabel("mel band", fontsize=8)
-    figure.suptitle(textwrap.fill(textwrap.shorten(title, 240, placeholder=" ..."), 85))
+def draw_spectrograms(
+    clips: Mapping[str, Path],
+    title: str,
+    mel: MelConfig,
+    *,
+    width: float | None = None,
+    columns: int | None = None,
+    font_size: float = FONT_SIZE,
+    systems: Sequence[str] | None = None,
+) -> Figure:
+    """Draw a panel for each wav, by name, on one time axis; raises ``ClipError`` for an unreadable wav."""
+    for name in systems or ():
+        if name not in clips:
+            raise ConfigError(f"The figure has no system '{name}'. {did_you_mean(name, clips)}")
+    chosen = {name: clips[name] for name in systems or clips}
+    sounds = {name: resample(*read(path), mel.sample_rate) for name, path in chosen.items()}
+    width = width or PAGE_INCHES
+    columns = columns or max(1, min(2, len(sounds), int(width / 2.2)))
+    rows = -(-len(sounds) // columns)
+    with style(font_size):
+        figure = Figure(figsize=(width, ROW_INCHES * rows + 0.5), layout="constrained")
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
+        for axes in panels[len(sounds) :]:
+            axes.set_visible(False)
+        for number, (axes, (name, samples)) in enumerate(zip(panels, sounds.items(), strict=False)):
+            _panel(axes, samples, mel, labels=number % columns == columns - 1 or number == len(sounds) - 1)
+            axes.set_title(name, loc="left")
+        figure.supxlabel("time (s)")
+        figure.supylabel("mel band")
+        letters = int(12.3 * width * FONT_SIZE / font_size)
+        figure.suptitle(textwrap.fill(textwrap.shorten(title, 240, placeholder=" ..."), letters))
     return figure
 
 
@@ -78,12 +94,12 @@ def _panel(axes: Axes, samples: np.ndarray, mel: MelConfig, labels: bool) -> Non
     pitch.set_yticks(TICKS, [str(tick) for tick in TICKS] if labels else [])
     pitch.minorticks_off()
     if labels:
-        pitch.set_ylabel("F0 (Hz)", fontsize=7)
+        pitch.set_ylabel("F0 (Hz)", fontsize=small())
     pitch.plot(*_contour(samples, mel), color=CONTOUR, linewidth=1.2)
 
 
 def _contour(samples: np.ndarray, mel: MelConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Times in s and F0 in Hz, NaN where unvoiced; nothing where a clip has no F0."""
+    """Return times in s and F0 in Hz, NaN where unvoiced; empty arrays for a clip without F0."""
     try:
         f0 = frame_f0(samples, mel.sample_rate, mel.hop_length)
     except ClipError:

@@ -1,16 +1,17 @@
-"""How every figure looks: for a column (3.3 in) or a page (7 in) of a paper, in colours that all readers tell apart.
+"""The look of all figures: for a column (3.3 in) or a page (6.9 in) of a paper, in colours safe for all readers.
 
-The colours are those of M. Okabe and K. Ito, "Color universal design", 2008, without the yellow that white paper
-swallows. No letter is smaller than 7 pt, and PDFs embed their fonts as TrueType.
+The colours are those of M. Okabe and K. Ito, "Color universal design", 2008, without yellow, which is hard to see on
+white paper. No letter is smaller than 7 pt by default, and PDFs embed their fonts as TrueType. Matplotlib settings that
+the user has changed take precedence over those here.
 """
 
 from __future__ import annotations
 
-import functools
 import io
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,23 +25,16 @@ from PIL import Image
 from ttsbench.engine.store import write_bytes
 
 COLUMN_INCHES = 3.3
-PAGE_INCHES = 7.0
-DPI = 160  # of the PNG: what a page on a screen shows, at a tenth of what a spectrogram could take
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-GREY = "#777777"  # what is compared with
+PAGE_INCHES = 6.9
+FONT_SIZE = 8.0
+DPI = 160  # of the PNG, for a page on a screen
+GREY = "#777777"  # references
 LIGHT = "#DDDDDD"
-STYLE: dict[Any, Any] = {
-    "figure.dpi": DPI,  # letters are not as wide at every resolution: laid out as it is saved
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.titlepad": 3,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "figure.titlesize": 8,
+ACCENT = "#0072B2"  # marks that do not identify a system
+STYLE: dict[str, Any] = {
+    "figure.dpi": DPI,  # the width of letters depends on the resolution, so the layout uses that of the file
+    "font.family": ["DejaVu Sans"],
+    "axes.titlepad": 3.0,
     "legend.frameon": False,
     "axes.grid": True,
     "axes.axisbelow": True,
@@ -54,23 +48,33 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.0,
     "lines.markersize": 3.5,
     "pdf.fonttype": 42,
-    "text.parse_math": False,  # a name or a sentence with dollars in it is no formula
+    "text.parse_math": False,  # dollar signs in names are no formulas
 }
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Everything that is drawn inside looks like this."""
-    with mpl.rc_context(STYLE):
+def style(font_size: float = FONT_SIZE) -> Iterator[None]:
+    """Apply the style to all figures drawn inside; ``font_size`` (pt) is for titles, tick labels are 1 pt smaller."""
+    sizes = {
+        "font.size": font_size,
+        **dict.fromkeys(("axes.titlesize", "axes.labelsize", "figure.titlesize", "figure.labelsize"), font_size),
+        **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), font_size - 1),
+    }
+    current: Any = mpl.rcParams
+    default: Any = mpl.rcParamsDefault
+    settings: dict[Any, Any] = {
+        name: value for name, value in {**STYLE, **sizes}.items() if current[name] == default[name]
+    }
+    with mpl.rc_context(settings):
         yield
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """A function that draws in the style of all figures."""
+    """Decorate a function so that it draws in the style of all figures."""
 
-    @functools.wraps(draw)
+    @wraps(draw)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
         with style():
             return draw(*args, **kwargs)
@@ -78,51 +82,32 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return inner
 
 
-def colour(number: int) -> str:
-    """The colour of the n-th system or family; they come again after seven, with another marker."""
-    return COLOURS[number % len(COLOURS)]
-
-
-def marker(number: int) -> str:
-    """The marker of the n-th system or family."""
-    return MARKERS[number % len(MARKERS)]
-
-
-def grid(count: int, columns: int, height: float, more: float = 0.5) -> tuple[Figure, list[Axes]]:
-    """``count`` panels of ``height`` inches, so many side by side, with ``more`` inches for legends.
-
-    One panel is as wide as a column, several are as wide as a page.
-    """
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(PAGE_INCHES if columns > 1 else COLUMN_INCHES, height * rows + more), layout="constrained")
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for unused in panels[count:]:
-        unused.set_visible(False)
-    return figure, panels[:count]
+def small() -> Any:
+    """Return the size of the smallest letters."""
+    return mpl.rcParams["xtick.labelsize"]
 
 
 def panel_title(axes: Axes, text: str, letters: int = 25) -> None:
-    """A title in lines of so many letters: as wide as one of four panels."""
+    """Set the title of a panel in lines of at most ``letters`` letters."""
     lines = text.replace("→ ", "→\u00a0").split("\n")
     wrapped = "\n".join(textwrap.fill(line, letters, break_on_hyphens=False) for line in lines)
-    axes.set_title(wrapped, loc="left", fontsize=7)
+    axes.set_title(wrapped, loc="left", fontsize=small())
 
 
 def near(axes: Axes, low: float, high: float, lines: Iterable[float]) -> None:
-    """Vertical limits that hold what lies from ``low`` to ``high``, and those lines across that are not far from it.
+    """Set vertical limits that hold the range from ``low`` to ``high`` and the reference lines near it.
 
-    A reference far away would press together what the panel is about.
+    A distant reference line would compress the range of interest.
     """
     reach = high - low
-    there = [line for line in lines if low - reach <= line <= high + reach]
-    bottom, top = min([low, *there]), max([high, *there])
+    inside = [line for line in lines if low - reach <= line <= high + reach]
+    bottom, top = min([low, *inside]), max([high, *inside])
     margin = 0.07 * (top - bottom) or 0.1
     axes.set_ylim(bottom - margin, top + margin)
 
 
 def few_numbers(axes: Axes, letters: int = 16) -> None:
-    """As many numbers at a horizontal axis as have room beside one another in a panel of so many letters."""
+    """Reduce the numbers of the horizontal axis until their ``letters`` fit side by side."""
     for count in (4, 3, 2):
         axes.locator_params(axis="x", nbins=count)
         low, high = axes.get_xlim()
@@ -132,7 +117,7 @@ def few_numbers(axes: Axes, letters: int = 16) -> None:
 
 
 def log_axis(axes: Axes) -> None:
-    """A logarithmic horizontal axis with a few plain numbers at it."""
+    """Make the horizontal axis logarithmic with a few plain numbers."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     wide = high / low > 20
@@ -141,31 +126,61 @@ def log_axis(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def legend_above(figure: Figure, panels: list[Axes], columns: int = 4) -> None:
-    """One legend of all that the panels hold, each name once."""
-    found: dict[str, Artist] = {}
+def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Add a legend above all panels with as many columns as fit, and increase the height of the figure for it."""
+    if not handles:
+        return
+    columns, inches = legend_size([str(handle.get_label()) for handle in handles], figure.get_figwidth())
+    figure.set_figheight(figure.get_figheight() + inches)
+    figure.legend(
+        handles=list(handles), loc="outside upper center", ncols=columns, handletextpad=0.4, columnspacing=1.2
+    )
+
+
+def legend_size(labels: Sequence[str], width: float) -> tuple[int, float]:
+    """Return the number of columns of a legend in ``width`` inches, and its height in inches."""
+    size = float(mpl.rcParams["legend.fontsize"]) / 72
+    column = (0.58 * max(map(len, labels), default=0) + 3.6) * size
+    columns = max(1, min(len(labels), int(width / column)))
+    return columns, 1.55 * size * -(-len(labels) // columns) + 0.05
+
+
+def panel_handles(panels: Sequence[Axes]) -> list[Artist]:
+    """Return the labelled artists of all panels, each label once."""
+    handles: dict[str, Artist] = {}
     for axes in panels:
-        handles, labels = axes.get_legend_handles_labels()
-        for handle, label in zip(handles, labels, strict=True):
-            found.setdefault(label, handle)
-    if found:
-        figure.legend(list(found.values()), list(found), loc="outside upper center", ncols=min(columns, len(found)))
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    return list(handles.values())
 
 
 def _lay_out(figure: Figure) -> None:
-    """Place everything once and for all: each saving would do it twice, and that takes longer than drawing."""
+    """Compute the layout once: otherwise every ``savefig`` computes it again, which takes longer than drawing."""
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """``path`` with .png, in 256 colours, and .pdf, each whole or not at all, and the same whenever it is drawn."""
+def save_figure(figure: Figure, path: Path | str, formats: Iterable[str] = ("pdf", "png")) -> list[Path]:
+    """Write ``path`` with .pdf and .png (256 colours) or other ``formats``; returns the files.
+
+    Every file appears whole or not at all, and drawing the same figure twice gives the same bytes.
+    """
+    written = []
     with style():
         _lay_out(figure)
-        printed, seen, small = io.BytesIO(), io.BytesIO(), io.BytesIO()
-        figure.savefig(printed, format="pdf", metadata={"CreationDate": None})
-        figure.savefig(seen, format="png", dpi=DPI)
-    Image.open(seen).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
-    write_bytes(path.with_suffix(".pdf"), printed.getvalue())
-    write_bytes(path.with_suffix(".png"), small.getvalue())
+        for kind in formats:
+            buffer = io.BytesIO()
+            metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
+            figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
+            target = Path(path).with_name(f"{Path(path).name.removesuffix(f'.{kind}')}.{kind}")
+            write_bytes(target, _reduced(buffer) if kind == "png" else buffer.getvalue())
+            written.append(target)
+    return written
+
+
+def _reduced(png: io.BytesIO) -> bytes:
+    """Return the image with a palette of 256 colours."""
+    buffer = io.BytesIO()
+    Image.open(png).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+    return buffer.getvalue()

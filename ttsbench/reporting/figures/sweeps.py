@@ -1,8 +1,9 @@
-"""Metrics against the setting that was swept: temperature, function evaluations, steps of Langevin dynamics."""
+"""Metrics against a swept setting: temperature, function evaluations, guidance, steps of Langevin dynamics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import nan
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,76 +11,86 @@ from matplotlib.figure import Figure
 
 from ttsbench.config.schema import pair
 from ttsbench.config.systems import COPY_SYNTHESIS
-from ttsbench.reporting.figures.families import Sweep, find_sweeps, refined
+from ttsbench.reporting.figures.families import Sweep, find_sweeps, refined, students
+from ttsbench.reporting.figures.identity import Look, looks
+from ttsbench.reporting.figures.layout import Layout, drawing
 from ttsbench.reporting.figures.run import Drawing, FinishedRun
-from ttsbench.reporting.figures.style import (
-    GREY,
-    colour,
-    grid,
-    legend_above,
-    log_axis,
-    marker,
-    near,
-    panel_title,
-    styled,
-)
+from ttsbench.reporting.figures.style import GREY, legend_above, log_axis, near, panel_handles, panel_title
 from ttsbench.reporting.figures.tradeoff import extent
 
-PANELS = 4  # side by side
-LINEAR = ("temperature", "guidance")  # axes; the others are logarithmic
-COLUMNS = ("axis", "family", "setting", "metric", "value", "low", "high")
-FIRST = ("std_ratio", "gv_", "js_")  # what a sweep is about comes first, in this order
-TEXT = (
-    "Metrics that change with {}; bands are their intervals, horizontal lines systems without that setting, where they "
-    "are near."
-)
+LINEAR = ("temperature", "guidance")  # other axes are logarithmic
+COLUMNS = (
+    "axis", "system", "objective", "end_to_end", "family", "setting", "metric", "name", "value", "low",
+    "high", "selected",
+)  # fmt: skip
+FIRST = ("energy_score", "calibration", "std_ratio", "gv_", "js_")  # metrics that sweeps change most
+TEXT = "Metrics against {}. Bands: intervals. Horizontal lines: systems without this setting, if they are near.{}"
 
 
 def temperature(run: FinishedRun) -> Drawing | None:
-    """Metrics against the temperature of sampling; nothing where it was not swept."""
+    """Draw metrics against the sampling temperature; None if it was not swept."""
     return _drawing(run, "temperature", "temperature", lambda hypothesis: True)
 
 
 def nfe(run: FinishedRun) -> Drawing | None:
-    """Metrics against function evaluations; nothing where they were not swept."""
+    """Draw metrics against function evaluations, students beside their teacher; None without a sweep."""
     return _drawing(run, "nfe", "function evaluations", lambda hypothesis: not hypothesis)
 
 
 def guidance(run: FinishedRun) -> Drawing | None:
-    """Metrics against the scale of guidance; nothing where it was not swept."""
+    """Draw metrics against the guidance scale; None if it was not swept."""
     return _drawing(run, "guidance", "guidance", lambda hypothesis: True)
 
 
 def langevin(run: FinishedRun) -> Drawing | None:
-    """Metrics against steps of refinement, beside the hypothesis they begin with; nothing where they were not swept."""
+    """Draw metrics against refinement steps, beside the initial hypothesis; None if they were not swept."""
     return _drawing(run, "nfe", "steps of Langevin dynamics", bool)
 
 
 def _drawing(run: FinishedRun, parameter: str, axis: str, wanted: Callable[[str], bool]) -> Drawing | None:
     if not run.experiment.adapters:
         return None
-    found = [one for one in find_sweeps(run.experiment) if one.parameter == parameter]
-    hypotheses = {one.family: refined(run.experiment, one.label) for one in found}
-    sweeps = [one for one in found if wanted(hypotheses[one.family])]
-    begun = {f"{hypotheses[one.family]}+{pair(name)[1]}" for one in sweeps for name in one.systems.values()}
-    frame = sweep_frame(run, sweeps, axis, [name for name in run.systems if name in begun])
-    return None if frame.empty else Drawing(draw_sweep(frame), TEXT.format(axis), frame)
+    candidates = [sweep for sweep in find_sweeps(run.experiment) if sweep.parameter == parameter]
+    hypotheses = {sweep.family: refined(run.experiment, sweep.label) for sweep in candidates}
+    sweeps = [sweep for sweep in candidates if wanted(hypotheses[sweep.family])]
+    initial = {f"{hypotheses[sweep.family]}+{pair(name)[1]}" for sweep in sweeps for name in sweep.systems.values()}
+    frame = sweep_frame(run, sweeps, axis, [name for name in run.systems if name in initial])
+    if frame.empty:
+        return None
+    distilled = " Students of the swept model stand beside it." if _student_rows(run, sweeps, axis) else ""
+    return Drawing(draw_sweep(frame), TEXT.format(axis, distilled), frame)
+
+
+def _student_rows(run: FinishedRun, sweeps: Sequence[Sweep], axis: str) -> dict[str, float]:
+    if axis != "function evaluations":
+        return {}
+    found: dict[str, float] = {}
+    for sweep in sweeps:
+        found |= {name: count for name, count in students(run.experiment, sweep).items() if name in run.systems}
+    return found
 
 
 def sweep_frame(run: FinishedRun, sweeps: Sequence[Sweep], axis: str, beside: Sequence[str] = ()) -> pd.DataFrame:
-    """The summary's rows of swept systems, with ``COLUMNS``; references have no setting. Costs are left out."""
+    """Return the rows of swept systems with ``COLUMNS``; references have no setting. Costs are left out."""
     metrics = sorted((name for name in run.metrics if not run.asks_cost(name)), key=_order)
-    parts = []
+    distilled = _student_rows(run, sweeps, axis)
+    tables = {}
     for name in metrics:
         rows = [_family(run, name, sweep) for sweep in sweeps]
         swept = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
-        if swept.empty or swept["value"].nunique() < 2:
-            continue
+        if not swept.empty and swept["value"].nunique() > 1:
+            tables[name] = swept
+    selected = run.selected_metrics(list(tables))
+    parts = []
+    for name in [*selected, *(name for name in tables if name not in selected)]:
         references = run.shown_summary([COPY_SYNTHESIS, *beside], [name])
-        references = references.assign(family=references["system"].map(run.title), setting=float("nan"))
-        found = pd.concat([swept, references], ignore_index=True)
-        parts.append(found.assign(axis=axis, metric=run.heading(name).text)[list(COLUMNS)])
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+        references = run.identified(references).assign(setting=nan)
+        references = references.assign(family=references["system"])
+        points = run.shown_summary(list(distilled), [name])
+        points = run.identified(points.assign(setting=points["system"].map(distilled)))
+        table = pd.concat([tables[name], *(part for part in (points, references) if len(part))], ignore_index=True)
+        parts.append(table.assign(axis=axis, metric=run.heading(name).text, name=name, selected=name in selected))
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
 def _order(metric: str) -> int:
@@ -89,33 +100,48 @@ def _order(metric: str) -> int:
 def _family(run: FinishedRun, metric: str, sweep: Sweep) -> pd.DataFrame:
     settings = {system: setting for setting, system in sorted(sweep.systems.items())}
     rows = run.shown_summary(list(settings), [metric])
-    return rows.assign(family=run.title(sweep.family), setting=rows["system"].map(settings))
+    rows = run.identified(rows.assign(setting=rows["system"].map(settings)))
+    return rows.assign(family=run.title(sweep.family), objective=_own_look(run, sweep))
 
 
-@styled
-def draw_sweep(frame: pd.DataFrame) -> Figure:
-    """A panel for each metric and a line for each family, from ``COLUMNS``."""
+def _own_look(run: FinishedRun, sweep: Sweep) -> str:
+    """Return the adapter of a sweep; a second sweep of the same adapter takes its family instead."""
+    adapter = run.experiment.adapters[sweep.label].adapter
+    return adapter if sweep.family.startswith(f"{adapter}+") or f"+{adapter}" in sweep.family else sweep.family
+
+
+@drawing("No sweep: the selection holds no system with this setting.")
+def draw_sweep(frame: pd.DataFrame, layout: Layout) -> Figure:
+    """Draw a panel per metric and a line per family."""
     groups = list(frame.groupby("metric", sort=False))
-    figure, panels = grid(len(groups), PANELS, 1.5)
-    swept = frame[frame["setting"].notna()]
-    numbers = {family: number for number, family in enumerate(dict.fromkeys(swept["family"]))}
+    figure, panels = layout.grid(len(groups), 1.5, 0.2)
     axis = str(frame["axis"].iloc[0])
     for axes, (metric, rows) in zip(panels, groups, strict=True):
-        _panel(axes, rows, numbers)
+        _panel(axes, rows)
         panel_title(axes, str(metric))
         if axis not in LINEAR:
             log_axis(axes)
-    figure.supxlabel(axis, fontsize=8)
-    legend_above(figure, panels, columns=3)
+    figure.supxlabel(axis)
+    legend_above(figure, panel_handles(panels))
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, numbers: dict[str, int]) -> None:
-    for family, number in numbers.items():
-        line = rows[(rows["family"] == family) & rows["setting"].notna()]
-        axes.plot(line["setting"], line["value"], "-", marker=marker(number), color=colour(number), label=family)
-        axes.fill_between(line["setting"], line["low"], line["high"], color=colour(number), alpha=0.15, linewidth=0)
+def _panel(axes: Axes, rows: pd.DataFrame) -> None:
+    swept = rows[rows["setting"].notna()]
+    look = _family_looks(swept)
+    for family, line in swept.groupby("family", sort=False):
+        own = look[str(family)]
+        line = line.sort_values("setting")
+        axes.plot(line["setting"], line["value"], "-" if len(line) > 1 else "", **own.points, label=family)
+        axes.fill_between(line["setting"], line["low"], line["high"], color=own.colour, alpha=0.15, linewidth=0)
+        if len(line) == 1:
+            axes.vlines(line["setting"], line["low"], line["high"], color=own.colour, linewidth=0.7)
     beside = rows[rows["setting"].isna()]
     for family, value, dashes in zip(beside["family"], beside["value"], (":", "--", "-."), strict=False):
         axes.axhline(value, color=GREY, linestyle=dashes, linewidth=0.8, label=family)
-    near(axes, *extent(rows[rows["setting"].notna()]), beside["value"])
+    near(axes, *extent(swept), beside["value"])
+
+
+def _family_looks(rows: pd.DataFrame) -> dict[str, Look]:
+    columns = [name for name in ("objective", "end_to_end") if name in rows]
+    return looks(rows[["family", *columns]].rename(columns={"family": "system"}))
