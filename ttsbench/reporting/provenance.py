@@ -17,6 +17,7 @@ from ttsbench.engine.store import content_hash, file_hash, write_text
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances
+from ttsbench.reporting.plugins import plugin_packages
 
 COMMAND, COMMITS = "command.txt", "commits.txt"
 PACKAGES = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "pocketsphinx", "pymcd", "pysptk",
@@ -35,6 +36,7 @@ def provenance(run: Run) -> dict[str, Any]:
         "commits": commits(run.folder),
         "python": platform.python_version(),
         "packages": {name: version for name, version in sorted(_versions().items()) if name in PACKAGES},
+        "plugins": plugin_packages(run.experiment),
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "processor": _processor(),
