@@ -8,13 +8,14 @@ import hashlib
 import importlib
 import inspect
 import io
+import json
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints, overload
 
 from ttsbench.errors import ConfigError
 
@@ -139,17 +140,40 @@ def _load(kind: Kind, name: str) -> Any:
 
 
 def check_options(kind: Kind, name: str, options: Mapping[str, Any], reserved: tuple[str, ...]) -> None:
-    """Raise ``ConfigError`` for an option that the plug-in's constructor does not take.
+    """Raise ``ConfigError`` for an option that the plug-in's constructor does not take, or of a wrong type.
 
     ``reserved`` are the parameters that the runner passes itself.
     """
     parameters = inspect.signature(load(kind, name)).parameters
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
+    accepts_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     known = [parameter for parameter in parameters if parameter not in reserved]
     for option in options:
-        if option not in known:
+        if option not in known and not accepts_any:
             raise ConfigError(f"The {SINGULAR[kind]} '{name}' has no option '{option}'. {did_you_mean(option, known)}")
+    for option, fault in _type_faults(load(kind, name), options):
+        raise ConfigError(f"The {SINGULAR[kind]} '{name}' does not take {option}={options[option]!r}: {fault}.")
+
+
+def _type_faults(factory: Any, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield every option whose value does not match the annotation of the constructor's parameter, with the reason.
+
+    Options are compared as JSON, in which a list may stand for a tuple; a string never stands for a number.
+    """
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+    try:
+        annotations = get_type_hints(factory.__init__)
+    except (NameError, TypeError):  # names that are imported for type checkers only; a function without annotations
+        return
+    for option in options.keys() & annotations.keys():
+        try:
+            adapter = TypeAdapter(annotations[option])
+        except PydanticUserError:  # no type that JSON can hold
+            continue
+        try:
+            adapter.validate_json(json.dumps(options[option], default=str), strict=True)
+        except ValidationError as error:
+            yield option, error.errors()[0]["msg"].lower()
 
 
 def check_sampling(name: str, sampling: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Experiments: base and delta, what is refused, and how the refusal reads."""
+"""Experiments: base and delta, values that are refused, and the messages of refusals."""
 
 import re
 from pathlib import Path
@@ -45,14 +45,14 @@ def refusal(path, *overrides):
 # Base and delta
 
 
-def test_merge_by_hand():
+def test_merge_equals_a_merge_by_hand():
     base = {"a": {"b": 1, "c": 2}, "d": [1, 2], "e": {"f": 1}, "g": 3}
     delta = {"a": {"c": 3, "x": 4}, "d": [5], "e": None, "g": {"h": 1}}
     assert merge(base, delta) == {"a": {"b": 1, "c": 3, "x": 4}, "d": [5], "g": {"h": 1}}
     assert base["a"] == {"b": 1, "c": 2}
 
 
-def test_a_delta_holds_only_what_differs(write):
+def test_delta_contains_only_differences(write):
     path = write("mine", {"base": "base.yaml", "train": {"acoustic": {"steps": 9}}, "metrics": {"gpe": {}}})
     found = read_experiment(path)
     assert (found.name, found.train.acoustic.steps, found.train.acoustic.batch_size) == ("mine", 9, 3)
@@ -60,25 +60,25 @@ def test_a_delta_holds_only_what_differs(write):
     assert found.train.prosody.steps == 200
 
 
-def test_a_base_may_have_a_base(write):
+def test_base_may_have_a_base(write):
     write("middle", {"base": "base.yaml", "train": {"acoustic": {"batch_size": 5}}})
     found = read_experiment(write("top", {"base": "middle.yaml", "title": "Top"}))
     assert (found.name, found.title) == ("top", "Top")
     assert (found.train.acoustic.steps, found.train.acoustic.batch_size) == (7, 5)
 
 
-def test_a_null_removes(write):
+def test_null_removes_a_mapping(write):
     found = read_experiment(write("less", {"base": "base.yaml", "adapters": {"l2": None}, "metrics": {"nfe": None}}))
     assert list(found.adapters) == ["l1"]
     assert list(found.metrics) == ["mcd"]
 
 
-def test_a_null_is_a_value_where_one_may_be(write):
+def test_null_replaces_a_value_that_may_be_null(write):
     path = write("whole", {"base": "base.yaml", "train": {"acoustic": {"crop_frames": None}}})
     assert read_experiment(path).train.acoustic.crop_frames is None
 
 
-def test_set_is_one_more_delta(write):
+def test_set_is_a_further_delta(write):
     found = read_experiment(write("mine", BASE), ["train.acoustic.steps=11", "adapters.l2=null", "seeds=[3, 4]",
                                                   "train.prosody={steps: 2}", "title=a=b"])  # fmt: skip
     assert found.train.acoustic.steps == 11
@@ -88,7 +88,7 @@ def test_set_is_one_more_delta(write):
     assert found.title == "a=b"
 
 
-def test_set_finds_a_label_that_holds_a_dot(write):
+def test_set_finds_a_label_with_a_dot(write):
     labels = {"l1-t0.5": {"adapter": "l1"}, "l1-t0": {"adapter": "l1"}}
     path = write("mine", {**BASE, "adapters": {**BASE["adapters"], **labels}})
     found = read_experiment(
@@ -98,31 +98,31 @@ def test_set_finds_a_label_that_holds_a_dot(write):
     assert list(found.adapters) == [*BASE["adapters"], "l1-t0.5", "new"]
 
 
-def test_later_sets_win_and_seeds_come_last(write):
+def test_later_sets_win_and_seeds_are_applied_last(write):
     found = read_experiment(write("mine", BASE), ["seeds=[1]", "seeds=[2]"], [5, 6])
     assert found.seeds == (5, 6)
 
 
 @pytest.mark.parametrize("text", ["nonsense", "=3", "a..b=3", ".a=3", "a.=3"])
-def test_set_wants_key_and_value(text):
+def test_set_without_key_or_value_is_refused(text):
     with pytest.raises(ConfigError, match="--set takes key=value, got") as caught:
         parse_override(text, {})
     assert text in str(caught.value)
 
 
-def test_a_label_names_another_adapter(write):
+def test_label_may_name_another_adapter(write):
     values = {**BASE, "adapters": {"low": {"adapter": "l1", "temperature": 0.5}, "l2": None}}
     found = read_experiment(write("mine", values))
     assert (found.adapters["low"].adapter, found.adapters["l2"].adapter) == ("l1", "l2")
     assert found.acoustic_labels == ("low", "l2")
 
 
-def test_a_resolved_experiment_validates_to_itself(write):
+def test_resolved_experiment_validates_to_itself(write):
     found = read_experiment(write("mine", BASE), ["corpus.path=/somewhere"])
     assert validate(found.model_dump(mode="json"), "again") == found
 
 
-def test_an_experiment_is_frozen(write):
+def test_experiment_is_frozen(write):
     with pytest.raises(Exception, match="frozen"):
         read_experiment(write("mine", BASE)).title = "other"
 
@@ -130,13 +130,13 @@ def test_an_experiment_is_frozen(write):
 # Files
 
 
-def test_a_cycle_is_named(write):
+def test_cycle_of_bases_is_refused(write):
     write("a", {"base": "b.yaml"})
     path = write("b", {"base": "a.yaml"})
     assert "is its own base, through b.yaml -> a.yaml" in refusal(path)
 
 
-def test_a_missing_file_suggests_another(write, tmp_path):
+def test_missing_file_gets_a_suggestion(write, tmp_path):
     path = write("mine", BASE)
     assert "Did you mean 'mine'?" in refusal(path.with_name("mien.yaml"))
     assert "There is no experiment" in refusal(tmp_path / "nowhere" / "mine.yaml")
@@ -146,11 +146,11 @@ def test_a_missing_file_suggests_another(write, tmp_path):
 @pytest.mark.parametrize(("text", "words"), [("- a\n- b\n", "is not a mapping"), ("", "is not a mapping"),
                                             ("a: [1\nb: 2", "cannot be read as YAML"),
                                             ("a: !!python/object:os.system {}", "cannot be read as YAML")])  # fmt: skip
-def test_what_is_no_mapping_is_refused(write, text, words):
+def test_file_without_a_mapping_is_refused(write, text, words):
     assert words in refusal(write("odd", text))
 
 
-def test_a_folder_is_no_experiment(tmp_path):
+def test_folder_is_refused(tmp_path):
     assert "cannot be read" in refusal(tmp_path)
 
 
@@ -189,7 +189,7 @@ def test_a_folder_is_no_experiment(tmp_path):
         ("corpus.options.path=/x", "The corpus 'espeak' has no option 'path'."),
     ],
 )
-def test_an_unknown_name_gets_a_suggestion(write, override, words):
+def test_unknown_name_gets_a_suggestion(write, override, words):
     assert words in refusal(write("mine", BASE), override)
 
 
@@ -202,8 +202,8 @@ def test_an_unknown_name_gets_a_suggestion(write, override, words):
         ("train.acoustic.steps=many", "train.acoustic.steps: Input should be a valid integer"),
         ("train.acoustic.steps=0", "train.acoustic.steps: Input should be greater than or equal to 1 (got 0)."),
         ("train.acoustic=5", "train.acoustic: "),
-        ("model.kernel=4", "kernel must be odd so that a block stays centred, got 4"),
-        ("mel.f_max=20000", "the band 0-20000 Hz does not fit below half of sample_rate 22050"),
+        ("model.kernel=4", "kernel must be odd so that blocks stay centred, got 4"),
+        ("mel.f_max=20000", "the band 0-20000 Hz is empty or exceeds half of sample_rate 22050"),
         ("mel.hop_length=1000", "hop_length 1000 must be at most half of n_fft 1024"),
         ("mel.hop_length=255", "differ by an even number"),
         ("compute.precision=half", "compute.precision: "),
@@ -218,20 +218,44 @@ def test_an_unknown_name_gets_a_suggestion(write, override, words):
         ("adapters.l1.nfe=4", "The adapter 'l1' samples in 1 function evaluation; nfe 4 is not possible."),
         ("adapters.sled.sampling.guidance=2", "guidance 2 needs a network that has learnt to do without its condition"),
         ("vocoder.options.iterations=0", "iterations must be at least 1"),
-        ("vocoder.options.iterations=[a", "is not YAML"),
+        ("train: {a: 1}", "--set takes key=value"),
+        ("train={acoustic: {steps: 1}, acoustic: {steps: 2}}", "the key 'acoustic' is given in line 1 and line 1"),
+        ("seeds=[-1]", "seeds.0: Input should be greater than or equal to 0 (got -1)."),
+        ("seeds=[4294967296]", "seeds.0: Input should be less than or equal to 4294967295"),
+        ("corpus.split_seed=-1", "corpus.split_seed: "),
+        ("statistics.seed=-1", "statistics.seed: "),
+        ("statistics.resamples=1000000000", "statistics.resamples: Input should be less than or equal to 100000"),
+        ("train.acoustic.learning_rate=.inf", "train.acoustic.learning_rate: the number must be finite (got inf)."),
+        ("train.prosody.weight_decay=.nan", "train.prosody.weight_decay: the number must be finite (got nan)."),
+        ("adapters.flow.options.scale=-.inf", "adapters.flow.options.scale: the number must be finite (got -inf)."),
+        (
+            "compute.accelerator=gpuu",
+            "compute.accelerator: Input should be 'auto', 'cpu', 'gpu', 'cuda'",
+        ),
+        ("compute.devices=1000", "compute.devices: 1000 devices were requested, and there are"),
+        ("model.dim=1000000", "GB of memory, and this machine has"),
+        ("train.acoustic.batch_size=1000000000", "reduce train.acoustic.batch_size, crop_frames or model.dim."),
+        (
+            "corpus.options.minutes=ten",
+            "The corpus 'espeak' does not take minutes='ten': input should be a valid number.",
+        ),
+        ("corpus.options.speakers=3", "The corpus 'espeak' does not take speakers=3: input should be a valid array."),
+        ("corpus.options=[3]", "corpus.options: Input should be a valid dictionary"),
+        ("adapters.sled.options.dim=wide", "The adapter 'sled' does not take dim='wide'"),
+        ("vocoder.options.iterations=[a", "cannot be read as YAML"),
     ],
 )
-def test_a_bad_value_gets_a_sentence(write, override, words):
+def test_bad_value_is_refused_in_one_sentence(write, override, words):
     assert words in refusal(write("mine", BASE), override)
 
 
-def test_every_finding_is_told(write):
+def test_every_invalid_key_is_reported(write):
     with pytest.raises(ConfigError) as caught:
         read_experiment(write("mine", BASE), ["model.dim=x", "train.prosody.steps=y"])
     assert len(str(caught.value).splitlines()) == 2
 
 
-# What a paper's table shows
+# The selection for a paper
 
 
 @pytest.mark.parametrize(
@@ -246,11 +270,11 @@ def test_every_finding_is_told(write):
         ("table.columns=[mcd]", "Unknown key 'table.columns'. Known: metrics, systems, titles."),
     ],
 )
-def test_a_table_of_what_is_not_there_is_refused(write, override, words):
+def test_selection_of_unknown_names_is_refused(write, override, words):
     assert words in refusal(write("mine", BASE), override)
 
 
-def test_a_table_is_chosen_by_names_that_are_there(write):
+def test_selection_takes_known_names(write):
     chosen = ["table.metrics=[nfe, mcd]", "table.systems=[ground-truth, l2+oracle]",
               "table.titles={l2+oracle: L2, mcd: Distortion}"]  # fmt: skip
     table = read_experiment(write("mine", BASE), chosen).table
@@ -272,8 +296,8 @@ CLAIM = {
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_every_experiment_can_be_run_or_says_what_to_fetch(path, monkeypatch, tmp_path):
-    """Those at real scale ask for weights and packages that a plain installation lacks."""
+def test_every_experiment_is_valid_or_names_what_to_install(path, monkeypatch, tmp_path):
+    """Experiments at real scale need weights and packages that a plain installation lacks."""
     monkeypatch.setenv("TTSBENCH_DATA", str(tmp_path))
     try:
         read_experiment(path)
@@ -281,14 +305,14 @@ def test_every_experiment_can_be_run_or_says_what_to_fetch(path, monkeypatch, tm
         assert re.search("pip install|hf download", str(error)), error
 
 
-def test_claims_beside_the_experiment_are_held_to_it(write, tmp_path):
+def test_claims_beside_the_experiment_are_used(write, tmp_path):
     assert read_experiment(write("mine", BASE)).claims is None
     beside = write("claims", CLAIM)
     assert read_experiment(write("mine", BASE)).claims == beside
     assert read_experiment(write("mine", BASE), ["claims=null"]).claims is None
 
 
-def test_claims_are_named_relative_to_the_file_that_names_them(write, tmp_path):
+def test_path_of_claims_is_relative_to_the_file_that_names_it(write, tmp_path):
     (tmp_path / "deep").mkdir()
     other = write("deep/other", CLAIM)
     write("middle", {"base": "base.yaml", "claims": "deep/other.yaml"})
@@ -296,11 +320,12 @@ def test_claims_are_named_relative_to_the_file_that_names_them(write, tmp_path):
     assert read_experiment(path).claims == other
 
 
-def test_claims_that_cannot_be_read_are_refused_before_any_work(write):
+def test_invalid_claims_are_refused_before_work_starts(write):
     write("claims", "C: {statement: so, paper: p}")
     message = refusal(write("mine", BASE))
-    assert "a claim has parts" in message and message.endswith("--set claims=null does without.")
-    assert "No claims at" in refusal(write("mine", {**BASE, "claims": "none.yaml"}))
+    assert "a claim takes exactly one of parts" in message
+    assert message.endswith("--set claims=null runs without claims.")
+    assert "There is no claims file at" in refusal(write("mine", {**BASE, "claims": "none.yaml"}))
 
 
 # Labels
@@ -314,27 +339,27 @@ def test_claims_that_cannot_be_read_are_refused_before_any_work(write):
         ("prosody=[orakle]", "prosody: 'orakle' is no label under adapters. Did you mean 'oracle'?"),
     ],
 )
-def test_an_unknown_label_is_refused(write, override, words):
+def test_unknown_label_is_refused(write, override, words):
     assert words in refusal(write("mine", BASE), override)
 
 
 @pytest.mark.parametrize("label", ["../up", "a/b", "a+b", "", ".hidden", "oracle", "same", "a b", "ä"])
-def test_a_label_becomes_a_folder_and_so_must_be_a_name(write, label):
+def test_label_that_cannot_name_a_folder_is_refused(write, label):
     assert f"the label '{label}'" in refusal(write("mine", {**BASE, "adapters": {label: {"adapter": "l1"}}}))
 
 
 @pytest.mark.parametrize("prosody", ["oracle", "same", "l2"])
-def test_known_labels_are_taken(write, prosody):
+def test_known_labels_are_accepted(write, prosody):
     assert read_experiment(write("mine", BASE), [f"prosody=[{prosody}]", "acoustic=[l1]"]).prosody == (prosody,)
 
 
-def test_a_delta_on_a_section_keeps_its_other_defaults(write):
+def test_delta_on_a_section_keeps_its_other_defaults(write):
     found = read_experiment(write("mine", BASE), ["train.prosody.batch_size=2", "vocoder.options.iterations=2"])
     assert (found.train.prosody.steps, found.train.prosody.crop_frames) == (200, None)
     assert found.vocoder.name == "griffin_lim"
 
 
-def test_defaults_are_the_documented_ones():
+def test_defaults_are_the_documented_values():
     found = Experiment.model_validate({"name": "x", "adapters": {"l1": None}, "metrics": {"mcd": None}})
     assert found.prosody == ("oracle", "same")
     assert found.corpus == CorpusConfig()

@@ -52,7 +52,7 @@ def test_bad_rows_are_excluded_with_reasons(tmp_path):
         (Utterance("e", "s", "?!...", clip), "no pronounceable word"),
         (Utterance("f", "s", "caf\ufffd", clip), "not UTF-8"),
         (Utterance("g", "s", "Text.", tmp_path / "g.wav"), "is missing"),
-        (Utterance("h", "s", "Text.", tmp_path), "is missing"),
+        (Utterance("h", "s", "Text.", tmp_path), "is no regular file"),
     ]
     kept, excluded = check_listing(good + [row for row, _ in bad])
     assert kept == good[::-1]

@@ -1,4 +1,4 @@
-"""Bad input: one sentence, status 2, nothing begun."""
+"""Bad input is refused before work starts, in one sentence and with exit status 2."""
 
 import shutil
 
@@ -28,7 +28,7 @@ def experiment(tmp_path_factory):
         ("nonsense", "--set takes key=value, got 'nonsense'"),
         ("=3", "--set takes key=value, got '=3'"),
         ("seeds=[1, 1]", "seeds must differ, got [1, 1]"),
-        ("seeds=[1", "'[1' is not YAML"),
+        ("seeds=[1", "'[1' cannot be read as YAML"),
         ("prosody=[oracel]", "prosody: 'oracel' is no label under adapters. Did you mean 'oracle'?"),
         ("adapters.dmd.options.ctc=1", "mel_ctc judges acoustic models"),
         ("systems=[l1+text]", "systems: l1+text: 'text' is no label under adapters."),
@@ -38,18 +38,18 @@ def experiment(tmp_path_factory):
         ("vocoder.options={iterations: 0}", "iterations must be at least 1"),
     ],
 )
-def test_bad_values_get_one_sentence(experiment, tmp_path, override, words):
-    found = compare(experiment, "--output", tmp_path / "run", "--set", override)
-    assert_refused(found, words)
+def test_bad_value_is_refused_in_one_sentence(experiment, tmp_path, override, words):
+    result = compare(experiment, "--output", tmp_path / "run", "--set", override)
+    assert_refused(result, words)
 
 
-def assert_refused(found, words):
-    assert found.status == 2, found.err
-    lines = found.err.splitlines()
-    assert len(lines) == 1, found.err
+def assert_refused(result, words):
+    assert result.status == 2, result.err
+    lines = result.err.splitlines()
+    assert len(lines) == 1, result.err
     assert lines[0].startswith("ttsbench: ")
     assert words in lines[0]
-    assert not found.out
+    assert not result.out
 
 
 def broken(experiment, folder):
@@ -85,32 +85,32 @@ def empty_metadata(corpus):
         (empty_metadata, "is empty"),
     ],
 )
-def test_a_bad_corpus_gets_one_sentence(experiment, tmp_path, damage, words):
+def test_bad_corpus_is_refused_in_one_sentence(experiment, tmp_path, damage, words):
     corpus = broken(experiment, tmp_path)
     damage(corpus)
-    found = compare(experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
-    assert_refused(found, words)
+    result = compare(experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
+    assert_refused(result, words)
 
 
-def test_a_corpus_of_noise_files_is_refused(experiment, tmp_path):
+def test_corpus_of_files_that_are_no_audio_is_refused(experiment, tmp_path):
     corpus = broken(experiment, tmp_path)
     for wav in (corpus / "wavs").glob("c0*.wav"):
         wav.write_bytes(b"noise")
-    found = compare(experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
-    assert found.status == 2
-    assert "10 of 12 clips of 'folder' cannot be used" in found.err
-    assert "Traceback" not in found.err
+    result = compare(experiment, "--output", tmp_path / "run", "--set", f"corpus.path={corpus}")
+    assert result.status == 2
+    assert "10 of 12 clips of 'folder' cannot be used" in result.err
+    assert "Traceback" not in result.err
 
 
-def test_a_missing_experiment_gets_one_sentence(experiment):
+def test_missing_experiment_is_refused_in_one_sentence(experiment):
     assert_refused(compare(experiment.parent / "tinny.yaml"), "Did you mean 'tiny'?")
 
 
-def test_an_output_that_is_a_file_gets_one_sentence(experiment, tmp_path):
+def test_output_that_is_a_file_is_refused_in_one_sentence(experiment, tmp_path):
     (tmp_path / "run").write_text("in the way", encoding="utf-8")
     assert_refused(compare(experiment, "--output", tmp_path / "run"), str(tmp_path / "run"))
 
 
-def test_a_report_of_no_run_gets_one_sentence(tmp_path, capsys):
+def test_report_without_a_run_is_refused_in_one_sentence(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
     assert "is no run folder" in capsys.readouterr().err

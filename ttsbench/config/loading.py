@@ -9,15 +9,16 @@ Plug-in names and options are not checked here: see ``ttsbench.pipeline.validati
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from ttsbench import registry
 from ttsbench.config.schema import AdapterConfig, Experiment, Section
+from ttsbench.config.yaml_text import parse_yaml, read_yaml_file
 from ttsbench.errors import ConfigError
 
 CLAIMS = "claims.yaml"
@@ -43,11 +44,13 @@ def read_yaml(path: Path, visited: tuple[Path, ...] = ()) -> dict[str, Any]:
         chain = " -> ".join(file.name for file in visited)
         raise ConfigError(f"{path.name} is its own base, through {chain}. Remove one of these bases.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml_file(path)
     except FileNotFoundError:
         known = [file.stem for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         raise ConfigError(f"There is no experiment {path}. {registry.did_you_mean(path.stem, known)}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
         raise ConfigError(f"{path} cannot be read as YAML: {_one_line(error)}.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is not a mapping; an experiment consists of 'key: value' lines.")
@@ -79,9 +82,9 @@ def parse_override(text: str, values: Mapping[str, Any]) -> dict[str, Any]:
     if not separator or not key or not all(key.split(".")):
         raise ConfigError(f"--set takes key=value, got '{text}'; for example --set train.acoustic.steps=500.")
     try:
-        nested: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}: '{value}' is not YAML: {_one_line(error)}.") from error
+        nested: Any = parse_yaml(value)
+    except ValueError as error:
+        raise ConfigError(f"--set {key}: '{value}' cannot be read as YAML: {_one_line(error)}.") from error
     for part in reversed(_path(key.split("."), values)):
         nested = {part: nested}
     result: dict[str, Any] = nested
@@ -104,11 +107,23 @@ def _one_line(error: Exception) -> str:
 
 def validate(values: Mapping[str, Any], source: str) -> Experiment:
     """Return the experiment that ``values`` describe; raises ``ConfigError`` with a sentence for every invalid key."""
+    infinite = [f"{key}: the number must be finite (got {value})." for key, value in _infinite_numbers(values)]
+    if infinite:
+        raise ConfigError(f"{source}: " + "\n".join(infinite))
     try:
         return Experiment.model_validate(values)
     except ValidationError as error:
         lines = [_sentence(item["type"], item["loc"], item["msg"], item.get("input")) for item in error.errors()]
         raise ConfigError(f"{source}: " + "\n".join(lines)) from error
+
+
+def _infinite_numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Yield every infinite or undefined number with its dotted key, options of plug-ins included."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield key, value
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from _infinite_numbers(item, f"{key}.{name}" if key else str(name))
 
 
 def _sentence(kind: str, location: tuple[int | str, ...], message: str, value: Any) -> str:

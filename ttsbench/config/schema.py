@@ -1,4 +1,7 @@
-"""What an experiment is: frozen sections that refuse every key they do not know. Every default is in this file."""
+"""The schema of an experiment: frozen sections that reject unknown keys. Every default value is in this file.
+
+Limits lie far beyond sensible values: they exist so that a typing error is refused before work starts, not after hours.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,31 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 ORACLE = "oracle"
 SAME = "same"
-TEXT = "text"  # the place of the prosody of a model that is given none
+TEXT = "text"  # in place of a prosody label for a model that takes no prosody
+MAX_SEED = 2**32 - 1  # the largest seed of NumPy's and torch's generators
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]*"  # no separator and no '+', which joins the two models of a system
 
 
 class Section(BaseModel):
-    """A part of an experiment: frozen, and no key is taken that it does not know."""
+    """A part of an experiment: frozen, without unknown keys, and with finite numbers only."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class MelConfig(Section):
-    """The log-mel spectrogram every system predicts."""
+    """The log-mel spectrogram that every system predicts."""
 
     sample_rate: int = Field(22_050, ge=8_000, le=96_000)  # Hz
-    n_fft: int = Field(1024, ge=64)
+    n_fft: int = Field(1024, ge=64, le=65_536)
     hop_length: int = Field(256, ge=16)  # samples
-    n_mels: int = Field(80, ge=4)
+    n_mels: int = Field(80, ge=4, le=2_048)
     f_min: float = Field(0.0, ge=0.0)  # Hz
     f_max: float = Field(8_000.0, gt=0.0)  # Hz
 
@@ -36,7 +41,7 @@ class MelConfig(Section):
     def _consistent(self) -> MelConfig:
         if self.f_max > self.sample_rate / 2 or self.f_min >= self.f_max:
             raise ValueError(
-                f"the band {self.f_min:g}-{self.f_max:g} Hz does not fit below half of sample_rate {self.sample_rate}"
+                f"the band {self.f_min:g}-{self.f_max:g} Hz is empty or exceeds half of sample_rate {self.sample_rate}"
             )
         if self.hop_length > self.n_fft // 2 or (self.n_fft - self.hop_length) % 2:
             raise ValueError(
@@ -46,16 +51,16 @@ class MelConfig(Section):
 
 
 class CorpusConfig(Section):
-    """Where speech comes from and how it is split."""
+    """The corpus and its split."""
 
     name: str = "espeak"
-    path: Path | None = None  # environment variables and ~ are filled in
+    path: Path | None = None  # environment variables and ~ are expanded
     options: dict[str, Any] = Field(default_factory=dict)
-    test: int = Field(60, ge=1)  # utterances wanted in the test split
+    test: int = Field(60, ge=1)  # utterances in the test split
     valid: int = Field(12, ge=1)
-    split_seed: int = 0
-    held_out_speakers: tuple[str, ...] = ()  # never trained on; where there are any, they alone are tested
-    max_s: float = Field(20.0, gt=0.5)  # longer clips are left out and counted
+    split_seed: Seed = 0
+    held_out_speakers: tuple[str, ...] = ()  # excluded from training; if given, only these are tested
+    max_s: float = Field(20.0, gt=0.5, le=3_600)  # longer clips are excluded and counted
     alignment: Literal["auto", "textgrid", "pocketsphinx"] = "auto"
 
     @field_validator("path", mode="before")
@@ -63,10 +68,12 @@ class CorpusConfig(Section):
     def _expanded(cls, path: Any) -> Any:
         if not isinstance(path, str):
             return path
+        if "\0" in path:
+            raise ValueError("a path cannot contain a null character")
         expanded = os.path.expandvars(path)
         if "$" in expanded:
             raise ValueError(
-                f"{path} names an environment variable that is not set; export it or use --set corpus.path"
+                f"{path} contains an environment variable that is not set; export it or use --set corpus.path"
             )
         return Path(expanded).expanduser()
 
@@ -81,25 +88,25 @@ class ModelSize(Section):
 
     @property
     def encoder_reach(self) -> int:
-        """Phones on either side that the state of a phone depends on."""
+        """Number of phones on either side on which the state of a phone depends."""
         return self.encoder_layers * (self.kernel // 2)
 
     @field_validator("kernel")
     @classmethod
     def _odd(cls, kernel: int) -> int:
         if kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd so that a block stays centred, got {kernel}")
+            raise ValueError(f"kernel must be odd so that blocks stay centred, got {kernel}")
         return kernel
 
 
 class TrainConfig(Section):
-    """One optimizer budget for every objective of a role."""
+    """The optimizer budget that all objectives of a role share."""
 
     steps: int = Field(1000, ge=1)
-    start_from: str = ""  # adapter whose encoder and backbone every model of the role starts from; "" is from scratch
-    start_steps: int = Field(500, ge=1)  # for which that one is trained first
+    start_from: str = ""  # adapter from whose encoder and backbone all models of the role start; "" for random weights
+    start_steps: int = Field(500, ge=1)  # steps of the training of that adapter
     batch_size: int = Field(16, ge=1)
-    crop_frames: int | None = Field(192, ge=8)  # None trains on whole utterances; prosody models always do
+    crop_frames: int | None = Field(192, ge=8)  # None for whole utterances, which prosody models always use
     learning_rate: float = Field(1e-3, gt=0)
     warmup_steps: int = Field(100, ge=0)
     weight_decay: float = Field(0.01, ge=0)
@@ -110,9 +117,9 @@ class TrainConfig(Section):
 
 
 class ProsodyTrainConfig(TrainConfig):
-    """The budget of prosody models: what a delta leaves out keeps these defaults, not the acoustic ones."""
+    """The budget of prosody models, which has defaults of its own."""
 
-    steps: int = Field(200, ge=1)  # an hour of speech has few phones: more steps raise the validation loss
+    steps: int = Field(200, ge=1)  # an hour of speech has few phones; more steps overfit
     crop_frames: int | None = Field(None, ge=8)
     validate_every: int = Field(50, ge=1)
 
@@ -125,126 +132,126 @@ class TrainConfigs(Section):
 
 
 class Compute(Section):
-    """Where the work runs. Nothing here changes a result beyond rounding."""
+    """Devices, processes and checkpoints. No setting changes a result by more than rounding."""
 
-    accelerator: str = "auto"
-    devices: int = Field(1, ge=1)
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"] = "auto"
+    devices: int = Field(1, ge=1, le=1_024)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    threads: int = Field(1, ge=1)  # per worker; fixed so that the number of workers never changes a sum
+    threads: int = Field(1, ge=1, le=1_024)  # per worker; fixed, so that sums do not depend on the number of workers
     task_timeout_s: float | None = Field(None, gt=0)  # without progress, after which a task is stopped and repeated
     checkpoint_s: float = Field(30.0, gt=0)  # seconds between checkpoints
-    reuse: bool = True  # take models that another run on this machine has trained (ttsbench/stages/model_cache.py)
+    reuse: bool = True  # reuse models that other runs on this machine trained (ttsbench/stages/model_cache.py)
 
 
 class AdapterConfig(Section):
     """One objective of the comparison."""
 
-    adapter: str = ""  # the registered name; the label where left out
+    adapter: str = ""  # the registered name (default: the label)
     options: dict[str, Any] = Field(default_factory=dict)
-    nfe: int | None = Field(None, ge=1)  # the adapter's own default where left out
+    nfe: int | None = Field(None, ge=1, le=100_000)  # function evaluations (default: the adapter's)
     temperature: float = Field(1.0, ge=0)
-    sampling: dict[str, Any] = Field(default_factory=dict)  # what else its `sample` takes; a change trains nothing
-    data_share: float = Field(1.0, gt=0, le=1)  # of the training speech, by duration; smaller shares lie in larger ones
-    batch_size: int | None = Field(None, ge=1)  # of its own training alone; that of the budget where left out
-    steps: int | None = Field(None, ge=1)  # the same: a student may need fewer than what it is distilled from
-    trained_on: str = ORACLE  # whose log-F0 its acoustic model learns with: recorded, or a label's draws
+    sampling: dict[str, Any] = Field(default_factory=dict)  # options of the adapter's `sample`; they retrain nothing
+    data_share: float = Field(1.0, gt=0, le=1)  # of training speech by duration; smaller shares are subsets
+    batch_size: int | None = Field(None, ge=1)  # for this label only (default: that of the budget)
+    steps: int | None = Field(None, ge=1)  # for this label only; a student may need fewer than its teacher
+    trained_on: str = ORACLE  # source of log-F0 in training: the recordings, or the predictions of a label
 
     @property
     def training(self) -> dict[str, Any]:
-        """What its models learn by: labels that are equal in this share them, however they are sampled."""
+        """The settings of training: labels with equal settings share their models, however they are sampled."""
         return self.model_dump(exclude={"nfe", "temperature", "sampling"})
 
 
 class Plugin(Section):
-    """A registered part with its options."""
+    """A plug-in with its options."""
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
 
 
 class VocoderConfig(Plugin):
-    """From mel to samples."""
+    """The vocoder, from mel to samples."""
 
     name: str = "griffin_lim"
 
 
 class CodecConfig(Plugin):
-    """Latents in the place of mels, and speech from them."""
+    """The codec whose latents replace mels."""
 
     name: str = "encodec"
 
 
 class TranscriberConfig(Plugin):
-    """The recogniser behind word error rates."""
+    """The recogniser for word error rates."""
 
     name: str = "pocketsphinx"
 
 
 class Synthesis(Section):
-    """How the test split is sampled."""
+    """Sampling of the test split."""
 
-    samples: int = Field(1, ge=1)  # draws per utterance
-    batch_size: int = Field(8, ge=1)  # utterances sampled together on an accelerator; a CPU samples each on its own
+    samples: int = Field(1, ge=1, le=1_000)  # draws per utterance
+    batch_size: int = Field(8, ge=1)  # utterances per batch on an accelerator; a CPU samples them one by one
 
 
 class Statistics(Section):
-    """How intervals are made."""
+    """Confidence intervals."""
 
-    resamples: int = Field(1000, ge=100)
+    resamples: int = Field(1000, ge=100, le=100_000)
     level: float = Field(0.95, gt=0.5, lt=1)
-    seed: int = 0
+    seed: Seed = 0
 
 
 class TableConfig(Section):
-    """What a paper shows of a comparison: ``paper.md`` and ``paper.tex`` beside the whole table."""
+    """The selection for ``paper.md`` and ``paper.tex``, which are written beside the whole table."""
 
-    metrics: tuple[str, ...] = ()  # columns, in this order; all where left out
-    systems: tuple[str, ...] = ()  # rows, in this order; all where left out
-    titles: dict[str, str] = Field(default_factory=dict)  # what a row, a family of rows or a metric is called
+    metrics: tuple[str, ...] = ()  # columns in order (default: all)
+    systems: tuple[str, ...] = ()  # rows in order (default: all)
+    titles: dict[str, str] = Field(default_factory=dict)  # row, family of rows or metric -> its title
 
     @field_validator("titles", mode="before")
     @classmethod
     def _given(cls, titles: Any) -> Any:
-        """Without those that were taken back by null, as when a row of the base is left out."""
+        """Drop titles that a delta removed with null."""
         if isinstance(titles, Mapping):
             return {name: title for name, title in titles.items() if title is not None}
         return titles
 
     @property
     def chosen(self) -> bool:
-        """Whether there is anything to choose."""
+        """Whether the experiment selects columns or rows."""
         return bool(self.metrics or self.systems)
 
 
 def pair(system: str) -> tuple[str, str]:
-    """The labels of "acoustic+prosody"; the second is empty where there is no "+"."""
+    """Return the two labels of "acoustic+prosody"; without "+" the second is empty."""
     acoustic, _, prosody = system.partition("+")
     return acoustic, prosody
 
 
 class Experiment(Section):
-    """Everything a run depends on."""
+    """Everything that the result of a run depends on."""
 
     name: str = Field(pattern=f"^{LABEL}$")
     title: str = ""
     corpus: CorpusConfig = CorpusConfig()
     mel: MelConfig = MelConfig()
     model: ModelSize = ModelSize()
-    adapters: dict[str, AdapterConfig] = Field(default_factory=dict)  # none where folders of wavs are compared
-    acoustic: tuple[str, ...] = ()  # labels that serve as acoustic models; all where left out
-    prosody: tuple[str, ...] = (ORACLE, SAME)  # "oracle", "same" (the acoustic model's objective), or a label
-    systems: tuple[str, ...] = ()  # rows as "acoustic+prosody"; every acoustic with every prosody where left out
+    adapters: dict[str, AdapterConfig] = Field(default_factory=dict)  # empty if folders of wavs are compared
+    acoustic: tuple[str, ...] = ()  # labels that serve as acoustic models (default: all)
+    prosody: tuple[str, ...] = (ORACLE, SAME)  # "oracle", "same" (the label of the acoustic model), or a label
+    systems: tuple[str, ...] = ()  # rows as "acoustic+prosody" (default: all combinations)
     train: TrainConfigs = TrainConfigs()
     compute: Compute = Compute()
     synthesis: Synthesis = Synthesis()
     vocoder: VocoderConfig = VocoderConfig()
-    codec: CodecConfig | None = None  # where there is one, its latents are predicted and its decoder is the vocoder
+    codec: CodecConfig | None = None  # its latents replace mels, and its decoder the vocoder
     transcriber: TranscriberConfig = TranscriberConfig()
     metrics: dict[str, dict[str, Any]] = Field(min_length=1)
     statistics: Statistics = Statistics()
     table: TableConfig = TableConfig()
-    claims: Path | None = None  # held to the run at its end; claims.yaml beside the experiment where left out
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    claims: Path | None = None  # claims to test (default: claims.yaml beside the experiment)
+    seeds: tuple[Seed, ...] = Field((0,), max_length=1_000)
 
     @field_validator("adapters", mode="before")
     @classmethod
@@ -262,7 +269,7 @@ class Experiment(Section):
         for label in adapters:
             if not re.fullmatch(LABEL, label) or label in (ORACLE, SAME):
                 raise ValueError(
-                    f"the label '{label}' names folders and rows of the table: use letters, digits, '.', '_' and '-', "
+                    f"the label '{label}' cannot name folders and rows: use letters, digits, '.', '_' and '-', "
                     f"and neither '{ORACLE}' nor '{SAME}'"
                 )
         return adapters
@@ -277,6 +284,8 @@ class Experiment(Section):
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds:
+            raise ValueError("give at least one seed")
         if len(set(seeds)) < len(seeds):
             raise ValueError(f"seeds must differ, got {list(seeds)}")
         return seeds
@@ -287,6 +296,6 @@ class Experiment(Section):
         return self.acoustic or tuple(self.adapters)
 
     def family(self, system: str) -> str:
-        """The adapters of a system's models, which rows that are sampled or trained differently share."""
+        """Return a system's adapters, "acoustic+prosody": rows that differ in training or sampling share a family."""
         parts = [part for part in pair(system) if part]
         return "+".join(self.adapters[part].adapter if part in self.adapters else part for part in parts)

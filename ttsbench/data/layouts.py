@@ -185,8 +185,16 @@ def _subset(root: Path, subset: str | None, pattern: str, layout: str) -> Path:
 
 
 def _lines(file: Path) -> list[str]:
-    """Return the lines that are not blank; bytes that are not UTF-8 become U+FFFD, which excludes only their rows."""
-    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    """Return the lines that are not blank; bytes that are not UTF-8 become U+FFFD, which excludes only their rows.
+
+    A FIFO or a dangling link has no lines: reading a FIFO would wait forever.
+    """
+    if not file.is_file():
+        return []
+    try:
+        text = file.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise CorpusError(f"{file} cannot be read ({error.strerror}): restore or remove it.") from error
     return [line for line in text.split("\n") if line.strip()]
 
 
@@ -222,7 +230,7 @@ def _listed(rows: Iterable[Utterance], root: Path) -> list[Utterance]:
     """Return the rows sorted by id, each with its TextGrid if it has one."""
     grids: dict[str, Path] = {}
     for file in sorted((root / "TextGrid").rglob("*.TextGrid")):
-        if grids.setdefault(file.stem, file) is not file:
+        if file.is_file() and grids.setdefault(file.stem, file) is not file:
             raise CorpusError(f"{grids[file.stem]} and {file} are both the alignment of {file.stem}: remove one.")
     aligned = (Utterance(row.id, row.speaker, row.text, row.audio, grids.get(row.id), row.attributes) for row in rows)
     return sorted(aligned, key=lambda row: row.id)

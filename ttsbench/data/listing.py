@@ -5,6 +5,7 @@ A bad row is excluded with a reason and counted; a listing that is unusable as a
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -69,8 +70,15 @@ def _check_row(utterance: Utterance) -> None:
         raise ClipError(f"The text of {utterance.id} is not UTF-8: convert its metadata ({text[:60]!a}).")
     if not words(text):
         raise ClipError(f"The text of {utterance.id}, {text[:60]!a}, has no pronounceable word: spell it out.")
-    if not utterance.audio.is_file():
+    if not os.path.lexists(utterance.audio):
         raise ClipError(f"The audio of {utterance.id} is missing: {utterance.audio}. Supply it, or drop the row.")
+    if not utterance.audio.is_file():
+        raise ClipError(
+            f"The audio of {utterance.id}, {utterance.audio}, is no regular file but a folder, a dangling link, a FIFO "
+            "or a socket: supply the recording, or drop the row."
+        )
+    if not os.access(utterance.audio, os.R_OK):
+        raise ClipError(f"The audio of {utterance.id}, {utterance.audio}, cannot be read: give yourself permission.")
 
 
 def _check_unique(utterances: Sequence[Utterance]) -> None:

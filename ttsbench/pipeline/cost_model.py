@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from ttsbench.config.schema import CorpusConfig, Experiment, TrainConfig
 from ttsbench.config.systems import SamplingSettings
@@ -51,9 +52,12 @@ def corpus_minutes(corpus: CorpusConfig) -> float:
     """Return the minutes of speech in a corpus, estimated from the sizes of its files."""
     if corpus.path is None or not corpus.path.exists():
         return float(corpus.options.get("minutes", ESPEAK_MINUTES))
-    wav = sum(path.stat().st_size for path in corpus.path.rglob("*.wav"))
-    flac = sum(path.stat().st_size for path in corpus.path.rglob("*.flac"))
+    wav, flac = _total_bytes(corpus.path, "*.wav"), _total_bytes(corpus.path, "*.flac")
     return (wav / (2 * 22_050) + flac / (1.1 * 16_000)) / 60
+
+
+def _total_bytes(folder: Path, pattern: str) -> int:
+    return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file())
 
 
 def prepare_s(minutes: float) -> float:

@@ -29,8 +29,19 @@ def corpus_fingerprint(corpus: CorpusConfig) -> str:
 
 
 def _file_hashes(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield relative path and hash of every regular file, and the fault of every other entry.
+
+    Reading a FIFO would wait forever. The corpus lists such an entry as a clip that cannot be used.
+    """
     for parent, folders, files in os.walk(folder):
         folders.sort()
         for file in sorted(files):
             path = Path(parent, file)
-            yield str(path.relative_to(folder)), sampled_hash(path)
+            yield os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace"), _hash_or_fault(path)
+
+
+def _hash_or_fault(path: Path) -> str:
+    try:
+        return sampled_hash(path) if path.is_file() else "not a regular file"
+    except OSError as error:
+        return str(error.strerror)

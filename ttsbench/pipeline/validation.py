@@ -13,9 +13,10 @@ from typing import Any
 from ttsbench import registry
 from ttsbench.config.schema import ORACLE, SAME, TEXT, AdapterConfig, Experiment, pair
 from ttsbench.config.systems import System, metric_infos, sampling_settings, systems
-from ttsbench.errors import ConfigError
+from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.models.representation import check_codec, make_codec, make_vocoder
 from ttsbench.models.speech_model import SpeechModel
+from ttsbench.pipeline.capacity import check_capacity
 from ttsbench.registry import Kind
 from ttsbench.reporting.claims import read_claims
 from ttsbench.stages.synthesize import try_sampling
@@ -28,6 +29,7 @@ def check_experiment(experiment: Experiment) -> None:
         raise ConfigError("adapters: an experiment compares at least one; for example --set adapters.l1={}.")
     for config in experiment.adapters.values():
         _check_adapter(config)
+    check_capacity(experiment)
     _check_parts(experiment)
     check_scoring(experiment)
     _check_labels(experiment)
@@ -173,8 +175,12 @@ def _require(plugin: object) -> None:
 
 @contextmanager
 def _refusal(sentence: str) -> Iterator[None]:
+    """Turn any error of a plug-in into a ``ConfigError`` that begins with ``sentence``."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except TtsbenchError:
+        raise
+    except Exception as error:
+        kind = "" if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: "
         reason = " ".join(str(error).split()).rstrip(".")
-        raise ConfigError(f"{sentence}: {reason}.") from error
+        raise ConfigError(f"{sentence}: {kind}{reason}.") from error

@@ -113,7 +113,11 @@ def _prepare_one(utterance: Utterance, experiment: Experiment) -> dict[str, Any]
     mel, config = experiment.mel, experiment.corpus
     if not utterance.audio.is_file():
         raise ClipError(f"{utterance.audio} is missing; restore it or remove '{utterance.id}' from the metadata.")
-    path = feature_path(utterance, mel, config.alignment, codec_signature(experiment))
+    try:
+        path = feature_path(utterance, mel, config.alignment, codec_signature(experiment))
+    except OSError as error:
+        unreadable = error.filename or utterance.audio
+        raise ClipError(f"{unreadable} cannot be read ({error.strerror}): restore it.") from error
     source = _alignment_source(utterance, config)
     if path.exists():
         check_length(utterance.audio, max_s=config.max_s)  # the cached features may come from a run with a larger limit
