@@ -1,9 +1,12 @@
 """Cost of synthesis, as recorded by the synthesize stage.
 
 The real-time factor is seconds of computing per second of audio, either for all components (prosody model, acoustic
-model and vocoder) or for the models alone. Function evaluations and parameters refer to the acoustic model and the
-networks used for sampling. Operations and memory are counted on the operators that PyTorch dispatches, so they do not
-depend on the machine. They are counted for one clip in eight; the other clips do not enter these metrics.
+model and vocoder) or for the models alone. On a CPU these are CPU seconds of the sampling process, which other
+processes on the machine hardly change; on an accelerator they are seconds between synchronisations of the device. One
+draw is sampled before the first one that is timed. With several draws per utterance the vocoded ones are timed.
+Function evaluations and parameters refer to the acoustic model and the networks used for sampling. Operations and
+memory are counted on the operators that PyTorch dispatches, so they do not depend on the machine. They are counted for
+one clip in eight; the other clips do not enter these metrics.
 
 Recordings have no cost, so these metrics do not apply to them. A clip from elsewhere has no cost record, which is an
 error.
@@ -34,7 +37,7 @@ class RealTimeFactor(RatioOfSums):
         unit="ratio",
         higher_is_better=False,
         columns=("compute_s", "audio_s"),
-        signature="rtf|prosody+acoustic+vocoder|wall-clock|ratio-of-sums|v1",
+        signature="rtf|prosody+acoustic+vocoder|cpu-seconds|warm-up:1|ratio-of-sums|v2",
         paper="a convention of the field; no paper",
         needs=COST,
         behaviour=COST_BEHAVIOUR,
@@ -55,7 +58,7 @@ class ModelRealTimeFactor(RatioOfSums):
         unit="ratio",
         higher_is_better=False,
         columns=("sampling_s", "audio_s"),
-        signature="rtf_model|prosody+acoustic|wall-clock|ratio-of-sums|v1",
+        signature="rtf_model|prosody+acoustic|cpu-seconds|warm-up:1|ratio-of-sums|v2",
         paper="a convention of the field; no paper",
         needs=COST,
         behaviour=COST_BEHAVIOUR,

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Clip,
         Condition,
         Cost,
+        Draws,
         MetricInfo,
         ModelContext,
         Noise,
@@ -77,6 +78,7 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "Cost",
+    "Draws",
     "FineTunedAdapter",
     "FlooredMetric",
     "Judge",
@@ -113,7 +115,7 @@ _EXPORTS = {
         "MonitoredAdapter", "Prompted", "RefiningAdapter", "StatefulAdapter", "Streaming", "StreamingVocoder",
         "Teacher", "Transcriber", "Vocoder", "WeightedMetric"),
     "ttsbench.nn.blocks": ("masked_mean",),
-    "ttsbench.types": ("AdapterInfo", "Batch", "Behaviour", "Clip", "Condition", "Cost", "MetricInfo",
+    "ttsbench.types": ("AdapterInfo", "Batch", "Behaviour", "Clip", "Condition", "Cost", "Draws", "MetricInfo",
         "ModelContext", "Noise", "Phone", "Prompt", "SampledSequence", "Utterance"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}

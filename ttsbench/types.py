@@ -171,7 +171,8 @@ class MetricInfo:
     """Description of a metric for the tables and the runner.
 
     ``columns`` names the sufficient statistics of one clip. ``needs`` may contain "reference", "transcript", "cost",
-    "phones" and "prompt": the runner provides them before it calls ``measure``, and counts a failure if one is missing.
+    "phones", "prompt" and "draws": the runner provides them before it calls ``measure``, and counts a failure if one is
+    missing.
     """
 
     name: str
@@ -200,6 +201,19 @@ class Cost:
     first_chunk_s: float | None = None  # latency of the first samples; None if not streamed
 
 
+@dataclass(frozen=True)
+class Draws:
+    """All draws of one utterance by one system, before the vocoder: K samples of the same input. A recording is one.
+
+    A field is None if it cannot be compared with the recording: the mel of a system that does not use the recording's
+    durations, or the prosody of a system that does not predict any.
+    """
+
+    log_mel: NDArray[np.float32] | None = None  # (K, T, M) natural logarithm
+    prosody: NDArray[np.float32] | None = None  # (K, P, 2) phone log-F0 and log-duration, standardised as in training
+    failure: str = ""  # why there are no draws, for example because one of them diverged
+
+
 @dataclass
 class Clip:
     """Audio to be measured, with its metadata.
@@ -220,6 +234,7 @@ class Clip:
     phones: tuple[Phone, ...] | None = None  # timed by the system, or aligned afterwards
     prompt: Clip | None = None  # another recording of the speaker
     attributes: Mapping[str, Any] = field(default_factory=dict)  # further facts from the corpus
+    draws: Draws | None = None  # with the first draw of an utterance; None for clips that are not samples of a model
     # No constructor argument, so that a copy made by ``replace`` does not inherit results of the original.
     _features: dict[object, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 

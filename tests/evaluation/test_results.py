@@ -16,9 +16,9 @@ from ratio_rows import (
 )
 
 from ttsbench.evaluation.estimates import Comparison, corrected
-from ttsbench.evaluation.metric_rows import read_rows
+from ttsbench.evaluation.metric_rows import NOT_APPLICABLE, read_rows
 from ttsbench.evaluation.summary import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, compare, difference_frame
-from ttsbench.reporting.tables import all_notes
+from ttsbench.reporting.tables import all_notes, best_models
 
 # summary.csv
 
@@ -234,12 +234,31 @@ def test_a_warning_is_counted_and_takes_nothing_away(tmp_path):
     assert found.warnings["system"].tolist() == ["a", "a"]
     again = found_in(tmp_path / "y.csv", WARNED, Ratio("other"))
     notes = all_notes(table_of([found, again], ["a", "b"]))
-    assert (
-        "a: 2 to be read with care under Rate of rate, Rate of other, the first because: 8000 Hz, upsampled to 16000"
-        in notes
-    )
-    assert "a: 1 failed under Rate of rate, Rate of other, the first because: it is silent" in notes
+    both = "under Rate of rate, Rate of other; first reason"
+    assert f"a: 2 clips measured with a warning {both}: 8000 Hz, upsampled to 16000" in notes
+    assert f"a: 1 clip not measured {both}: it is silent" in notes
 
 
 def test_files_without_warnings_are_read(rate):
     assert not len(rate.warnings)
+
+
+def test_draws_without_a_value_do_not_exclude_their_utterance(tmp_path):
+    """Operations are counted on first draws only: with several draws a system is compared all the same."""
+    head = "system,seed,sample,utterance,errors,length,error"
+    lines = [f"{system},0,{draw},{utterance},{'1,10,' if draw == 0 else ',,' + NOT_APPLICABLE}"
+             for system in ("a", "b") for draw in (0, 1) for utterance in ("u1", "u2")]  # fmt: skip
+    rows = found_in(tmp_path / "x.csv", "\n".join([head, *lines]))
+    assert rows.utterances("a") == {"u1", "u2"}
+    assert rows.difference("a", "b", SAMPLING).n == 2
+    assert not any("models are ranked on" in note for note in all_notes(table_of([rows], ["a", "b"])))
+
+
+def test_systems_to_which_a_metric_does_not_apply_are_not_ranked(tmp_path):
+    head = "system,seed,sample,utterance,errors,length,error"
+    numbers = {"a": "1,10,", "b": "2,10,", "c": ",," + NOT_APPLICABLE}
+    lines = [f"{system},0,0,{utterance},{cell}" for system, cell in numbers.items() for utterance in ("u1", "u2")]
+    rows = found_in(tmp_path / "x.csv", "\n".join([head, *lines]))
+    assert rows.applicable_systems(["a", "b", "c"]) == ["a", "b"]
+    assert best_models(rows, ["a", "b", "c"]) == {"a"}
+    assert not any("models are ranked on" in note for note in all_notes(table_of([rows], ["a", "b", "c"])))

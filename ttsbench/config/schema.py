@@ -37,6 +37,11 @@ class MelConfig(Section):
     f_min: float = Field(0.0, ge=0.0)  # Hz
     f_max: float = Field(8_000.0, gt=0.0)  # Hz
 
+    @property
+    def signature(self) -> str:
+        """Short name of the definition, for signatures of metrics that compare mels."""
+        return f"mel{self.n_mels}-{self.f_min:g}-{self.f_max:g}Hz-hop{self.hop_length}/{self.sample_rate}"
+
     @model_validator(mode="after")
     def _consistent(self) -> MelConfig:
         if self.f_max > self.sample_rate / 2 or self.f_min >= self.f_max:
@@ -190,8 +195,9 @@ class TranscriberConfig(Plugin):
 class Synthesis(Section):
     """Sampling of the test split."""
 
-    samples: int = Field(1, ge=1, le=1_000)  # draws per utterance
-    batch_size: int = Field(8, ge=1)  # utterances per batch on an accelerator; a CPU samples them one by one
+    samples: int = Field(1, ge=1, le=1_000)  # clips per utterance: draws that are vocoded and transcribed
+    draws: int = Field(8, ge=1, le=1_000)  # samples per utterance of a stochastic system, for scores of distributions
+    batch_size: int = Field(8, ge=1)  # draws per batch on an accelerator; a CPU samples them one by one
 
 
 class Statistics(Section):

@@ -59,13 +59,14 @@ class ClipsSpec:
 
     system: str
     seed: int
-    samples: int  # draws per utterance
+    samples: int  # clips per utterance
 
 
 @dataclass(frozen=True)
 class SynthesizeSpec(ClipsSpec):
-    """Sample models and vocode; no models for the reference rows."""
+    """Sample models and vocode; no models for the reference rows. ``draws`` is at least ``samples``."""
 
+    draws: int = 1
     models: Mapping[Role, str] = field(default_factory=dict)  # role -> folder of the model
     sampling: Mapping[Role, SamplingSettings] = field(default_factory=dict)
 

@@ -91,15 +91,23 @@ class MetricRows:
         return self._table[self._table["warning"].ne("") & self._table["error"].eq("")]
 
     def utterances(self, system: str) -> set[str]:
-        """Return the utterances whose every draw was measured for every training seed."""
+        """Return the utterances whose every draw was measured for every training seed.
+
+        Draws to which the metric does not apply are left out: operations, for example, are counted on first draws.
+        """
         if system not in self._complete:
             rows = self._by_system.get(system, self._table[:0])
+            rows = rows[rows["error"].ne(NOT_APPLICABLE)]
             self._complete[system] = set(rows["utterance"]) - set(rows.loc[rows["error"].ne(""), "utterance"])
         return self._complete[system]
 
     def applicable_utterances(self, system: str) -> set[str]:
         """Return the utterances to which the metric applies, including those whose measurement failed."""
         return set(self._table.loc[self._applies & (self._table["system"] == system), "utterance"])
+
+    def applicable_systems(self, systems: Sequence[str]) -> list[str]:
+        """Return the systems with at least one utterance to which the metric applies."""
+        return [system for system in systems if self.applicable_utterances(system)]
 
     def scores(self, system: str, among: set[str] | None = None) -> Scores:
         """Return sufficient statistics (n, columns), with the utterance and the training seed of each row."""

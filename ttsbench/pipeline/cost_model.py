@@ -76,15 +76,15 @@ def train_s(experiment: Experiment, train: TrainConfig, role: Role, step_cost: f
     return float(train.steps * work / rate / experiment.compute.threads)
 
 
-def synthesize_s(experiment: Experiment, samples: int, sampling: Mapping[Role, SamplingSettings]) -> float:
-    """Return the cost of sampling and vocoding the test split."""
+def synthesize_s(experiment: Experiment, samples: int, draws: int, sampling: Mapping[Role, SamplingSettings]) -> float:
+    """Return the cost of sampling ``draws`` and vocoding ``samples`` times the test split."""
     size = experiment.model
-    seconds = experiment.corpus.test * samples * CLIP_S
-    frames = seconds * experiment.mel.sample_rate / experiment.mel.hop_length
+    seconds = experiment.corpus.test * CLIP_S
+    frames = draws * seconds * experiment.mel.sample_rate / experiment.mel.hop_length
     nfe = sum(settings.nfe for settings in sampling.values())
     work = 2 * 8 * size.dim**2 * size.backbone_layers * frames * nfe
     network = work / training_flops(size.dim, size.backbone_layers)
-    return float(seconds * VOCODER_RTF + network)
+    return float(samples * seconds * VOCODER_RTF + network)
 
 
 def transcribe_s(experiment: Experiment, samples: int) -> float:

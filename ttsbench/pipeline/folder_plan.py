@@ -31,7 +31,8 @@ from ttsbench.stages.collect import find_clips
 METRICS = ("mcd", "ffe", "log_f0_rmse", "f0_correlation", "js_log_f0", "js_energy", "js_mel", "std_ratio_log_f0",
            "gv_ratio", "speaker_similarity")  # fmt: skip
 METRICS_WITH_TEXT = ("wer", "cer", "js_duration", "std_ratio_duration")
-METRICS_WITH_DRAWS = ("cv_f0", "diversity_mel")
+METRICS_WITH_DRAWS = ("energy_score", "energy_score_window", "crps", "calibration", "coverage_50")
+METRICS_OF_DIVERSITY = ("cv_f0", "diversity_mel")
 METRICS_WITH_SPEAKERS = ("speaker_similarity_prompt",)
 
 
@@ -145,7 +146,7 @@ def _default_metrics(request: FolderRequest) -> tuple[str, ...]:
     if request.speakers:
         metrics += METRICS_WITH_SPEAKERS
     if any(len(folders) > 1 for folders in request.generated.values()):
-        metrics += METRICS_WITH_DRAWS
+        metrics = (*METRICS_WITH_DRAWS, *metrics, *METRICS_OF_DIVERSITY)  # proper scores stand first
     return metrics
 
 

@@ -7,7 +7,7 @@ Every key is known before anything runs, so a changed experiment recomputes exac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ttsbench import registry
 from ttsbench.config.schema import Experiment
@@ -52,7 +52,7 @@ def _synthesize(
     sampling: dict[Role, SamplingSettings] = {
         role: sampling_settings(experiment, label) for role, label in labels.items()
     }
-    samples = experiment.synthesis.samples if labels else 1
+    samples, draws = _sample_counts(experiment, labels.values())
     vocoder = registry.plugin_key("vocoders", experiment.vocoder.name, experiment.vocoder.options)
     for seed in experiment.seeds if labels else experiment.seeds[:1]:
         models = {role: training.model(label, role, seed) for role, label in labels.items()}
@@ -63,8 +63,20 @@ def _synthesize(
             f"synthesize {system.name} seed{seed}",
             "synthesize",
             needs,
-            job_key("synthesize", prepare.key, source, [settings, samples, seed, vocoder]),
+            job_key("synthesize", prepare.key, source, [settings, samples, draws, seed, vocoder]),
             wavs_folder(system.name, seed),
-            cost_model.synthesize_s(experiment, samples, sampling),
-            SynthesizeSpec(system.name, seed, samples, {role: job.folder for role, job in models.items()}, sampling),
+            cost_model.synthesize_s(experiment, samples, draws, sampling),
+            SynthesizeSpec(
+                system.name, seed, samples, draws, {role: job.folder for role, job in models.items()}, sampling
+            ),
         )
+
+
+def _sample_counts(experiment: Experiment, labels: Collection[str]) -> tuple[int, int]:
+    """Return the numbers of clips and of draws per utterance; a deterministic system is sampled once per clip."""
+    if not labels:
+        return 1, 1
+    samples = experiment.synthesis.samples
+    adapters = [experiment.adapters[label].adapter for label in labels]
+    stochastic = any(registry.load("adapters", adapter).info.stochastic for adapter in adapters)
+    return samples, max(samples, experiment.synthesis.draws if stochastic else 1)

@@ -19,7 +19,7 @@ from ttsbench.models.speech_model import SpeechModel
 from ttsbench.pipeline.capacity import check_capacity
 from ttsbench.registry import Kind
 from ttsbench.reporting.claims import read_claims
-from ttsbench.stages.synthesize import try_sampling
+from ttsbench.stages.sampling import try_sampling
 from ttsbench.types import Role
 
 

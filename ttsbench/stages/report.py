@@ -138,6 +138,8 @@ def _metric_rows(run: Run, job: Job[ScoreSpec]) -> list[MetricRows]:
     for name, options in run.experiment.metrics.items():
         metric = registry.load("metrics", name)(**options)
         signature = metric.info.signature
+        if "draws" in metric.info.needs:
+            signature += f"|{run.experiment.mel.signature}"
         if "transcript" in metric.info.needs:
             signature += f"|{recogniser}"
         metrics.append(read_rows(run.folder / "scores" / f"{name}.csv", metric, signature))

@@ -24,10 +24,11 @@ from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, read_json, replacing, write_json
 from ttsbench.errors import ClipError, MeasurementError, NotApplicable
 from ttsbench.evaluation.clip_record import Record, read_record
+from ttsbench.evaluation.draws import draws_of_wavs, read_draws
 from ttsbench.evaluation.metric_rows import NOT_APPLICABLE
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
 from ttsbench.evaluation.transcripts import TRANSCRIPTS, clip_key, read_transcripts
-from ttsbench.types import Clip, MetricInfo
+from ttsbench.types import Clip, Draws, MetricInfo
 
 ScoreJob = Job[ScoreSpec]
 CHUNK = 4  # utterances per task
@@ -91,6 +92,8 @@ def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is
     info: MetricInfo = metric.info
     if isinstance(clip, ClipError):
         return {"error": str(clip)}
+    if "draws" in info.needs and (is_recording or clip.draws is None):
+        return {"error": NOT_APPLICABLE}
     if "cost" in info.needs and clip.cost is None:
         return {"error": NOT_APPLICABLE if is_recording else "what making the clip took was not recorded"}
     if "reference" not in info.needs:
@@ -156,7 +159,8 @@ class _Clips:
     """The clips of one utterance, each read once and dropped with the utterance: memory does not grow."""
 
     def __init__(self, run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> None:
-        self._folder, self._utterance = run.folder, utterance
+        self._folder, self._utterance, self._mel = run.folder, utterance, run.experiment.mel
+        self._needs_draws = any("draws" in _metric(run, name).info.needs for name in run.experiment.metrics)
         self._read: dict[tuple[str, int], Clip | ClipError] = {}
         self._ground_truth = _ground_truth(job)
         self._prompt = _prompt_clip(utterance)
@@ -178,10 +182,22 @@ class _Clips:
         one = self._utterance
         record = read_record(self._folder / row.wavs, one.id, sample)
         samples, sample_rate = read(record.audio)
+        draws = self._draws(row) if self._needs_draws and sample == 0 else None
         return Clip(
             one.id, samples, sample_rate, one.text, one.speaker, _transcript(self._folder, row, one.id, sample),
-            record.cost, row.seed, sample, record.phones, self._prompt, one.attributes,
+            record.cost, row.seed, sample, record.phones, self._prompt, one.attributes, draws,
         )  # fmt: skip
+
+    def _draws(self, row: ScoredClips) -> Draws | None:
+        """Return all draws of a system: stored by a run, computed from the wavs of the user's folders."""
+        folder = self._folder / row.wavs
+        if row.key is not None:
+            return read_draws(folder, self._utterance.id)
+        try:
+            wavs = [read(read_record(folder, self._utterance.id, draw).audio) for draw in range(row.samples)]
+        except ClipError as error:
+            return Draws(failure=str(error))
+        return draws_of_wavs(wavs, self._mel)
 
 
 _current: list[tuple[Any, _Clips]] = []
@@ -208,7 +224,8 @@ def _prompt_clip(utterance: EvaluatedUtterance) -> Clip | None:
 def _evidence(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, row: ScoredClips, sample: int) -> list[Any]:
     """What a clip that was handed in holds, and what it is compared with."""
     found: list[Any] = [utterance.text, utterance.speaker, utterance.prompt]
-    for one, draw in ((row, sample), (_ground_truth(job), 0)):
+    draws = range(row.samples) if sample == 0 else [sample]  # the first clip of a system carries all its draws
+    for one, draw in (*((row, draw) for draw in draws), (_ground_truth(job), 0)):
         found.append(_content(run.folder / one.wavs, utterance.id, draw))
         found.append(_transcript(run.folder, one, utterance.id, draw))
     return found

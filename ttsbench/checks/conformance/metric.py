@@ -20,7 +20,7 @@ from ttsbench.interfaces import Metric, WeightedMetric
 from ttsbench.types import Clip, MetricInfo
 
 TAKEN = ("system", "seed", "sample", "utterance", "error", "warning")  # columns of every table of rows
-NEEDS = frozenset({"reference", "transcript", "cost", "phones", "prompt"})
+NEEDS = frozenset({"reference", "transcript", "cost", "phones", "prompt", "draws"})
 TOLERANCE = 1e-9  # relative: float64 sums in another order
 PREFIX = "metric: "
 VALUES = "measure gives one finite number per column"

@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsbench.types import SILENCE, Clip, Cost, Phone, Samples
+from ttsbench.types import SILENCE, Clip, Cost, Draws, Phone, Samples
 
 SAMPLE_RATE = 22_050  # Hz
 DURATION_S = 1.5
@@ -26,6 +26,7 @@ TRANSCRIPT = "nine people ask for a tall boat"
 FORMANTS = ((600.0, 130.0), (1_300.0, 130.0), (2_600.0, 180.0), (3_400.0, 260.0))  # centre and bandwidth, Hz
 LABELS = ("N", "AY1", "N", SILENCE, "P", "IY1", "P", "AH0", "L", SILENCE)
 SYLLABLES_PER_S = 4.0
+DRAWS = 19
 VOICED = 0.75  # of a syllable
 
 
@@ -63,8 +64,16 @@ def clip_of(samples: Samples, id_: str = "check-1", draw: int = 0, text: str = T
     phones = _phones(seconds)
     return Clip(
         id_, samples.copy(), SAMPLE_RATE, text, speaker, TRANSCRIPT, cost,
-        draw=draw, phones=phones, prompt=prompt, attributes={"phrases": _phrases(phones)},
+        draw=draw, phones=phones, prompt=prompt, attributes={"phrases": _phrases(phones)}, draws=_draws(samples),
     )  # fmt: skip
+
+
+def _draws(samples: Samples) -> Draws:
+    """Draws of mels and prosody around values that depend on the clip; as many as a central interval of 90 % needs."""
+    rng = np.random.default_rng(len(samples))
+    level = float(np.nan_to_num(np.abs(samples)).clip(0, 1).sum())
+    log_mel = level + rng.standard_normal((DRAWS, 40, 16))
+    return Draws(log_mel.astype(np.float32), rng.standard_normal((DRAWS, len(LABELS), 2)).astype(np.float32))
 
 
 def _phones(seconds: float) -> tuple[Phone, ...]:

@@ -15,12 +15,14 @@ KNOWN: Mapping[str, Callable[[Clip], bool]] = {
     "transcript": lambda clip: bool(words(clip.text)),  # a recogniser can be asked where there is a text
     "phones": lambda clip: clip.phones is not None,
     "prompt": lambda clip: clip.prompt is not None,
+    "draws": lambda clip: clip.draws is not None,
 }
 LACKING = {
     "cost": "recordings have no cost of synthesis",
     "transcript": "no transcripts: what is said in the recordings is not known",
     "phones": "no phones: the recordings come without text and without alignments (<name>.TextGrid)",
     "prompt": "no prompt: there is no other recording",
+    "draws": "recordings have no draws: only samples of a model have",
 }
 
 

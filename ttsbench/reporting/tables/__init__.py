@@ -5,7 +5,7 @@ from ttsbench.reporting.tables.latex import latex
 from ttsbench.reporting.tables.markdown import markdown
 from ttsbench.reporting.tables.notes import DIFFERS, TIED, all_notes
 from ttsbench.reporting.tables.numbers import decimals, interval, scaled
-from ttsbench.reporting.tables.table import SIGNIFICANT, Table, compare_with_best, significant
+from ttsbench.reporting.tables.table import SIGNIFICANT, Table, best_models, compare_with_best, significant
 
 __all__ = [
     "DIFFERS",
@@ -14,6 +14,7 @@ __all__ = [
     "Heading",
     "Table",
     "all_notes",
+    "best_models",
     "compare_with_best",
     "decimals",
     "heading",

@@ -84,10 +84,11 @@ def share_notes(table: Table) -> list[str]:
     """Say which metrics rank models on a subset of the utterances, and which models lack utterances."""
     shares: dict[str, list[str]] = {}
     for rows in table.metrics:
-        requested = set[str]().union(*(rows.applicable_utterances(name) for name in table.models))
-        missing = {table.name(name): len(requested - rows.utterances(name)) for name in table.models}
-        common = requested.intersection(*(rows.utterances(name) for name in table.models))
-        if len(table.models) > 1 and common != requested:
+        ranked = rows.applicable_systems(table.models)
+        requested = set[str]().union(*(rows.applicable_utterances(name) for name in ranked))
+        missing = {table.name(name): len(requested - rows.utterances(name)) for name in ranked}
+        common = requested.intersection(*(rows.utterances(name) for name in ranked))
+        if len(ranked) > 1 and common != requested:
             models = "; ".join(f"{name}: {count}" for name, count in missing.items() if count)
             text = f"models are ranked on {len(common)} of {len(requested)} utterances: some lack clips ({models})"
             shares.setdefault(text, []).append(table.heading(rows).title)

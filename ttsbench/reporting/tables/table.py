@@ -46,9 +46,10 @@ def untestable(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, floa
 def best_models(rows: MetricRows, models: Sequence[str]) -> set[str]:
     """Return the models with the best value on the utterances that all of them have.
 
-    The set is empty for a metric without a preferred direction, for fewer than two models, if a model has no shared
-    utterance, and if all models have the same value.
+    Models to which the metric does not apply are left out. The set is empty for a metric without a preferred direction,
+    for fewer than two models, if a model has no shared utterance, and if all models have the same value.
     """
+    models = rows.applicable_systems(models)
     if rows.info.higher_is_better is None or len(models) < 2:
         return set()
     common = set.intersection(*(rows.utterances(name) for name in models))
@@ -69,7 +70,9 @@ def compare_with_best(
         best = best_models(rows, models)
         first = next((name for name in models if name in best), None)
         if first is not None:
-            comparisons += [rows.difference(name, first, sampling) for name in models if name not in best]
+            comparisons += [
+                rows.difference(name, first, sampling) for name in rows.applicable_systems(models) if name not in best
+            ]
     return corrected(comparisons)
 
 
