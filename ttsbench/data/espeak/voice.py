@@ -100,6 +100,7 @@ class _Engine:
         self.lib.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # the default is the time of day
         self.lib.espeak_SetParameter(_VOLUME, _UNCLIPPED, 0)
         self._variants = data / _VARIANTS
+        self._names = {path.name for path in self._variants.iterdir()}
         self._pcm: list[bytes] = []
         self._events: list[Event] = []
         self._callback = _Callback(self._receive)  # the library stores the address, so this must stay alive
@@ -134,8 +135,7 @@ class _Engine:
 
     def voice(self, name: str, formant_scale: float = 1.0) -> None:
         language, _, variant = name.partition("+")
-        # The library ignores an unknown variant.
-        known = not variant or variant in {path.name for path in self._variants.iterdir()}
+        known = not variant or variant in self._names  # the library ignores an unknown variant
         if known and formant_scale != 1.0:
             name = f"{language}+{self._scaled_variant(variant, formant_scale)}"
         if not known or self.lib.espeak_SetVoiceByName(name.encode()) != 0:
