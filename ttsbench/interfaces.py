@@ -234,6 +234,24 @@ class Corpus(Protocol):
         ...
 
 
+@runtime_checkable
+class RedrawableCorpus(Corpus, Protocol):
+    """A corpus that draws a hidden part of its recordings from a known distribution, and can draw it again."""
+
+    @property
+    def redrawable(self) -> bool:
+        """Whether recordings have a hidden part, with the options of the corpus."""
+        ...
+
+    def redraw(self, utterances: Sequence[Utterance], draws: int) -> list[list[tuple[Samples, int]]]:
+        """Return other recordings (N,) and their rate in Hz: ``draws`` of each utterance, of the recording's length.
+
+        Text, speaker and everything that models may be given are those of the utterance. The same list of utterances
+        gives the same samples.
+        """
+        ...
+
+
 class Vocoder(Protocol):
     """Converts mel spectrograms to waveforms. Built as ``cls(mel: MelConfig, **options)``."""
 

@@ -406,6 +406,8 @@ def test_draws_of_voice_quality_follow_the_stated_equations():
     assert stats.kstest(deviation, unit.cdf).pvalue > 1e-3
     assert stats.kstest(scale / QUALITY.formant_std, unit.cdf).pvalue > 1e-3
     assert abs(np.corrcoef(effort, scale)[0, 1]) < 0.03
+    assert effort.std() == pytest.approx(QUALITY.effort_deviation, rel=0.01)
+    assert scale.std() == pytest.approx(QUALITY.formant_deviation, rel=0.02)
 
 
 def test_the_density_of_voice_quality_integrates_to_one():
@@ -466,3 +468,21 @@ def test_a_corpus_of_neutral_voice_quality_has_no_hidden_attributes(tmp_path):
     corpus = EspeakCorpus(tmp_path / "neutral", minutes=0.2, speakers=("f5",), voice_quality=False)
     assert "voice_quality" not in corpus.manifest()
     assert all("effort" not in phrase for one in corpus.utterances() for phrase in one.attributes["phrases"])
+
+
+def test_redrawn_recordings_differ_in_voice_quality_alone(corpus, utterances):
+    """They have the recording's length, are reproducible for a list of utterances, and differ from each other."""
+    chosen = [utterance for utterance in utterances if utterance.attributes["split"] == "test"][:2]
+    first, second = corpus.redraw(chosen, 2), corpus.redraw(chosen, 2)
+    assert corpus.redrawable and not EspeakCorpus(voice_quality=False).redrawable
+    for utterance, recordings, again in zip(chosen, first, second, strict=True):
+        for (samples, rate), (same, _) in zip(recordings, again, strict=True):
+            assert rate == 22050 and len(samples) == soundfile.info(utterance.audio).frames
+            np.testing.assert_array_equal(samples, same)
+        assert not np.array_equal(recordings[0][0], recordings[1][0])
+
+
+def test_a_failed_redraw_is_reported(corpus, utterances, monkeypatch):
+    monkeypatch.setattr("ttsbench.data.espeak.rerender.sys.executable", "/bin/false")
+    with pytest.raises(CorpusError, match="could not be rendered again"):
+        corpus.redraw(utterances[:1], 1)

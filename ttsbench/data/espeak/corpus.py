@@ -24,9 +24,11 @@ from typing import Any
 
 from ttsbench.data.espeak.build import Options
 from ttsbench.data.espeak.prosody import DEFAULT_SPEAKERS, SPEAKERS
+from ttsbench.data.espeak.rerender import RenderedUtterance, render_again
+from ttsbench.data.espeak.voice import SAMPLE_RATE
 from ttsbench.engine.store import cache_dir, check_space, content_hash, read_json
 from ttsbench.errors import CorpusError
-from ttsbench.types import Utterance
+from ttsbench.types import Samples, Utterance
 
 VERSION = 2  # increase it when the same options generate different files
 MAX_MINUTES = 600.0
@@ -73,6 +75,24 @@ class EspeakCorpus:
             return self._read()
         _generate(self.folder, self.options)
         return self._read()
+
+    @property
+    def redrawable(self) -> bool:
+        """Whether the phrases have a hidden voice quality."""
+        return self.options.voice_quality
+
+    def redraw(self, utterances: Sequence[Utterance], draws: int) -> list[list[tuple[Samples, int]]]:
+        """Render utterances again with other voice qualities: see ``ttsbench.data.espeak.rerender``."""
+        requests = [
+            RenderedUtterance(
+                each.id,
+                each.speaker,
+                round(each.attributes["duration_s"] * SAMPLE_RATE),
+                each.attributes["phrases"],
+            )
+            for each in utterances
+        ]
+        return [[(samples, SAMPLE_RATE) for samples in each] for each in render_again(requests, draws)]
 
     def _occupied(self) -> bool:
         if self.folder.exists() and not self.folder.is_dir():

@@ -8,6 +8,9 @@ the vowels p, weighted by durations w, gives the tilt e between 350 and 4500 Hz 
 
 The shift with the smallest residual, refined by a parabola, is the difference of the log formant scales. Breath fills
 spectral valleys of soft phrases, so that a tilt is measured as ``TILT_SLOPE`` times the difference of the efforts.
+
+Spectra come from the envelopes of WORLD, or from a mel spectrogram. The latter resolves harmonics: it is accurate only
+between renderings of the same F0, such as draws of a system that is given the recording's prosody.
 """
 
 from __future__ import annotations
@@ -16,10 +19,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
+from ttsbench.audio.mel import filterbank
+from ttsbench.config.schema import MelConfig
 from ttsbench.data.espeak.quality import HIGHEST_HZ, LOWEST_HZ, PIVOT_HZ
 
 LOW_HZ, HIGH_HZ = 350.0, 4500.0
+SMOOTHING = 0.12  # of mels, standard deviation on the frequency axis: hides harmonics
 STEP = 0.01  # of the frequency axis, natural logarithm
 SHIFTS = 20  # steps to either side: five standard deviations of the log formant scale
 TILT_SLOPE = 0.92  # measured over the 348 pairs of renderings of one text in the default corpus
@@ -53,6 +60,18 @@ def compare(clip: Values, reference: Values, weights: Values) -> QualityDifferen
         residuals[index] = share @ ((difference - tilts[index] * octaves) ** 2).sum(axis=1)
     best = _minimum(residuals)
     return QualityDifference(float(np.interp(best, np.arange(len(shifts)), tilts)) / TILT_SLOPE, STEP * (best - SHIFTS))
+
+
+def mel_spectra(log_mels: Values, mel: MelConfig) -> Values:
+    """Return smoothed spectra (..., U) in dB at ``FREQUENCIES_HZ`` of natural-log mels (..., M)."""
+    bands = filterbank(mel).numpy()
+    bins_hz = np.linspace(0, mel.sample_rate / 2, len(bands))
+    centres = np.log((bins_hz @ bands) / bands.sum(axis=0))
+    right = np.clip(np.searchsorted(centres, _AXIS), 1, len(centres) - 1)
+    share = np.clip((_AXIS - centres[right - 1]) / (centres[right] - centres[right - 1]), 0.0, 1.0)
+    interpolated = log_mels[..., right - 1] * (1 - share) + log_mels[..., right] * share
+    smoothed: Values = gaussian_filter1d(interpolated * (20 / np.log(10)), SMOOTHING / STEP, axis=-1)
+    return smoothed
 
 
 def _minimum(values: Values) -> float:

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 TRUNCATION = 2.0  # standard deviations; keeps clips between 2 and 6 s and levels within espeak-ng's range
+TRUNCATED_STD = 0.8796  # standard deviation of a standard normal number truncated there
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 from scipy.ndimage import uniform_filter1d
 
-from ttsbench.data.espeak.prosody import TRUNCATION, log_truncated_normal, truncated_normal
+from ttsbench.data.espeak.prosody import TRUNCATED_STD, TRUNCATION, log_truncated_normal, truncated_normal
 
 LOWEST_HZ, PIVOT_HZ, HIGHEST_HZ = 250.0, 1000.0, 8000.0
 BREATH_DB, BREATH_PER_EFFORT = -38.0, 2.0
@@ -74,6 +74,16 @@ class QualityDistribution:
         )
         formant = log_truncated_normal(math.log(quality.formant_scale), self.formant_std)
         return float(np.logaddexp(soft, loud)) - math.log(2.0) + formant
+
+    @property
+    def effort_deviation(self) -> float:
+        """Standard deviation of the effort, dB per octave."""
+        return math.hypot(self.effort_mode, self.effort_std * TRUNCATED_STD)
+
+    @property
+    def formant_deviation(self) -> float:
+        """Standard deviation of the log formant scale."""
+        return self.formant_std * TRUNCATED_STD
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the distribution as JSON values."""
