@@ -100,6 +100,24 @@ def test_a_download_killed_before_verification_is_completed(tmp_path, monkeypatc
     assert rows(LJSpeech(tmp_path / "lj", download=True)) == [("a", "LJ", "A")]
 
 
+def test_partial_archive_beside_the_target_is_completed(tmp_path, monkeypatch, server):
+    content = server["content"] = tiny_ljspeech(tmp_path)
+    publish(monkeypatch, server["url"], content)
+    (tmp_path / "LJSpeech-1.1.tar.bz2").write_bytes(content[:100])
+    assert rows(LJSpeech(tmp_path / "lj", download=True)) == [("a", "LJ", "A")]
+    assert server["asked"] == ["bytes=100-"]
+
+
+def test_forged_archive_beside_the_target_is_not_unpacked(tmp_path, monkeypatch, server):
+    content = server["content"] = tiny_ljspeech(tmp_path)
+    publish(monkeypatch, server["url"], content)
+    forged = archive({"LJSpeech-1.1/metadata.csv": b"a|A|forged" + b" " * len(content)})
+    (tmp_path / "LJSpeech-1.1.tar.bz2").write_bytes(forged + bytes(len(content)))
+    assert "the download was deleted" in error(LJSpeech(tmp_path / "lj", download=True))
+    assert not (tmp_path / "lj").exists()
+    assert rows(LJSpeech(tmp_path / "lj", download=True)) == [("a", "LJ", "A")]
+
+
 def test_a_wrong_checksum_is_refused_before_unpacking(tmp_path, monkeypatch, server):
     server["content"] = tiny_ljspeech(tmp_path)
     publish(monkeypatch, server["url"], b"another")

@@ -23,8 +23,9 @@ _log = logging.getLogger(__name__)
 def fetch_archive(url: str, sha256: str, folder: Path) -> None:
     """Download the tar archive at ``url`` and unpack the single folder in it as ``folder``.
 
-    ``sha256`` is the expected checksum in hexadecimal. The archive lies beside ``folder`` until it is unpacked (as
-    ``<name>.part`` until it is verified), so that an interrupted download resumes. Raises ``CorpusError`` if the
+    ``sha256`` is the expected checksum in hexadecimal, which an archive that already lies there must have as well: one
+    that differs is taken for a partial download and completed. The archive lies beside ``folder`` until it is unpacked
+    (as ``<name>.part`` until it is verified), so that an interrupted download resumes. Raises ``CorpusError`` if the
     network fails, the checksum differs or the archive does not hold exactly one folder.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -32,8 +33,10 @@ def fetch_archive(url: str, sha256: str, folder: Path) -> None:
         if folder.exists() and any(folder.iterdir()):
             return
         archive = folder.with_name(url.rsplit("/", 1)[-1])
+        part = archive.with_name(archive.name + ".part")
+        if archive.is_file() and _sha256(archive) != sha256:
+            archive.replace(part)  # probably the start of a download by hand, which is completed
         if not archive.is_file():
-            part = archive.with_name(archive.name + ".part")
             _download(url, part)
             _verify(part, sha256, url)
             part.replace(archive)
@@ -71,14 +74,18 @@ def _broken_off(url: str, part: Path, reason: str) -> CorpusError:
 
 
 def _verify(part: Path, sha256: str, url: str) -> None:
-    with part.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = _sha256(part)
     if digest != sha256:
         part.unlink()
         raise CorpusError(
             f"{url} has SHA-256 {digest}, expected {sha256}: the download was deleted. "
             "Run the same command again; if the error repeats, the archive at that address has changed."
         )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -6,12 +6,12 @@ Writes ``manifest.jsonl`` (id, speaker, text, phones, split, ...), ``excluded.cs
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from ttsbench import registry
 from ttsbench.config.schema import CorpusConfig, Experiment
@@ -23,6 +23,7 @@ from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import cache_dir, check_space, read_json, write_json, write_text
 from ttsbench.errors import ClipError, CorpusError
 from ttsbench.models.representation import codec_signature, make_codec
+from ttsbench.reporting.csv import write_csv
 from ttsbench.types import SILENCE, Phone, Utterance
 
 CHUNK = 16  # clips per task
@@ -75,7 +76,7 @@ def finish(run: Run, job: Job[PrepareSpec]) -> None:
     usable = [row for row in rows if "reason" not in row]
     excluded = [tuple(pair) for pair in read_json(folder / "listing.json")]
     excluded += [(row["utterance"]["id"], row["reason"]) for row in rows if "reason" in row]
-    _write_csv(folder / "excluded.csv", ("id", "reason"), excluded)
+    write_csv(pd.DataFrame(excluded, columns=["id", "reason"]), folder / "excluded.csv")
     if len(usable) < MOST_EXCLUDED * len(rows):
         raise CorpusError(
             f"{len(rows) - len(usable)} of {len(rows)} clips of '{config.name}' cannot be used, too many to continue. "
@@ -230,11 +231,3 @@ def _dump(utterance: Utterance) -> dict[str, Any]:
 def _parse(values: Mapping[str, Any]) -> Utterance:
     textgrid = Path(values["textgrid"]) if values["textgrid"] else None
     return Utterance(**{**values, "audio": Path(values["audio"]), "textgrid": textgrid})
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())
