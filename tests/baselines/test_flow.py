@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from jacobians import LENGTHS, jacobian_log_det, shaken
+from jacobians import LENGTHS, jacobian_log_det, perturb
 from lightning.fabric import Fabric
 from safetensors.torch import load_file
 from tinycorpus import prepared, tiny_corpus
@@ -33,7 +33,7 @@ def glow(channels, coupling="affine", steps=3, network="backbone", width=8, scal
     with torch.random.fork_rng():
         torch.manual_seed(0)
         flow = Glow(channels, DIM, steps, coupling, network, width)
-    return shaken(flow.double().eval(), scale)
+    return perturb(flow.double().eval(), scale)
 
 
 # The whole flow
@@ -145,7 +145,7 @@ def test_a_prosody_of_two_modes_keeps_its_spread_and_both(coupling, share):
 
 def small(channels=4, **options):
     adapter = with_backbone(Flow, channels, **options)
-    shaken(adapter.network, 0.1).eval()
+    perturb(adapter.network, 0.1).eval()
     return adapter
 
 

@@ -1,4 +1,4 @@
-"""Degradations do what they say, measured by other means than those they are made with."""
+"""Degradations have the declared size, measured by other means than those that make them."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def power_db(samples):
 
 
 @pytest.mark.parametrize("snr_db", degrade.GRADES["noise"])
-def test_noise_has_the_ratio_that_was_asked_for(speech, snr_db):
+def test_noise_has_the_given_signal_to_noise_ratio(speech, snr_db):
     noisy = degrade.degraded(speech, "noise", snr_db, rng())
     added = noisy.samples.astype(np.float64) - speech.samples
     assert power_db(speech.samples) - power_db(added) == pytest.approx(snr_db, abs=0.15)
@@ -47,7 +47,7 @@ def test_noise_has_the_ratio_that_was_asked_for(speech, snr_db):
 
 
 @pytest.mark.parametrize("cutoff", degrade.GRADES["low_pass"])
-def test_low_pass_keeps_what_is_below_and_takes_what_is_above(cutoff):
+def test_low_pass_has_the_gain_of_its_formula(cutoff):
     t = np.arange(2 * 48_000) / 48_000
 
     def gain_db(hz):
@@ -61,27 +61,27 @@ def test_low_pass_keeps_what_is_below_and_takes_what_is_above(cutoff):
         assert gain_db(hz) == pytest.approx(-20 * np.log10(1 + warped**4), abs=0.1)
 
 
-def test_low_pass_delays_nothing_and_leaves_a_narrow_band_alone(speech):
+def test_low_pass_causes_no_delay_and_leaves_a_narrow_band_unchanged(speech):
     narrow = degrade.low_passed(speech, 3000.0)
     shift = np.argmax(np.correlate(narrow.samples, speech.samples[100:-100], mode="valid"))
     assert shift == 100
     np.testing.assert_array_equal(degrade.low_passed(speech, 7500.0).samples, speech.samples)
 
 
-def test_f0_is_flattened_by_the_share_that_was_asked_for(speech):
+def test_f0_is_flattened_by_the_given_share(speech):
     made = [np.log(harvested(degrade.degraded(speech, "flat_f0", share, rng()))).std() for share in (0, 0.33, 0.67, 1)]
     whole = np.log(harvested(speech)).std()
     assert made == pytest.approx([whole, 0.67 * whole, 0.33 * whole, 0.0], abs=0.05 * whole)
 
 
-def test_f0_is_multiplied_and_nothing_else(speech):
+def test_f0_is_multiplied_without_a_change_of_length(speech):
     same, higher = (degrade.with_f0(speech, factor) for factor in (1.0, 1.1))
     assert np.median(harvested(higher)) / np.median(harvested(same)) == pytest.approx(1.1, rel=0.01)
     assert len(higher.samples) == len(speech.samples)
 
 
 @pytest.mark.parametrize("factor", degrade.GRADES["stretch"])
-def test_stretching_makes_longer_and_keeps_the_pitch(speech, factor):
+def test_stretching_lengthens_and_keeps_the_pitch(speech, factor):
     slow = degrade.degraded(speech, "stretch", factor, rng())
     assert slow.duration_s == pytest.approx(factor * speech.duration_s, abs=0.01)
     assert np.median(harvested(slow, factor)) == pytest.approx(np.median(harvested(speech)), rel=0.02)
@@ -89,7 +89,7 @@ def test_stretching_makes_longer_and_keeps_the_pitch(speech, factor):
     assert slow.phones[1].start_s == slow.phones[0].end_s == pytest.approx(factor * 0.1)
 
 
-def test_smoothing_levels_formants_and_keeps_the_power():
+def test_smoothing_flattens_formants_and_keeps_the_power():
     """The spread over frequency of the long-term spectrum below 4 kHz, by plain Fourier transforms."""
     steady = Clip("vowel", speechlike(1.5, sample_rate=RATE), RATE)
 
@@ -106,7 +106,7 @@ def test_smoothing_levels_formants_and_keeps_the_power():
     assert [power_db(clip.samples) for clip in made] == pytest.approx([power_db(made[0].samples)] * 4, abs=1.0)
 
 
-def test_changes_that_a_metric_should_ignore(speech):
+def test_gain_delay_and_resampling_have_the_given_size(speech):
     assert power_db(degrade.louder(speech, -12.0).samples) - power_db(speech.samples) == pytest.approx(-12.0, abs=1e-4)
     later = degrade.delayed(speech, 0.05, -50.0, rng())
     np.testing.assert_array_equal(later.samples[800:], speech.samples)
@@ -120,7 +120,7 @@ def test_changes_that_a_metric_should_ignore(speech):
     assert power_db(lost.samples[inner]) < power_db(speech.samples) - 90
 
 
-def test_what_is_no_speech(speech):
+def test_clips_without_speech_are_silence_and_noise_of_the_same_level(speech):
     assert not degrade.silenced(speech).samples.any()
     noise = degrade.drowned(speech, rng())
     assert power_db(noise.samples) == pytest.approx(power_db(speech.samples), abs=0.2)
@@ -128,7 +128,7 @@ def test_what_is_no_speech(speech):
 
 
 @pytest.mark.parametrize("kind", sorted(degrade.GRADES))
-def test_the_clip_itself_is_left_alone(speech, kind):
+def test_original_clip_is_unchanged(speech, kind):
     clip = replace(speech, transcript="said")
     clip.feature(len_of)
     before = clip.samples.copy()
@@ -144,8 +144,8 @@ def len_of(clip):
 
 
 @pytest.mark.parametrize("kind", sorted(degrade.GRADES))
-def test_the_pairs_of_a_kind_are_its_grades(speech, kind):
-    """Each pair's clip is that grade, all noise one noise; the mildest grade by WORLD is the copy, made once."""
+def test_pairs_of_a_degradation_are_its_grades(speech, kind):
+    """All grades of noise scale the same noise, and the mildest grade made by WORLD is the plain copy."""
     names = grades(kind)
     assert len(set(names)) == len(degrade.GRADES[kind])
     made = [pair(name, speech)[0].samples for name in names]

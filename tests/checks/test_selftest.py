@@ -1,4 +1,4 @@
-"""A metric that keeps its promises passes, and each way of breaking one is found by the check meant for it."""
+"""A metric that keeps its promises passes, and every broken promise is found by the check meant for it."""
 
 import csv
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from selftest_metrics import (
-    KEPT,
+    PROMISES,
     Biased,
     Deaf,
     Elsewhere,
@@ -27,16 +27,16 @@ from speechlike import speechlike
 from tinycorpus import tiny_corpus
 
 from ttsbench import Behaviour, Clip, ConfigError, MetricInfo, TtsbenchError, registry
-from ttsbench.checks.selftest.ask import ask
-from ttsbench.checks.selftest.checks import PLANTED, Check, checks, verdict
+from ttsbench.checks.selftest.checks import KNOWN_OFFSETS, Check, checks_of, judge_check
+from ttsbench.checks.selftest.collect import collect_responses
 from ttsbench.checks.selftest.degrade import GRADES
 from ttsbench.checks.selftest.measure import Refusal
-from ttsbench.checks.selftest.needs import build, lacking
+from ttsbench.checks.selftest.needs import build, missing_information
 from ttsbench.checks.selftest.pool import measure_all
 from ttsbench.checks.selftest.recordings import COUNT, espeak_recordings, recordings_of
 from ttsbench.checks.selftest.run import judge, selftest
 from ttsbench.checks.selftest.table import table
-from ttsbench.checks.selftest.variants import grades, pair, planted
+from ttsbench.checks.selftest.variants import grades, known_offset, pair
 from ttsbench.data.espeak.voice import SAMPLE_RATE, speak
 
 RATE = 16000
@@ -49,14 +49,14 @@ def recordings():
 
 def verdicts(metric, recordings):
     metrics = {metric.info.name: metric}
-    return judge(metrics, [ask(clip, metrics, []) for clip in recordings])
+    return judge(metrics, [collect_responses(clip, metrics, []) for clip in recordings])
 
 
 def failed(metric, recordings):
-    return {one.check: one for one in verdicts(metric, recordings) if one.outcome == "FAIL"}
+    return {item.check: item for item in verdicts(metric, recordings) if item.outcome == "FAIL"}
 
 
-def test_a_metric_that_keeps_its_promises_passes(recordings):
+def test_metric_that_keeps_its_promises_passes(recordings):
     found = verdicts(SpectralDistance(), recordings)
     assert [one.check for one in found if one.outcome != "ok"] == []
     promised = {"identity", "gain", "resample", "symmetric", "noise", "low_pass", "smoothing", "silence", "white noise"}
@@ -78,19 +78,19 @@ def test_a_metric_that_keeps_its_promises_passes(recordings):
         (Squeamish, {"gain"}),
     ],
 )
-def test_a_broken_promise_is_found(metric, broken, recordings):
+def test_broken_promise_is_found(metric, broken, recordings):
     assert set(failed(metric(), recordings)) == broken
 
 
-def test_what_was_seen_and_what_was_promised_are_said(recordings):
+def test_failure_names_the_measured_and_the_promised_value(recordings):
     gain = failed(Loudness(), recordings)["gain"]
     assert (gain.measured, gain.promised) == ("0 12", "moves by at most 0.001 dB")
-    assert failed(Squeamish(), recordings)["gain"].reason.startswith("1 of 3 recordings have an answer")
+    assert failed(Squeamish(), recordings)["gain"].reason.startswith("1 of 3 recordings were measured")
     assert "'one-1' is quiet" in failed(Squeamish(), recordings)["gain"].reason
     assert "it gave (nan,)" in failed(Hole(), recordings)["white noise"].reason
 
 
-def test_one_that_crashes_breaks_every_promise(recordings):
+def test_metric_that_crashes_breaks_every_promise(recordings):
     class Crashing(SpectralDistance):
         def measure(self, clip, reference):
             raise ZeroDivisionError("nothing to divide by")
@@ -100,7 +100,7 @@ def test_one_that_crashes_breaks_every_promise(recordings):
     assert {one.reason for one in found} == {"ZeroDivisionError: nothing to divide by"}
 
 
-def test_reduce_that_crashes_breaks_promises_of_values(recordings):
+def test_reduction_that_crashes_breaks_the_promises_about_values(recordings):
     class Crashing(SpectralDistance):
         def reduce(self, rows):
             raise ValueError("no rows like these")
@@ -110,7 +110,7 @@ def test_reduce_that_crashes_breaks_promises_of_values(recordings):
     assert found["gain"].reason == "reduce: ValueError: no rows like these"
 
 
-def test_not_applicable_is_skipped_and_silence_still_refused(recordings):
+def test_not_applicable_pairs_are_skipped_and_silence_is_still_refused(recordings):
     found = verdicts(Elsewhere(), recordings)
     assert "planted (itself, gain, 48 kHz, swap, noise, low-pass, smooth, hiss): only the espeak" in table(found, {})
     outcomes = {one.check: one.outcome for one in found}
@@ -118,22 +118,22 @@ def test_not_applicable_is_skipped_and_silence_still_refused(recordings):
     assert set(outcomes.values()) == {"skipped"}
 
 
-def test_a_metric_whose_ideal_is_a_value_worsens_away_from_it(recordings):
+def test_metric_with_an_ideal_value_worsens_away_from_it(recordings):
     class Ratio(SpectralDistance):
         """1 for a recording against itself, less for whatever differs."""
 
         higher_is_better = None
-        behaviour = replace(KEPT, identity=1.0, gain=None)
+        behaviour = replace(PROMISES, identity=1.0, gain=None)
 
         def measure(self, clip, reference):
             return (1 - super().measure(clip, reference)[0],)
 
     assert not failed(Ratio(), recordings)
-    Ratio.behaviour = replace(KEPT, identity=None, gain=None)
+    Ratio.behaviour = replace(PROMISES, identity=None, gain=None)
     assert set(failed(Ratio(), recordings)) == {"noise", "low_pass", "smoothing"}  # nothing to be away from
 
 
-def test_empty_behaviour_promises_only_what_happens_without_speech(recordings):
+def test_empty_behaviour_promises_only_the_response_to_clips_without_speech(recordings):
     class Shy(SpectralDistance):
         behaviour = Behaviour()
 
@@ -149,11 +149,11 @@ def test_empty_behaviour_promises_only_what_happens_without_speech(recordings):
 
 def judged(check, *rows):
     responses = [{("planted", pair): row[index] for index, pair in enumerate(check.pairs)} for row in rows]
-    return verdict(SpectralDistance(), check, responses)
+    return judge_check(SpectralDistance(), check, responses)
 
 
 def check_of(name):
-    return next(one for one in checks(SpectralDistance().info) if one.name == name)
+    return next(check for check in checks_of(SpectralDistance().info) if check.name == name)
 
 
 @pytest.mark.parametrize(
@@ -166,11 +166,11 @@ def check_of(name):
         ((4.0, 3.0, 2.0, 1.0), "FAIL"),
     ],
 )
-def test_grades(grades, outcome):
+def test_metric_must_get_worse_with_every_grade(grades, outcome):
     assert judged(check_of("noise"), [(value,) for value in grades]).outcome == outcome
 
 
-def test_grades_are_compared_on_the_recordings_that_have_them_all():
+def test_grades_are_compared_on_the_recordings_that_have_all_of_them():
     whole = [(1.0,), (2.0,), (3.0,), (4.0,)]
     partly = [(0.0,), (0.0,), (0.0,), Refusal("too noisy")]
     found = judged(check_of("noise"), whole, whole, partly)
@@ -178,7 +178,7 @@ def test_grades_are_compared_on_the_recordings_that_have_them_all():
     assert judged(check_of("noise"), whole, partly, partly).outcome == "FAIL"
 
 
-def test_all_clips_without_speech_are_answered_or_all_are_refused():
+def test_clips_without_speech_are_all_measured_or_all_refused():
     mixed = [[(1.0,)], [Refusal("no voice")]]
     for expected, alike in (("answered", (1.0,)), ("refused", Refusal("no voice"))):
         check = Check("white noise", ("x",), f"is {expected}", expected=expected)
@@ -187,22 +187,22 @@ def test_all_clips_without_speech_are_answered_or_all_are_refused():
         assert judged(check, [alike], [Refusal("ValueError", "broken")]).outcome == "FAIL"
 
 
-# --- what is planted
+# --- known offsets of F0
 
 
-def test_planted_f0_is_found_by_the_metrics_of_f0():
-    """On espeak-ng's speech: ln 1.1 in log-F0, nothing beyond 20 %; at 1.3 everything is."""
-    names = {one.metric for one in PLANTED} & set(registry.registered("metrics"))
+def test_known_f0_offset_is_measured_by_the_metrics_of_f0():
+    """On espeak-ng's speech: ln 1.1 in log-F0 and no gross errors; at a factor of 1.3 all frames are gross errors."""
+    names = {offset.metric for offset in KNOWN_OFFSETS} & set(registry.registered("metrics"))
     metrics = {name: build(name) for name in sorted(names)}
-    responses = [ask(clip, metrics, []) for clip in espoken()]
-    offsets = {planted(one.factor) for one in PLANTED}
+    responses = [collect_responses(clip, metrics, []) for clip in espoken()]
+    offsets = {known_offset(offset.factor) for offset in KNOWN_OFFSETS}
     found = [one for one in judge(metrics, responses) if one.check in offsets]
-    assert len(found) == len([one for one in PLANTED if one.metric in names])
+    assert len(found) == len([offset for offset in KNOWN_OFFSETS if offset.metric in names])
     assert [one for one in found if one.outcome != "ok"] == []
 
 
 def espoken():
-    """Two short clips by espeak-ng, from a process of their own: its samples depend on what it said before."""
+    """Two short clips by espeak-ng from a new process, because its samples depend on earlier calls."""
     texts = {"delicious vegetables for seven dollars": "en-us+f5", "abandoned locomotives near Switzerland": "en-us"}
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
         spoken = [speech.samples.astype(np.float32) / 32768 for speech in fresh.map(speak, texts, texts.values())]
@@ -212,7 +212,7 @@ def espoken():
 # --- recordings
 
 
-def test_recordings_are_spread_over_the_folder_and_the_usable_ones(tmp_path):
+def test_recordings_are_spread_over_the_folder_and_skip_unusable_files(tmp_path):
     for number in range(20):
         path = tmp_path / f"book{number // 10}" / f"r{number:02d}.wav"
         path.parent.mkdir(exist_ok=True)
@@ -226,7 +226,7 @@ def test_recordings_are_spread_over_the_folder_and_the_usable_ones(tmp_path):
     assert all(clip.phones is None and not clip.text for clip in found)
 
 
-def test_texts_and_alignments_are_found(tmp_path):
+def test_recordings_come_with_texts_and_alignments(tmp_path):
     corpus = tiny_corpus(tmp_path / "corpus", clips=3)
     (corpus / "TextGrid" / "c01.TextGrid").unlink()
     found = {clip.id: clip for clip in recordings_of(corpus, {"c00": "see no may two", "c01": "law"})}
@@ -234,14 +234,14 @@ def test_texts_and_alignments_are_found(tmp_path):
     assert found["wavs/c00.wav"].phones[1].label == "S"
     assert found["wavs/c02.wav"].phones and not found["wavs/c02.wav"].text
     transcribed = MetricInfo("m", "M", "-", False, ("a",), "m", "none", frozenset({"transcript", "phones"}))
-    assert not lacking(list(found.values()), transcribed)
-    assert "no transcripts" in lacking([found["wavs/c02.wav"]], transcribed)
+    assert not missing_information(list(found.values()), transcribed)
+    assert "no transcripts" in missing_information([found["wavs/c02.wav"]], transcribed)
     costly = replace(transcribed, needs=frozenset({"cost"}))
-    assert "no cost" in lacking(list(found.values()), costly)
+    assert "no cost" in missing_information(list(found.values()), costly)
 
 
 @pytest.mark.parametrize(("rate", "kept"), [(8000, 16000), (48000, 48000)])
-def test_recordings_may_have_any_rate(tmp_path, rate, kept):
+def test_recordings_below_16_khz_are_resampled(tmp_path, rate, kept):
     """WORLD's aperiodicity at 8 kHz corrupts the heap: the process would die."""
     soundfile.write(tmp_path / "one.wav", speechlike(1.1, sample_rate=rate), rate)
     (clip,) = recordings_of(tmp_path)
@@ -252,8 +252,8 @@ def test_recordings_may_have_any_rate(tmp_path, rate, kept):
         assert np.isfinite(pair(grades(kind)[-1], clip)[0].samples).all()
 
 
-def test_a_folder_without_recordings_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="is no folder"):
+def test_folder_without_recordings_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="is not a folder"):
         recordings_of(tmp_path / "missing")
     with pytest.raises(ConfigError, match=r"holds no \.wav or \.flac"):
         recordings_of(tmp_path)
@@ -262,7 +262,7 @@ def test_a_folder_without_recordings_is_refused(tmp_path):
         recordings_of(tmp_path)
 
 
-def test_the_embedded_corpus_knows_everything_of_its_recordings(tmp_path, monkeypatch):
+def test_embedded_corpus_gives_recordings_with_all_information(tmp_path, monkeypatch):
     monkeypatch.setenv("TTSBENCH_CACHE", str(tmp_path))
     found = espeak_recordings()
     assert len(found) == COUNT
@@ -283,7 +283,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_command_tells_what_holds(folder, capsys):
+def test_command_prints_and_writes_the_outcomes(folder, capsys):
     assert selftest(folder, ["mcd", "log_f0_rmse", "rtf"], folder / "out", workers=1, quiet=True) == 0
     out, err = capsys.readouterr()
     assert "2 recordings in" in out and "promises of 2 metrics hold." in out
@@ -298,10 +298,10 @@ def test_the_command_tells_what_holds(folder, capsys):
     assert all(row["signature"].startswith(row["metric"]) for row in rows)
 
 
-def test_the_command_fails_where_a_promise_does(folder, capsys, monkeypatch):
+def test_command_fails_if_a_promise_fails(folder, capsys, monkeypatch):
     monkeypatch.setattr("ttsbench.checks.selftest.run.build", lambda name: Loudness())
     monkeypatch.setattr("ttsbench.checks.selftest.run.measure_all", lambda recordings, *_: [
-        ask(clip, {"planted": Loudness()}, []) for clip in recordings])  # fmt: skip
+        collect_responses(clip, {"planted": Loudness()}, []) for clip in recordings])  # fmt: skip
     assert selftest(folder, ["planted"], None, workers=1, quiet=True) == 1
     out = capsys.readouterr().out
     assert "FAIL" in out
@@ -309,7 +309,7 @@ def test_the_command_fails_where_a_promise_does(folder, capsys, monkeypatch):
     assert "8 of 9 promises of 1 metrics hold." in out
 
 
-def test_a_worker_that_dies_is_told_of(recordings, monkeypatch):
+def test_death_of_a_worker_is_reported(recordings, monkeypatch):
     class Dying(ThreadPoolExecutor):
         def __init__(self, *_, **__):
             super().__init__(1)
@@ -320,21 +320,21 @@ def test_a_worker_that_dies_is_told_of(recordings, monkeypatch):
             return task
 
     monkeypatch.setattr("ttsbench.checks.selftest.pool.ProcessPoolExecutor", Dying)
-    with pytest.raises(TtsbenchError, match="name the metrics to try"):
+    with pytest.raises(TtsbenchError, match="test metrics one by one"):
         measure_all(recordings, ["mcd"], workers=2, quiet=True)
 
 
-def test_nothing_tried_is_nothing_proved(folder, capsys):
+def test_run_that_tests_nothing_fails(folder, capsys):
     assert selftest(folder, ["rtf"], None, workers=1, quiet=True) == 1
     assert "0 of 0 promises" in capsys.readouterr().out
 
 
-def test_an_unknown_metric_gets_a_suggestion():
+def test_unknown_metric_gets_a_suggestion():
     with pytest.raises(ConfigError, match="Did you mean 'mcd'"):
         selftest(None, ["mdc"], None, workers=1, quiet=True)
 
 
-def test_a_model_that_is_absent_is_a_reason(monkeypatch):
+def test_metric_without_its_model_is_skipped_with_the_reason(monkeypatch):
     class Absent(SpectralDistance):
         def require(self):
             raise ConfigError("The weights of model x are not in /models. Put them there.")

@@ -9,8 +9,8 @@ from ratio_rows import (
     SYSTEMS,
     FlooredRatio,
     Ratio,
-    found_in,
     frame_rows,
+    read_text_as_rows,
     table_of,
     write,
 )
@@ -135,7 +135,9 @@ def test_seeds_that_differ_widen_the_interval(tmp_path):
     """One seed makes half of all errors: over utterances alone the interval would be about .02 wide."""
     lines = [f"a,{seed},0,u{number},{errors + number % 2},10," for seed, errors in enumerate((1, 1, 4))
              for number in range(40)]  # fmt: skip
-    found = found_in(tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines]))
+    found = read_text_as_rows(
+        tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines])
+    )
     cell = found.cell("a", SAMPLING)
     assert cell.value == pytest.approx(0.25)
     assert cell.low <= 0.16
@@ -144,7 +146,9 @@ def test_seeds_that_differ_widen_the_interval(tmp_path):
 
 def test_what_never_varies_needs_no_test(tmp_path):
     lines = [f"{system},0,0,u{number},{value},1," for system, value in (("a", 100), ("b", 250)) for number in range(5)]
-    found = found_in(tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines]))
+    found = read_text_as_rows(
+        tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines])
+    )
     difference = found.difference("b", "a", SAMPLING)
     assert (difference.value, difference.low, difference.high) == (150, 150, 150)
     assert all(map(math.isnan, (difference.p, difference.effect_size, difference.mde)))
@@ -228,11 +232,11 @@ b,0,0,u3,1.0,10.0,,
 
 
 def test_a_warning_is_counted_and_takes_nothing_away(tmp_path):
-    found = found_in(tmp_path / "x.csv", WARNED)
+    found = read_text_as_rows(tmp_path / "x.csv", WARNED)
     assert (found.cell("a", SAMPLING).n, found.cell("a", SAMPLING).n_failed) == (2, 1)
     assert found.utterances("a") == {"u1", "u2"}
     assert found.warnings["system"].tolist() == ["a", "a"]
-    again = found_in(tmp_path / "y.csv", WARNED, Ratio("other"))
+    again = read_text_as_rows(tmp_path / "y.csv", WARNED, Ratio("other"))
     notes = all_notes(table_of([found, again], ["a", "b"]))
     both = "under Rate of rate, Rate of other; first reason"
     assert f"a: 2 clips measured with a warning {both}: 8000 Hz, upsampled to 16000" in notes

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from jacobians import LENGTHS, jacobian_log_det, shaken
+from jacobians import LENGTHS, jacobian_log_det, perturb
 from toytargets import DIM, condition, randn
 
 from ttsbench.nn.backbone import Backbone
@@ -100,7 +100,7 @@ def layers():
 @pytest.mark.parametrize("name", layers())
 def test_a_layer_is_invertible_and_knows_its_determinant(name):
     """Against the Jacobian that autograd finds, on the real elements of lengths 5 (odd), 2 and 1."""
-    layer = shaken(layers()[name].double().eval())
+    layer = perturb(layers()[name].double().eval())
     channels = 6 if name == "conv of two" else 12
     mask = condition(torch.zeros(3, 5, 1), LENGTHS).mask.unsqueeze(-1)
     real = squeeze(mask.expand(3, 5, channels // 2))
@@ -146,7 +146,7 @@ def test_the_scale_of_a_coupling_is_bounded():
 
 
 def test_a_convolution_is_as_exact_in_mixed_precision():
-    layer = shaken(InvertibleConv(8))
+    layer = perturb(InvertibleConv(8))
     x, mask = randn(2, 5, 8), torch.ones(2, 5, 8, dtype=torch.bool)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         z, _ = layer(x, x, mask)

@@ -25,48 +25,48 @@ class Page:
     def __init__(self, to: int, back: int) -> None:
         self._to, self._back, self._numbers, self._rest = to, back, itertools.count(1), b""
         self._loaded = False
-        self.errors: list[str] = []  # what the console was told of
-        self.dialogs: list[str] = []  # what was asked of the person in front; the answer was always yes
+        self.errors: list[str] = []  # messages of the console
+        self.dialogs: list[str] = []  # kinds of the dialogs that were opened; each was accepted
         target = self._call("Target.createTarget", {"url": "about:blank"})["targetId"]
         self._session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol."""
+        """Send one command of the protocol and return its result."""
         return self._call(method, parameters, self._session)
 
     def open(self, path: Path) -> None:
-        """Load a file, and wait until it is there."""
+        """Load a file and wait for the load event."""
         self._loaded = False
         self.call("Page.navigate", url=path.resolve().as_uri())
         while not self._loaded:
             self._note(self._next())
 
     def run(self, script: str) -> Any:
-        """The value of an expression, as if a person had caused it; raises what it raises."""
-        found = self.call(
+        """Evaluate an expression as a user gesture; raises ``AssertionError`` with the exception that it throws."""
+        result = self.call(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True
         )
-        if "exceptionDetails" in found:
-            raise AssertionError(found["exceptionDetails"]["exception"].get("description", found))
-        return found["result"].get("value")
+        if "exceptionDetails" in result:
+            raise AssertionError(result["exceptionDetails"]["exception"].get("description", result))
+        return result["result"].get("value")
 
     def wait(self, script: str, seconds: float = PATIENCE_S) -> None:
-        """Until an expression is true."""
+        """Wait until an expression is true."""
         until = time.monotonic() + seconds
         while not self.run(f"Boolean({script})"):
             assert time.monotonic() < until, f"never came true: {script}"
             time.sleep(0.05)
 
     def size(self, width: int, height: int, dark: bool = False) -> None:
-        """The window, and whether its owner likes the dark."""
+        """Set the size of the window in pixels, and the preferred colour scheme."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def picture(self, path: Path) -> None:
-        """What is seen, as a PNG."""
+        """Write a screenshot as PNG."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
     def _call(self, method: str, parameters: dict[str, Any], session: str | None = None) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Page:
             self._note(answer)
 
     def _note(self, event: dict[str, Any]) -> None:
-        """What happened without being asked for."""
+        """Record an event."""
         method, values = event.get("method"), event.get("params", {})
         if method == "Page.loadEventFired":
             self._loaded = True
@@ -100,9 +100,9 @@ class Page:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            assert select.select([self._back], [], [], PATIENCE_S)[0], f"Chromium said nothing for {PATIENCE_S} s"
+            assert select.select([self._back], [], [], PATIENCE_S)[0], f"Chromium did not answer within {PATIENCE_S} s"
             data = os.read(self._back, 1 << 20)
-            assert data, "Chromium went away"
+            assert data, "Chromium has exited"
             self._rest += data
         line, self._rest = self._rest.split(b"\0", 1)
         return json.loads(line)
@@ -110,13 +110,13 @@ class Page:
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Page]:
-    """A page in a fresh browser; skips the test where there is none."""
+    """A page in a new browser; skips the test if no browser is installed."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip(f"needs a browser: install one of {', '.join(NAMES)}")
     their_in, to = os.pipe()
     back, their_out = os.pipe()
-    # The protocol is spoken over the descriptors 3 and 4.
+    # The protocol uses the file descriptors 3 and 4.
     process = subprocess.Popen(
         ["bash", "-c", f'exec "$0" "$@" 3<&{their_in} 4>&{their_out}', program, "--headless=new", "--no-sandbox",
          "--disable-gpu", "--mute-audio", "--remote-debugging-pipe", "--no-first-run", f"--user-data-dir={profile}"],

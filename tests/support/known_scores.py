@@ -1,4 +1,4 @@
-"""Rows of scores and what is made of them, for tests of the statistics."""
+"""Rows of scores and reductions of them, for tests of the statistics."""
 
 import math
 
@@ -6,17 +6,17 @@ import numpy as np
 
 
 def mean(rows):
-    """Of the first column."""
+    """Mean of the first column."""
     return float(rows[:, 0].mean())
 
 
 def ratio(rows):
-    """Of sums, as error rates are."""
+    """Ratio of sums, as error rates are."""
     return float(rows[:, 0].sum() / rows[:, 1].sum())
 
 
 def ratio_or_nan(rows):
-    """The same where nothing may be said."""
+    """Ratio of sums, or NaN without any words."""
     return ratio(rows) if rows[:, 1].sum() else math.nan
 
 

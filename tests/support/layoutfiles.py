@@ -1,4 +1,4 @@
-"""Tiny corpus folders and what their layouts list."""
+"""Tiny corpus folders, and the utterances that their layouts list."""
 
 from pathlib import Path
 

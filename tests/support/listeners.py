@@ -1,4 +1,4 @@
-"""A finished run that is small enough to listen to, and listeners who answer a test of it."""
+"""A small finished run, and simulated listeners who answer a listening test of it."""
 
 import json
 from functools import lru_cache
@@ -21,12 +21,12 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 @lru_cache
 def speech(rate, which):
-    """More than any clip needs, at a rate in Hz."""
+    """Samples at a rate in Hz, longer than any clip."""
     return speechlike(2.5, 120.0, rate, 1 + 0.05 * which)
 
 
 def make_run(folder, utterances=14, seeds=(0,), rates=(RATE, 22050), failed=(), short=(), text="Say {}."):
-    """Clips of different level, length and rate; models have one clip per training seed."""
+    """Write clips of different level, length and rate; models have one clip per training seed."""
     write_listing(folder, [EvaluatedUtterance(f"u{number}", text.format(number)) for number in range(utterances)])
     write_json(
         folder / "experiment.json", {"name": "tiny", "title": "Tiny run", "metrics": {"mcd": {}}, "seeds": seeds}
@@ -95,7 +95,7 @@ def as_rows(values):
 
 
 def noisy(means, rng, low, high, listener=0.0, noise=0.6):
-    """Ratings of systems with these means, by one listener who is ``listener`` above or below the rest."""
+    """Ratings of systems with these means, by a listener whose ratings are shifted by ``listener``."""
 
     def rate(system, utterance):
         return int(np.clip(round(means[system] + listener + rng.normal(0, noise)), low, high))

@@ -1,4 +1,4 @@
-"""Rows of one clip, as the runner would measure them."""
+"""Rows of one clip, measured as the score stage does."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A run as its page finds it: hostile texts and labels, clips that are missing, failed and warned of."""
+"""A finished run for tests of its page: hostile texts and labels; clips that are missing, failed or have warnings."""
 
 import csv
 
@@ -51,7 +51,7 @@ def write_summary(folder):
 
 
 def write_clips(folder):
-    """Every clip, but for one system that could not speak one utterance."""
+    """Write every clip, except one that failed."""
     for number, system in enumerate(SYSTEMS):
         for seed in seeds_of(system):
             wavs = folder / "wavs" / system / f"seed{seed}"
@@ -72,7 +72,7 @@ def write_clips(folder):
 
 
 def make_run(folder):
-    """A finished run, as far as the page reads one."""
+    """Write the files of a finished run that the page reads."""
     folder.mkdir(parents=True)
     experiment = tiny_experiment(None, metrics={"mcd": {}, "wer": {}}, seeds=[0, 3], title=HOSTILE)
     write_json(folder / "experiment.json", experiment.model_dump(mode="json"))

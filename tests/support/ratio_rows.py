@@ -1,4 +1,4 @@
-"""Rows of a metric that is easily reckoned by hand, errors over length, for tests of results and tables."""
+"""Rows of a ratio, errors over length, which is easy to compute by hand, for tests of results and tables."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ class Ratio:
 
 
 class FlooredRatio(Ratio):
-    """The same, pretending that chance alone gives a tenth of the first column's mean."""
+    """A ratio with a floor of a tenth of the first column's mean."""
 
     def floor(self, rows, rng):
         return float(rows[:, 0].mean() / 10)
@@ -47,7 +47,7 @@ def write(path, rows, seed=0):
     return path
 
 
-def found_in(path, text, metric=None):
+def read_text_as_rows(path, text, metric=None):
     """Rows as they stand in a file."""
     path.write_text(text, encoding="utf-8")
     return read_rows(path, metric or Ratio(), "s")
@@ -80,7 +80,9 @@ def three_seeds(tmp_path):
     """a and b alike, c worse."""
     rng = np.random.default_rng(0)
     lines = [line for system, rate in (("a", 0.2), ("b", 0.2), ("c", 0.4)) for line in many(rng, system, rate)]
-    return found_in(tmp_path / "seeds.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines]))
+    return read_text_as_rows(
+        tmp_path / "seeds.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines])
+    )
 
 
 def table_of(metrics, systems=SYSTEMS, title="A title", comparisons=()):

@@ -1,11 +1,11 @@
-"""A metric that keeps its promises, and one for each way of breaking them."""
+"""A metric that keeps its promises, and metrics that each break one promise."""
 
 import numpy as np
 
 from ttsbench import Behaviour, MeasurementError, MetricInfo, NotApplicable
 from ttsbench.audio.usable import require_usable
 
-KEPT = Behaviour(
+PROMISES = Behaviour(
     identity=0.0,
     gain=1e-3,
     resample=0.5,
@@ -19,7 +19,7 @@ class SpectralDistance:
 
     columns = ("distance_db",)
     needs = frozenset({"reference"})
-    behaviour = KEPT
+    behaviour = PROMISES
     higher_is_better = False
 
     @property
@@ -44,21 +44,21 @@ class SpectralDistance:
 
 
 class Loudness(SpectralDistance):
-    """Compares levels too, as a cepstral distance with c0 does."""
+    """Depends on the level, as a cepstral distance with c0 does."""
 
     def spectrum(self, clip):
         return super().spectrum(clip) + 10 * np.log10(np.mean(clip.samples**2))
 
 
 class Flipped(SpectralDistance):
-    """Nearer is worse."""
+    """Has the wrong direction."""
 
     def measure(self, clip, reference):
         return (-super().measure(clip, reference)[0],)
 
 
 class SilenceIsPerfect(SpectralDistance):
-    """0 where there is nothing to measure."""
+    """Gives 0 for a clip that cannot be measured."""
 
     def measure(self, clip, reference):
         try:
@@ -68,7 +68,7 @@ class SilenceIsPerfect(SpectralDistance):
 
 
 class Lopsided(SpectralDistance):
-    """The average of the spectra is weighted by the clip's."""
+    """Weighs frequencies by the power of the clip, so that clip and reference cannot be exchanged."""
 
     def measure(self, clip, reference):
         here, there = self.spectrum(clip), self.spectrum(reference)
@@ -77,14 +77,14 @@ class Lopsided(SpectralDistance):
 
 
 class Biased(SpectralDistance):
-    """Never nearer than 0.1 dB."""
+    """Is at least 0.1 dB."""
 
     def measure(self, clip, reference):
         return (super().measure(clip, reference)[0] + 0.1,)
 
 
 class Deaf(SpectralDistance):
-    """Everything is as good as everything else."""
+    """Gives 0 for everything."""
 
     def measure(self, clip, reference):
         require_usable(clip)
@@ -92,7 +92,7 @@ class Deaf(SpectralDistance):
 
 
 class Random(SpectralDistance):
-    """Draws anew whenever it is asked."""
+    """Adds a new random number to every measurement."""
 
     def __init__(self):
         self.rng = np.random.default_rng(0)
@@ -102,7 +102,7 @@ class Random(SpectralDistance):
 
 
 class Hole(SpectralDistance):
-    """NaN for white noise."""
+    """Gives NaN for white noise."""
 
     def measure(self, clip, reference):
         values = super().measure(clip, reference)
@@ -110,7 +110,7 @@ class Hole(SpectralDistance):
 
 
 class Squeamish(SpectralDistance):
-    """Has no answer for most quiet clips."""
+    """Refuses most quiet clips."""
 
     def measure(self, clip, reference):
         if np.abs(clip.samples).max() < 0.2 and clip.id != "one-0":
@@ -119,8 +119,8 @@ class Squeamish(SpectralDistance):
 
 
 class Elsewhere(SpectralDistance):
-    """Was never meant for recordings such as these."""
+    """Does not apply to these recordings."""
 
     def measure(self, clip, reference):
         require_usable(clip)
-        raise NotApplicable("only the espeak corpus has what this asks for")
+        raise NotApplicable("only the espeak corpus has the attributes")

@@ -1,4 +1,4 @@
-"""Sound that analyses like speech: harmonics of a moving F0 under moving formants, with pauses and a hiss."""
+"""Sound with the analysis results of speech: harmonics of a moving F0, moving formants, pauses and noise."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def speechlike(duration_s: float = 1.2, f0: float = 140.0, sample_rate: int = 22
     out = np.zeros(n)
     for k in range(1, int(sample_rate / 2.5 / f0)):
         gain = sum(1 / (1 + ((k * f0 - vowel * glide * centre) / width) ** 2) for centre, width in FORMANTS)
-        out += gain / k * np.cos(k * phase)  # the 1 / k is the tilt of a voice
+        out += gain / k * np.cos(k * phase)  # 1 / k is the spectral tilt of a voice
     edge = np.hanning(441)
     out *= np.convolve((pitch > 0).astype(float), edge / edge.sum(), mode="same")
     out += 0.01 * np.random.default_rng(0).standard_normal(n)

@@ -1,4 +1,4 @@
-"""A corpus in the `folder` layout that is made in a second: speech-like clips, words of the dictionary, TextGrids."""
+"""A corpus in the `folder` layout, made within a second: speech-like clips, words of the dictionary, TextGrids."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ def textgrid(phones: Sequence[tuple[float, float, str]], end_s: float) -> str:
 
 
 def tiny_corpus(root: Path, clips: int = 12, corrupt: Sequence[str] = ()) -> Path:
-    """``clips`` clips of 1.3 to 1.5 s by two speakers; those named in ``corrupt`` are no audio."""
+    """``clips`` clips of 1.3 to 1.5 s by two speakers; those named in ``corrupt`` hold no audio."""
     (root / "wavs").mkdir(parents=True)
     (root / "TextGrid").mkdir()
     lines = []
@@ -82,7 +82,7 @@ def tiny_experiment(corpus: Path | None, /, **changes: object) -> Experiment:
 
 
 def install(root: Path) -> Path:
-    """A folder that makes the plug-ins of tinyplugins.py look installed, once it is on ``sys.path``."""
+    """Write metadata with which the plug-ins of tinyplugins.py count as installed if ``root`` is on ``sys.path``."""
     info = root / "tinyplugins-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tinyplugins\nVersion: 1.0\n", encoding="utf-8")
@@ -100,7 +100,7 @@ def install(root: Path) -> Path:
 
 @contextmanager
 def installed(root: Path) -> Iterator[None]:
-    """``install``, for the time being; workers inherit ``sys.path``."""
+    """Install the plug-ins inside the block; workers inherit ``sys.path``."""
     sys.path.insert(0, str(install(root)))
     registry.clear_caches()
     try:

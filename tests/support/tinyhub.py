@@ -1,4 +1,4 @@
-"""Tiny models with random weights, saved as those of the Hugging Face hub are."""
+"""Tiny models with random weights, saved in the format of the Hugging Face hub."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOINSHRDLU'"]
 
 
 def publish(folder, cache, name):
-    """Put a model's files where the hub's own tools would have put those of ``name``."""
+    """Copy a model's files into the cache folder of the hub's tools, under ``name``."""
     root = cache / f"models--{name.replace('/', '--')}"
     shutil.copytree(folder, root / "snapshots" / COMMIT)
     (root / "refs").mkdir()
@@ -33,7 +33,7 @@ def save_wavlm(folder, *, head=None, seed=0):
 
 
 def save_hubert_ctc(folder, *, seed=0):
-    """HuBERT that spells: its letters are random, and change from frame to frame."""
+    """HuBERT with a letter head; its letters are random and change between frames."""
     from transformers import HubertConfig, HubertForCTC, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor
     from transformers import Wav2Vec2Processor as Processor
 
@@ -85,7 +85,7 @@ def save_whisper(folder, *, seed=0, multilingual=True):
 
 
 def save_encodec(folder, *, seed=0, audio_channels=1):
-    """Encodec of 16 channels, with all its codebooks; theirs are random, and not zeros as the class makes them."""
+    """Encodec with 16 channels and random codebooks, which the class initialises with zeros."""
     from transformers import EncodecConfig, EncodecFeatureExtractor, EncodecModel
 
     config = EncodecConfig(hidden_size=16, num_filters=4, num_lstm_layers=1, codebook_size=1024, codebook_dim=16,
@@ -177,7 +177,7 @@ modules:
 
 
 def _save(kind, config, seed, folder, processor, louder=None):
-    """A model of ``kind`` with weights from ``seed``, those of the part named ``louder`` thirty times as large."""
+    """Save a model of class ``kind`` with weights from ``seed``, those of the part ``louder`` thirty times as large."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = kind(config).eval()

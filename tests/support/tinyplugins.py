@@ -1,4 +1,4 @@
-"""Plug-ins that tests register as an installed package would: see ``install`` in tinycorpus.py."""
+"""Plug-ins that tests register like those of an installed package: see ``install`` in tinycorpus.py."""
 
 import copy
 import os
@@ -10,11 +10,11 @@ import torch
 from ttsbench import AdapterInfo, MetricInfo, masked_mean
 
 PAPER = "none, made for the tests"
-LOUD = 0.3  # peak: plug-ins that break do so on louder clips
+LOUD = 0.3  # peak above which the faulty plug-ins fail
 
 
 class Echo:
-    """Hears the first word of the vocabulary in quiet clips and all of it in loud ones."""
+    """Transcribes quiet clips as the first word of the vocabulary and loud clips as all of its words."""
 
     signature = "echo|v1"
     sample_rate = 16000
@@ -33,7 +33,7 @@ def die():
 
 
 class MortalEcho(Echo):
-    """Takes its process with it on a loud clip."""
+    """Kills its process on a loud clip."""
 
     def transcribe(self, samples):
         if abs(samples).max() > LOUD:
@@ -65,7 +65,7 @@ class Level:
 
 
 class MortalLevel(Level):
-    """Takes its process with it on a loud clip."""
+    """Kills its process on a loud clip."""
 
     info = MetricInfo(
         name="mortal_level",
@@ -85,7 +85,7 @@ class MortalLevel(Level):
 
 
 class TwoGroups:
-    """A generator against a critic that rests on odd steps; neither detaches what it takes from the other."""
+    """A generator and a critic that has no loss at odd steps; neither loss detaches the other network's output."""
 
     info = AdapterInfo(name="two_groups", title="Two groups", paper=PAPER)
 

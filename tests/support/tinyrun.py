@@ -19,7 +19,7 @@ METRICS = ["mcd", "wer", "rtf", "nfe", "params"]
 
 @dataclass(frozen=True)
 class Result:
-    """What a command gave and said."""
+    """Exit status, output and duration of a command."""
 
     status: int
     out: str

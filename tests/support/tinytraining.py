@@ -26,7 +26,7 @@ def with_train(run, **changes):
 
 
 def trainer_of(fabric, run, job):
-    torch.manual_seed(1234)  # what the global generator holds must not matter
+    torch.manual_seed(1234)  # the state of the global generator must not matter
     trainer = train.Trainer(fabric, run, job)
     trainer.resume()
     return trainer

@@ -1,4 +1,4 @@
-"""Targets whose distribution is known, and adapters with something else in the place of their network."""
+"""Targets with a known distribution, and adapters with a known function in the place of their network."""
 
 from types import SimpleNamespace
 
@@ -28,7 +28,7 @@ def with_field(adapter, function, channels=1, **options):
 
 
 def with_backbone(adapter, channels, dim=32, layers=2, seed=0, role="acoustic", **options):
-    """An adapter with a small backbone, from the same weights for the same seed."""
+    """An adapter with a small backbone; ``seed`` determines its weights."""
 
     def make(in_channels, out_channels, time=False, share=1.0):
         return Backbone(in_channels, out_channels, DIM, dim, max(1, round(share * layers)), 3, time, layers)
@@ -48,7 +48,7 @@ def condition(sequence, lengths=None):
 
 
 def empty(batch, time):
-    """A condition that says nothing."""
+    """A condition of zeros."""
     return condition(torch.zeros(batch, time, DIM))
 
 
@@ -62,14 +62,14 @@ def randn(*shape, seed=0):
 
 
 def bimodal(batch, time=8, seed=0):
-    """Two channels that are both near +1 or both near -1 for a whole utterance, which one nothing tells.
+    """Two channels that are both near +1 or both near -1 for a whole utterance, at random.
 
-    The conditioning tells a quarter of a standard deviation: L2 can restore that much and no more.
+    The conditioning explains a quarter of the standard deviation, which is all that L2 can predict.
     """
     sign = randn(batch, 1, 1, seed=3 * seed).sign()
     sequence = randn(batch, time, DIM, seed=3 * seed + 1)
-    told = 0.25 * sequence[..., :1]
-    target = sign + told + 0.1 * randn(batch, time, 2, seed=3 * seed + 2)
+    explained = 0.25 * sequence[..., :1]
+    target = sign + explained + 0.1 * randn(batch, time, 2, seed=3 * seed + 2)
     return Batch(target / 1.04, condition(sequence))
 
 
@@ -93,7 +93,7 @@ def fit(adapter, steps=250, batch=32, rate=3e-3, seed=0):
 
 
 def restored(adapter, nfe, batch=256):
-    """How a draw compares with held-out bimodal targets: ratio of the standard deviations, difference of the means.
+    """Compare a sample with held-out bimodal targets: ratio of standard deviations, difference of means.
 
     ``diversity`` is the root mean square difference of two draws for the same input.
     """
@@ -108,7 +108,7 @@ def restored(adapter, nfe, batch=256):
 
 
 def speech(batch=32, seed=0):
-    """Targets that are the conditioning's first two channels, and a little noise."""
+    """Targets that are the first two channels of the conditioning with a little noise."""
     sequence = randn(batch, 12, DIM, seed=seed)
     cond = condition(sequence)
     cond = type(cond)(**{**vars(cond), "sources": {"l2": cond}})

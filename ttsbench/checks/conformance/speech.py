@@ -1,7 +1,7 @@
 """Clips for the checks of a metric.
 
-Usable ones are a buzz with formants, syllables and pauses, which pitch trackers and voice activity detectors take for
-speech; the others are unusable in the ways that synthesis can go wrong.
+Usable clips are a buzz with formants, syllables and pauses, which pitch trackers and voice activity detectors accept as
+speech. Unusable clips have the faults that synthesis can cause.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DURATION_S = 1.5
 TEXT = "nine people asked for a small blue boat"
 OTHER_TEXT = "the small boat was sold to nine people"
 OTHER_SPEAKER = "f2"
-SPEAKER = "f5"  # one of the embedded corpus', whose prosody is known
+SPEAKER = "f5"  # a speaker of the embedded corpus, whose prosody has a known distribution
 PITCHES = (178.2, 235.8)  # Hz, where that speaker's two registers are densest
 TRANSCRIPT = "nine people ask for a tall boat"
 FORMANTS = ((600.0, 130.0), (1_300.0, 130.0), (2_600.0, 180.0), (3_400.0, 260.0))  # centre and bandwidth, Hz
@@ -32,7 +32,7 @@ VOICED = 0.75  # of a syllable
 
 @cache
 def voice(f0: float, tract: float, duration_s: float = DURATION_S) -> Samples:
-    """Samples (N,) of a voice at about ``f0`` Hz whose formants are scaled by ``tract``."""
+    """Return samples (N,) of a voice at about ``f0`` Hz whose formants are scaled by ``tract``."""
     t = np.arange(int(duration_s * SAMPLE_RATE)) / SAMPLE_RATE
     phase = 2 * np.pi * np.cumsum(f0 * (1 + 0.12 * np.sin(2 * np.pi * 0.8 * t))) / SAMPLE_RATE
     glide = tract * (1 + 0.2 * np.sin(2 * np.pi * 1.9 * t))
@@ -44,12 +44,12 @@ def voice(f0: float, tract: float, duration_s: float = DURATION_S) -> Samples:
     hiss = 0.01 * np.random.default_rng(int(f0)).standard_normal(len(t))
     sound = out * syllables + hiss
     samples: Samples = (0.5 * sound / np.abs(sound).max()).astype(np.float32)
-    samples.setflags(write=False)  # one array serves every check: clips are given copies
+    samples.setflags(write=False)  # all checks share the array; clips hold copies
     return samples
 
 
 def _gain(frequency: float, glide: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gain (N,) of the formants at one frequency in Hz."""
+    """Return the gain (N,) of the formants at one frequency in Hz."""
     gain = np.zeros_like(glide)
     for centre, width in FORMANTS:
         gain += 1 / (1 + ((frequency - glide * centre) / width) ** 2)
@@ -57,7 +57,7 @@ def _gain(frequency: float, glide: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def clip_of(samples: Samples, id_: str = "check-1", draw: int = 0, text: str = TEXT, speaker: str = SPEAKER) -> Clip:
-    """A clip with everything a metric may need."""
+    """Return a clip with everything that a metric may need."""
     seconds = max(len(samples), 1) / SAMPLE_RATE
     cost = Cost(0.4, 0.2, seconds, nfe=4, parameters=1_000, flops=2e9, peak_bytes=3e6, first_chunk_s=0.1)
     prompt = Clip(f"{id_}-prompt", voice(130.0, 1.0).copy(), SAMPLE_RATE, speaker=speaker)
@@ -77,14 +77,14 @@ def _draws(samples: Samples) -> Draws:
 
 
 def _phones(seconds: float) -> tuple[Phone, ...]:
-    """Phones of unequal length that fill the clip."""
+    """Return phones of unequal length that fill the clip."""
     ends = np.cumsum([1.0 + index % 4 for index in range(len(LABELS))])
     bounds = [0.0, *(ends / ends[-1] * seconds).tolist()]
-    return tuple(Phone(*one) for one in zip(LABELS, bounds, bounds[1:], strict=False))
+    return tuple(Phone(*phone) for phone in zip(LABELS, bounds, bounds[1:], strict=False))
 
 
 def _phrases(phones: Sequence[Phone]) -> list[dict[str, float]]:
-    """What the `espeak` corpus knows of each run of phones between pauses."""
+    """Return the attributes that the `espeak` corpus has for each run of phones between pauses."""
     runs = [list(run) for silent, run in groupby(phones, lambda phone: phone.label == SILENCE) if not silent]
     return [
         {"pitch": pitch, "range": 45.0, "rate": 180.0, "start_s": run[0].start_s, "end_s": run[-1].end_s,
@@ -94,7 +94,7 @@ def _phrases(phones: Sequence[Phone]) -> list[dict[str, float]]:
 
 
 def pairs() -> list[tuple[Clip, Clip]]:
-    """Four clips, each with its reference, all different: two draws of one text, another text, and another speaker."""
+    """Return four different clips with references: two draws of one text, another text, and another speaker."""
     voices = (
         ("check-1", 0, TEXT, SPEAKER, (140, 1.0), (150, 1.05)),
         ("check-1", 1, TEXT, SPEAKER, (190, 1.1), (170, 1.15)),
@@ -102,19 +102,19 @@ def pairs() -> list[tuple[Clip, Clip]]:
         ("check-3", 0, OTHER_TEXT, OTHER_SPEAKER, (160, 1.02), (155, 0.98)),
     )
     return [
-        (clip_of(voice(*one), id_, draw, text, speaker), clip_of(voice(*other), id_, draw, text, speaker))
-        for id_, draw, text, speaker, one, other in voices
+        (clip_of(voice(*first), id_, draw, text, speaker), clip_of(voice(*second), id_, draw, text, speaker))
+        for id_, draw, text, speaker, first, second in voices
     ]
 
 
 def unusable() -> dict[str, Samples]:
-    """What is wrong -> samples (N,) nobody can measure."""
+    """Return samples (N,) that cannot be measured, by their fault."""
     sound = voice(140.0, 1.0, 1.0)
-    spoilt, infinite = sound.copy(), sound.copy()
-    spoilt[1_000], infinite[1_000] = np.nan, np.inf
+    with_nan, infinite = sound.copy(), sound.copy()
+    with_nan[1_000], infinite[1_000] = np.nan, np.inf
     return {
         "empty": np.zeros(0, np.float32),
         "silent": np.zeros(SAMPLE_RATE, np.float32),
-        "holding NaN": spoilt,
+        "holding NaN": with_nan,
         "holding infinity": infinite,
     }

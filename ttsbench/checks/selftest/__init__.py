@@ -1,1 +1,1 @@
-"""``ttsbench selftest``: what every metric promises of itself, tried on the user's own recordings."""
+"""``ttsbench selftest``: test the promises of metrics on the user's own recordings."""

@@ -1,8 +1,8 @@
-"""What a metric promises (``Behaviour``), as checks on what it said of the user's recordings.
+"""The promises of a metric (``Behaviour``) as checks of its responses to the user's recordings.
 
-A check looks at the reduced value over all recordings that have an answer under every pair it compares, so that grades
-are never compared on different sets. Promises are the metric's own; what is planted in F0 is arithmetic: two copies
-through WORLD that differ by a factor in F0 have a log-F0 RMSE of its logarithm, and are gross errors beyond 20 %.
+A check compares values reduced over those recordings that have a measurement for all of its pairs, so that grades are
+never compared on different sets. Most promises are declared by the metric. Known offsets of F0 follow from arithmetic:
+two copies made by WORLD whose F0 differs by a factor have a log-F0 RMSE of its logarithm, and gross errors beyond 20 %.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from ttsbench.checks.selftest.variants import (
     SILENCE,
     WHITE_NOISE,
     grades,
-    planted,
+    known_offset,
 )
 from ttsbench.interfaces import Metric
 from ttsbench.types import Answer, MetricInfo
 
-ROUNDING = 1e-6  # relative or absolute: what float32 audio and embeddings may leave
-SLACK = 0.1  # of the whole worsening: how far a metric may improve from one grade to the next, by chance
-LEAST_ANSWERED = 0.5  # of the recordings: below it a check says nothing about the metric
+ROUNDING = 1e-6  # relative or absolute, of float32 audio and embeddings
+SLACK = 0.1  # share of the whole worsening by which a metric may improve from one grade to the next, by chance
+LEAST_MEASURED = 0.5  # share of the recordings below which a check fails
 
 Outcome = Literal["ok", "FAIL", "skipped"]
 Judge = Callable[[Sequence[float]], bool]
@@ -43,7 +43,7 @@ Judge = Callable[[Sequence[float]], bool]
 
 @dataclass(frozen=True)
 class Check:
-    """One promise. ``expected`` is what a metric does with clips that are no speech; otherwise ``judge`` is asked."""
+    """One promise: ``judge`` decides on the values, or ``expected`` is the response to clips without speech."""
 
     name: str
     pairs: tuple[str, ...]
@@ -54,7 +54,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a check; ``measured`` and ``promised`` are words for a reader."""
+    """The outcome of a check; ``measured`` and ``promised`` are texts for a reader."""
 
     metric: str
     check: str
@@ -66,8 +66,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Planted:
-    """The range that a metric lies in where F0 differs by a factor."""
+class KnownOffset:
+    """The range of a metric for a pair whose F0 differs by a factor."""
 
     metric: str
     factor: float
@@ -75,67 +75,69 @@ class Planted:
     high: float
 
 
-# What trackers get wrong where voicing begins and ends only adds to a root mean square: on LJSpeech, LibriSpeech and
-# espeak-ng's speech it lay 5 to 14 % above ln 1.1.
-PLANTED = (
-    Planted("log_f0_rmse", 1.1, 0.85 * math.log(1.1), 1.25 * math.log(1.1)),
-    Planted("f0_correlation", 1.1, 0.9, 1.0),
-    Planted("mcd", 1.1, 0.0, 3.0),
-    Planted("gpe", 1.1, 0.0, 0.05),
-    Planted("ffe", 1.1, 0.0, 0.12),
-    Planted("gpe", 1.3, 0.9, 1.0),
+# Tracking errors at the borders of voicing increase a root mean square: on LJSpeech, LibriSpeech and espeak-ng's speech
+# it was 5 to 14 % above ln 1.1.
+KNOWN_OFFSETS = (
+    KnownOffset("log_f0_rmse", 1.1, 0.85 * math.log(1.1), 1.25 * math.log(1.1)),
+    KnownOffset("f0_correlation", 1.1, 0.9, 1.0),
+    KnownOffset("mcd", 1.1, 0.0, 3.0),
+    KnownOffset("gpe", 1.1, 0.0, 0.05),
+    KnownOffset("ffe", 1.1, 0.0, 0.12),
+    KnownOffset("gpe", 1.3, 0.9, 1.0),
 )
 
 
-def checks(info: MetricInfo) -> list[Check]:
-    """Everything that is promised of a metric."""
-    return [*_invariances(info), *_worsenings(info), *_no_speech(info), *_planted(info)]
+def checks_of(info: MetricInfo) -> list[Check]:
+    """Return all promises of a metric."""
+    return [*_invariances(info), *_worsenings(info), *_no_speech(info), *_known_offsets(info)]
 
 
-def verdict(metric: Metric, check: Check, responses: Sequence[Responses]) -> Verdict:
-    """Judge a check on the responses for each recording that suits the metric."""
+def judge_check(metric: Metric, check: Check, responses: Sequence[Responses]) -> Verdict:
+    """Judge a check on the responses to all recordings that the metric can measure."""
     name = metric.info.name
-    suited = [one for one in responses if all((name, pair) in one for pair in check.pairs)]
-    given = [[one[name, pair] for pair in check.pairs] for one in suited]
-    refusals = [one for row in given for one in row if isinstance(one, Refusal)]
-    said = partial(Verdict, name, check.name, promised=check.promised)
-    broken = next((one for one in refusals if one.kind == "broken"), None)
+    complete = [recording for recording in responses if all((name, pair) in recording for pair in check.pairs)]
+    table = [[recording[name, pair] for pair in check.pairs] for recording in complete]
+    refusals = [response for row in table for response in row if isinstance(response, Refusal)]
+    make_verdict = partial(Verdict, name, check.name, promised=check.promised)
+    broken = next((refusal for refusal in refusals if refusal.kind == "broken"), None)
     if broken:
-        return said("FAIL", recordings=len(given), reason=broken.reason)
-    if refusals and all(one.kind == "not applicable" for one in refusals):
-        return said("skipped", reason=refusals[0].reason)
+        return make_verdict("FAIL", recordings=len(table), reason=broken.reason)
+    if refusals and all(refusal.kind == "not applicable" for refusal in refusals):
+        return make_verdict("skipped", reason=refusals[0].reason)
     if check.expected is not None:
-        return _verdict_on_refusals(check.expected, given, refusals, said)
-    answered = [row for row in given if not any(isinstance(one, Refusal) for one in row)]
-    if len(answered) < max(1.0, LEAST_ANSWERED * len(given)):
-        left = f"{len(answered)} of {len(given)} recordings have an answer; the first without: {refusals[0].reason}"
-        return said("FAIL", recordings=len(answered), reason=left)
-    rows = np.asarray(answered, dtype=np.float64)  # (recordings, pairs, columns)
+        return _verdict_on_refusals(check.expected, table, refusals, make_verdict)
+    measured_rows = [row for row in table if not any(isinstance(response, Refusal) for response in row)]
+    if len(measured_rows) < max(1.0, LEAST_MEASURED * len(table)):
+        reason = (
+            f"{len(measured_rows)} of {len(table)} recordings were measured; the first failure: {refusals[0].reason}"
+        )
+        return make_verdict("FAIL", recordings=len(measured_rows), reason=reason)
+    rows = np.asarray(measured_rows, dtype=np.float64)  # (recordings, pairs, columns)
     try:
         values = [float(metric.reduce(rows[:, index])) for index in range(len(check.pairs))]
     except Exception as error:
-        return said("FAIL", recordings=len(answered), reason=f"reduce: {type(error).__name__}: {error}")
+        return make_verdict("FAIL", recordings=len(measured_rows), reason=f"reduce: {type(error).__name__}: {error}")
     holds = all(math.isfinite(value) for value in values) and check.judge(values)
     measured = " ".join(f"{value:.4g}" for value in values)
-    return said("ok" if holds else "FAIL", recordings=len(answered), measured=measured)
+    return make_verdict("ok" if holds else "FAIL", recordings=len(measured_rows), measured=measured)
 
 
 def _verdict_on_refusals(
-    expected: Answer, given: Sequence[object], refusals: Sequence[Refusal], said: Callable[..., Verdict]
+    expected: Answer, table: Sequence[object], refusals: Sequence[Refusal], make_verdict: Callable[..., Verdict]
 ) -> Verdict:
-    """Whether clips that are no speech were all refused, or all answered, as promised."""
-    answered = len(given) - len(refusals)
+    """Judge whether clips without speech were all refused, or all measured, as promised."""
+    answered = len(table) - len(refusals)
     holds = not refusals if expected == "answered" else answered == 0
     reason = refusals[0].reason if expected == "answered" and refusals else ""
     measured = f"{answered} answered, {len(refusals)} refused"
-    return said("ok" if holds else "FAIL", recordings=len(given), measured=measured, reason=reason)
+    return make_verdict("ok" if holds else "FAIL", recordings=len(table), measured=measured, reason=reason)
 
 
 def _invariances(info: MetricInfo) -> list[Check]:
     promised = info.behaviour
-    found = []
+    checks = []
     if (ideal := promised.identity) is not None:
-        found.append(Check("identity", (ITSELF,), f"{ideal:g}", lambda values: _is(values[0], ideal)))
+        checks.append(Check("identity", (ITSELF,), f"{ideal:g}", lambda values: _is(values[0], ideal)))
     limits = {
         "gain": (promised.gain, (ITSELF, QUIETER)),
         "shift": (promised.shift, (ITSELF, LATER)),
@@ -144,32 +146,32 @@ def _invariances(info: MetricInfo) -> list[Check]:
     }
     for name, (limit, pairs) in limits.items():
         if limit is not None:
-            found.append(Check(name, pairs, f"moves by at most {limit:g} {info.unit}", partial(_moves, limit)))
-    return found
+            checks.append(Check(name, pairs, f"moves by at most {limit:g} {info.unit}", partial(_moves, limit)))
+    return checks
 
 
 def _worsenings(info: MetricInfo) -> list[Check]:
     worsens = [kind for kind in GRADES if kind in info.behaviour.worsens]
-    promised = "gets worse from grade to grade"
+    promised = "gets worse with every grade"
     return [Check(kind, tuple(grades(kind)), promised, partial(_gets_worse, info)) for kind in worsens]
 
 
 def _no_speech(info: MetricInfo) -> list[Check]:
     promised = {SILENCE: info.behaviour.silence, WHITE_NOISE: info.behaviour.noise}
-    held = {name: answer for name, answer in promised.items() if answer is not None}
-    return [Check(name, (name,), f"is {answer}", expected=answer) for name, answer in held.items()]
+    declared = {name: answer for name, answer in promised.items() if answer is not None}
+    return [Check(name, (name,), f"is {answer}", expected=answer) for name, answer in declared.items()]
 
 
-def _planted(info: MetricInfo) -> list[Check]:
+def _known_offsets(info: MetricInfo) -> list[Check]:
     return [
         Check(
-            planted(one.factor),
-            (planted(one.factor),),
-            f"{one.low:.3g} to {one.high:.3g}",
-            partial(_within, one.low, one.high),
+            known_offset(offset.factor),
+            (known_offset(offset.factor),),
+            f"{offset.low:.3g} to {offset.high:.3g}",
+            partial(_within, offset.low, offset.high),
         )
-        for one in PLANTED
-        if one.metric == info.name
+        for offset in KNOWN_OFFSETS
+        if offset.metric == info.name
     ]
 
 
@@ -187,7 +189,7 @@ def _within(low: float, high: float, values: Sequence[float]) -> bool:
 
 
 def _gets_worse(info: MetricInfo, values: Sequence[float]) -> bool:
-    """Worse at the last grade than at the first, and nowhere better than one grade before, but for some slack."""
+    """Return whether the last grade is worse than the first and no grade is better than the one before, up to slack."""
     faults = [_fault(info, value) for value in values]
     slack = SLACK * (faults[-1] - faults[0])
     steps = pairwise(faults)
@@ -195,7 +197,7 @@ def _gets_worse(info: MetricInfo, values: Sequence[float]) -> bool:
 
 
 def _fault(info: MetricInfo, value: float) -> float:
-    """How bad a value is: where neither direction is better, its distance from what a recording has against itself."""
+    """Return how bad a value is; if neither direction is better, its distance from the ideal value."""
     if info.higher_is_better is not None:
         return -value if info.higher_is_better else value
     ideal = info.behaviour.identity

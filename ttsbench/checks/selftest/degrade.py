@@ -1,12 +1,11 @@
-"""What is done to a clip to see whether a metric notices: changes it should ignore, and damage in grades.
+"""Changes of a clip that a metric should ignore, and degradations in grades that it should notice.
 
-Noise is white and Gaussian; the low-pass filter is Butterworth's, run forwards and backwards so that nothing is
-delayed. F0, envelope and time are changed in WORLD's representation (M. Morise, F. Yokomori and K. Ozawa, "WORLD: a
-vocoder-based high-quality speech synthesis system for real-time applications", IEICE Trans. E99-D(7), 2016), and the
-mildest grade of these is the plain copy through WORLD: what analysis and synthesis lose by themselves is not damage.
+Noise is white and Gaussian. The low-pass filter is a Butterworth filter that runs forwards and backwards, so that it
+causes no delay. F0, envelope and time are changed in WORLD's representation (M. Morise, F. Yokomori and K. Ozawa,
+"WORLD: a vocoder-based high-quality speech synthesis system for real-time applications", IEICE Trans. E99-D(7), 2016).
+The mildest grade of these changes is the plain copy by WORLD, so that its own loss is not counted.
 
-Each function returns a new clip and leaves the one that it is given alone. What is known of the clip goes with it; the
-times of its phones follow where time is changed.
+Each function returns a new clip with the information of the original one; phones keep their place in the sound.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from ttsbench.audio.wav import resample
 from ttsbench.types import SILENCE, Clip, Degradation, Phone
 
 FRAME_MS = 5.0
-# Of one pass; both together fall by 24 dB per octave. A steep filter empties the upper band, and what is compared there
-# is rounding: at 96 dB per octave MCD fell from 24 to 18 dB between cut-offs of 4 and 2 kHz on LJSpeech.
+# Of one pass; both passes fall by 24 dB per octave. A steep filter would leave nothing but rounding errors in the upper
+# band: at 96 dB per octave MCD fell from 24 to 18 dB between cut-offs of 4 and 2 kHz on LJSpeech.
 FILTER_ORDER = 2
-WIDEST = 0.9  # of half the sample rate: above it there is nothing for the low-pass filter to take away
+WIDEST = 0.9  # of half the sample rate: a higher cut-off would remove nothing
 
 GRADES: Mapping[Degradation, tuple[float, ...]] = {
     "noise": (30.0, 20.0, 10.0, 0.0),  # signal-to-noise ratio, dB
     "low_pass": (6_000.0, 4_000.0, 2_000.0, 1_000.0),  # cut-off, Hz
-    "flat_f0": (0.0, 0.33, 0.67, 1.0),  # share of the movement of log-F0 that is taken away
+    "flat_f0": (0.0, 0.33, 0.67, 1.0),  # share of the deviation of log-F0 from its mean that is removed
     "stretch": (1.0, 1.1, 1.25, 1.5),  # times as long
     "smoothing": (0.0, 500.0, 1_000.0, 2_000.0),  # width of the average over frequency, Hz
 }
@@ -51,7 +50,7 @@ class WorldParameters:
 
 
 def degraded(clip: Clip, kind: Degradation, grade: float, rng: np.random.Generator) -> Clip:
-    """The clip with one kind of damage; ``grade`` is in the unit of ``GRADES[kind]``."""
+    """Degrade a clip in one way; ``grade`` is in the unit of ``GRADES[kind]``."""
     if kind == "noise":
         return with_noise(clip, grade, rng)
     if kind == "low_pass":
@@ -64,44 +63,44 @@ def degraded(clip: Clip, kind: Degradation, grade: float, rng: np.random.Generat
 
 
 def louder(clip: Clip, gain_db: float) -> Clip:
-    """The clip ``gain_db`` dB louder."""
+    """Amplify a clip by ``gain_db`` dB."""
     return _with(clip, clip.samples * 10 ** (gain_db / 20))
 
 
 def delayed(clip: Clip, seconds: float, level_db: float, rng: np.random.Generator) -> Clip:
-    """``seconds`` of noise, ``level_db`` dB relative to the clip's root mean square, and then the clip."""
+    """Put ``seconds`` of noise before a clip, at ``level_db`` dB relative to its root mean square."""
     noise = _rms(clip) * 10 ** (level_db / 20) * rng.standard_normal(round(seconds * clip.sample_rate))
     phones = clip.phones
     if phones is not None:
-        later = (Phone(one.label, one.start_s + seconds, one.end_s + seconds) for one in phones)
+        later = (Phone(phone.label, phone.start_s + seconds, phone.end_s + seconds) for phone in phones)
         phones = (Phone(SILENCE, 0.0, seconds), *later)
     return replace(_with(clip, np.concatenate([noise, clip.samples])), phones=phones)
 
 
 def through(clip: Clip, sample_rate: int) -> Clip:
-    """The clip resampled to another rate (Hz) and back."""
+    """Resample a clip to another rate (Hz) and back."""
     there = resample(clip.samples, clip.sample_rate, sample_rate)
     return _with(clip, resample(there, sample_rate, clip.sample_rate))
 
 
 def silenced(clip: Clip) -> Clip:
-    """Zeros as long as the clip."""
+    """Replace a clip by zeros."""
     return _with(clip, np.zeros(len(clip.samples)))
 
 
 def drowned(clip: Clip, rng: np.random.Generator) -> Clip:
-    """White noise as long and as loud as the clip, without the clip."""
+    """Replace a clip by white noise of the same length and level."""
     return _with(clip, _rms(clip) * rng.standard_normal(len(clip.samples)))
 
 
 def with_noise(clip: Clip, snr_db: float, rng: np.random.Generator) -> Clip:
-    """White noise added at a signal-to-noise ratio over the whole clip."""
+    """Add white noise at a signal-to-noise ratio over the whole clip."""
     level = _rms(clip) * 10 ** (-snr_db / 20)
     return _with(clip, clip.samples + level * rng.standard_normal(len(clip.samples)))
 
 
 def low_passed(clip: Clip, cutoff_hz: float) -> Clip:
-    """Nothing above ``cutoff_hz``, where it is 6 dB down; a clip whose band ends below it stays as it is."""
+    """Remove what is above ``cutoff_hz``, where the gain is -6 dB; a clip whose band ends below it is unchanged."""
     if cutoff_hz > WIDEST * clip.sample_rate / 2:
         return _with(clip, clip.samples)
     sections = butter(FILTER_ORDER, cutoff_hz, fs=clip.sample_rate, output="sos")
@@ -109,13 +108,13 @@ def low_passed(clip: Clip, cutoff_hz: float) -> Clip:
 
 
 def with_f0(clip: Clip, factor: float) -> Clip:
-    """Through WORLD, F0 multiplied."""
+    """Multiply F0, by WORLD."""
     world = clip.feature(world_parameters)
     return _synthesized(clip, replace(world, f0=world.f0 * factor))
 
 
 def with_flat_f0(clip: Clip, share: float) -> Clip:
-    """Through WORLD, log-F0 brought nearer to its mean by ``share`` of the way: a monotone at 1."""
+    """Move log-F0 towards its mean by a share of the distance, by WORLD: a share of 1 gives a monotone."""
     world = clip.feature(world_parameters)
     f0, voiced = world.f0.copy(), world.f0 > 0
     log_f0 = np.log(f0[voiced])
@@ -124,16 +123,16 @@ def with_flat_f0(clip: Clip, share: float) -> Clip:
 
 
 def stretched(clip: Clip, factor: float) -> Clip:
-    """Through WORLD, ``factor`` times as long at the same pitch."""
+    """Stretch a clip to ``factor`` times its length at the same pitch, by WORLD."""
     slow = _synthesized(clip, clip.feature(world_parameters), FRAME_MS * factor)
     phones = clip.phones
     if phones is not None:
-        phones = tuple(Phone(one.label, one.start_s * factor, one.end_s * factor) for one in phones)
+        phones = tuple(Phone(phone.label, phone.start_s * factor, phone.end_s * factor) for phone in phones)
     return replace(slow, phones=phones)
 
 
 def smoothed(clip: Clip, width_hz: float) -> Clip:
-    """Through WORLD, the log envelope averaged over ``width_hz`` around each frequency; frames keep their power."""
+    """Average the log envelope over ``width_hz`` around each frequency, by WORLD; frames keep their power."""
     world = clip.feature(world_parameters)
     bins = 1 + 2 * round(0.5 * width_hz / (clip.sample_rate / 2) * (world.envelope.shape[1] - 1))
     envelope = np.exp(uniform_filter1d(np.log(world.envelope), bins, axis=1, mode="nearest"))
@@ -142,7 +141,7 @@ def smoothed(clip: Clip, width_hz: float) -> Clip:
 
 
 def world_parameters(clip: Clip) -> WorldParameters:
-    """WORLD's representation of a clip at its own rate; call it through ``clip.feature``.
+    """Return WORLD's representation of a clip at its own rate; call it through ``clip.feature``.
 
     Raises ``ClipError`` for a clip that is empty, silent or not finite.
     """
@@ -163,7 +162,7 @@ def _synthesized(clip: Clip, world: WorldParameters, frame_ms: float = FRAME_MS)
 
 
 def _with(clip: Clip, samples: NDArray[np.floating]) -> Clip:
-    """The clip with other samples (N,), nothing of which has been analysed."""
+    """Return the clip with other samples (N,), without cached features and without a transcript."""
     return replace(clip, samples=np.array(samples, dtype=np.float32), transcript=None)
 
 

@@ -1,4 +1,4 @@
-"""What metrics say of one recording and of all that is made of it."""
+"""Measure all pairs that are made from one recording."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRANSCRIBER = "pocketsphinx"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why there are no numbers; "broken" where a metric raised something else, or gave values that are no numbers."""
+    """Why there is no measurement; "broken" means an unexpected exception or values that are not finite numbers."""
 
     reason: str
     kind: Literal["refused", "not applicable", "broken"] = "refused"
@@ -31,23 +31,23 @@ Responses = dict[tuple[str, str], Response]  # (metric, name of the pair)
 
 
 def measure_recording(
-    clip: Clip, metrics: Mapping[str, Metric], wanted: Mapping[str, Collection[str]], vocabulary: Sequence[str]
+    clip: Clip, metrics: Mapping[str, Metric], pairs: Mapping[str, Collection[str]], vocabulary: Sequence[str]
 ) -> Responses:
-    """Each metric's responses for the pairs that it is ``wanted`` for; each pair is made once, and dropped.
+    """Return the responses of each metric to its ``pairs``, by name; each pair is made once and then dropped.
 
-    ``vocabulary`` is what the recogniser may hear, where a metric reads transcripts.
+    ``vocabulary`` are the words of the recogniser, for metrics that read transcripts.
     """
     responses: Responses = {}
-    for name in dict.fromkeys(name for names in wanted.values() for name in names):
-        made, reference = pair(name, clip)
-        for metric in (metric for metric in metrics.values() if name in wanted[metric.info.name]):
-            given = _transcribed(made, vocabulary) if "transcript" in metric.info.needs else made
-            responses[metric.info.name, name] = respond(metric, given, reference)
+    for name in dict.fromkeys(name for names in pairs.values() for name in names):
+        variant, reference = pair(name, clip)
+        for metric in (metric for metric in metrics.values() if name in pairs.get(metric.info.name, ())):
+            measured = _transcribed(variant, vocabulary) if "transcript" in metric.info.needs else variant
+            responses[metric.info.name, name] = respond(metric, measured, reference)
     return responses
 
 
 def respond(metric: Metric, clip: Clip, reference: Clip) -> Response:
-    """What one metric says of one pair, asked as the score stage asks it."""
+    """Measure one pair as the score stage does."""
     info = metric.info
     against = reference if "reference" in info.needs else clip
     try:
@@ -64,13 +64,13 @@ def respond(metric: Metric, clip: Clip, reference: Clip) -> Response:
 
 
 def _transcribed(clip: Clip, vocabulary: Sequence[str]) -> Clip:
-    """The clip with what the recogniser hears in it."""
-    return replace(clip, transcript=clip.feature(_Heard(tuple(vocabulary))))
+    """Return the clip with its transcript."""
+    return replace(clip, transcript=clip.feature(_Transcription(tuple(vocabulary))))
 
 
 @dataclass(frozen=True)
-class _Heard:
-    """The transcript as a feature of a clip; None where the recogniser gave up."""
+class _Transcription:
+    """The transcript as a feature of a clip; None if the recogniser fails."""
 
     vocabulary: tuple[str, ...]
 
@@ -85,5 +85,5 @@ class _Heard:
 
 @lru_cache(maxsize=1)
 def _recogniser(vocabulary: tuple[str, ...]) -> Any:
-    """One recogniser per process: loading it costs more than a clip."""
+    """Load one recogniser per process, because loading takes longer than transcribing a clip."""
     return registry.load("transcribers", TRANSCRIBER)(vocabulary)

@@ -1,4 +1,4 @@
-"""What metrics need, and whether it is there: a model that is installed, and what is known of a recording."""
+"""What metrics need, and whether it is available: an installed model, and information about a recording."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from ttsbench.errors import TtsbenchError
 from ttsbench.interfaces import Metric
 from ttsbench.types import Clip, MetricInfo
 
-KNOWN: Mapping[str, Callable[[Clip], bool]] = {
+AVAILABLE: Mapping[str, Callable[[Clip], bool]] = {
     "cost": lambda clip: clip.cost is not None,
-    "transcript": lambda clip: bool(words(clip.text)),  # a recogniser can be asked where there is a text
+    "transcript": lambda clip: bool(words(clip.text)),  # the recogniser runs if there is a text to compare
     "phones": lambda clip: clip.phones is not None,
     "prompt": lambda clip: clip.prompt is not None,
     "draws": lambda clip: clip.draws is not None,
 }
-LACKING = {
+REASONS = {
     "cost": "recordings have no cost of synthesis",
-    "transcript": "no transcripts: what is said in the recordings is not known",
-    "phones": "no phones: the recordings come without text and without alignments (<name>.TextGrid)",
+    "transcript": "no transcripts: the texts of the recordings are unknown",
+    "phones": "no phones: the recordings have neither texts nor alignments (<name>.TextGrid)",
     "prompt": "no prompt: there is no other recording",
     "draws": "recordings have no draws: only samples of a model have",
 }
 
 
 def build(name: str) -> Metric | str:
-    """The metric with its default options, or why there is none: a model that is absent, a package that is broken.
+    """Return the metric with its default options, or the reason why it is unavailable, such as an absent model.
 
     Raises ``ConfigError`` for a name that is not registered.
     """
@@ -44,14 +44,14 @@ def build(name: str) -> Metric | str:
     return metric
 
 
-def suits(clip: Clip, info: MetricInfo) -> bool:
-    """Whether a recording comes with all that a metric needs."""
-    return all(KNOWN[need](clip) for need in info.needs if need in KNOWN)
+def has_information(clip: Clip, info: MetricInfo) -> bool:
+    """Return whether a recording comes with everything that a metric needs."""
+    return all(AVAILABLE[need](clip) for need in info.needs if need in AVAILABLE)
 
 
-def lacking(recordings: Sequence[Clip], info: MetricInfo) -> str:
-    """Why a metric cannot be asked about any of the recordings; empty where it can."""
-    if any(suits(clip, info) for clip in recordings):
+def missing_information(recordings: Sequence[Clip], info: MetricInfo) -> str:
+    """Return why a metric can measure none of the recordings; empty if it can measure some."""
+    if any(has_information(clip, info) for clip in recordings):
         return ""
-    missing = [need for need in KNOWN if need in info.needs and not any(map(KNOWN[need], recordings))]
-    return LACKING[missing[0]] if missing else f"no recording has all of {', '.join(sorted(info.needs))}"
+    missing = [need for need in AVAILABLE if need in info.needs and not any(map(AVAILABLE[need], recordings))]
+    return REASONS[missing[0]] if missing else f"no recording has all of {', '.join(sorted(info.needs))}"

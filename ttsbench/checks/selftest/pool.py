@@ -1,4 +1,4 @@
-"""Recordings measured side by side, one per task, in processes of their own."""
+"""Measure recordings in parallel, one per task, in worker processes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ttsbench.types import Clip
 if TYPE_CHECKING:
     from ttsbench.checks.selftest.measure import Responses
 
-PACE_OVER_S = 3600.0  # the time left is estimated over the whole run: recordings take long, and few are done
+ESTIMATE_OVER_S = 3600.0  # the remaining time is estimated from the whole run, since recordings are few and slow
 
 
 def measure_all(recordings: Sequence[Clip], names: Sequence[str], workers: int, quiet: bool) -> list[Responses]:
-    """The responses of the named metrics for each recording that suits them, in the order of the recordings.
+    """Return the responses of the named metrics to each recording, in the order of the recordings.
 
-    Raises ``TtsbenchError`` where a worker dies.
+    Raises ``TtsbenchError`` if a worker process dies.
     """
     vocabulary = sorted({word for clip in recordings for word in words(clip.text)})
-    found: dict[int, Responses] = {}
+    responses: dict[int, Responses] = {}
     workers = min(workers, len(recordings))
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start)
     bar = _Bar(sum(clip.duration_s for clip in recordings), quiet)
@@ -37,19 +37,20 @@ def measure_all(recordings: Sequence[Clip], names: Sequence[str], workers: int, 
         with bar:
             tasks = {pool.submit(_work, clip, names, vocabulary): number for number, clip in enumerate(recordings)}
             for task in as_completed(tasks):
-                found[tasks[task]] = task.result()
-                bar.advance(recordings[tasks[task]], len(found), len(recordings))
+                responses[tasks[task]] = task.result()
+                bar.advance(recordings[tasks[task]], len(responses), len(recordings))
     except BrokenProcessPool as error:
         raise TtsbenchError(
-            "A worker process died, as native code does that crashes; name the metrics to try, to find which it is."
+            "A worker process died, probably by a crash in native code; test metrics one by one with --metrics to "
+            "find the cause."
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return [found[number] for number in range(len(recordings))]
+    return [responses[number] for number in range(len(recordings))]
 
 
 def _start() -> None:
-    """One thread per worker, none left behind, and nothing said about packages that others maintain."""
+    """Use one thread, die with the parent process, and ignore warnings of third-party packages."""
     import torch
 
     warnings.filterwarnings("ignore", category=UserWarning)
@@ -58,20 +59,18 @@ def _start() -> None:
 
 
 def _work(clip: Clip, names: Sequence[str], vocabulary: Sequence[str]) -> Responses:
-    from ttsbench.checks.selftest.ask import (
-        ask_by_name,  # what it imports warns: not before the process was told not to
-    )
+    from ttsbench.checks.selftest.collect import collect_by_name  # after ``_start``, because its imports warn
 
-    return ask_by_name(clip, names, vocabulary)
+    return collect_by_name(clip, names, vocabulary)
 
 
 class _Bar:
-    """A bar on a terminal, a line per recording elsewhere and where it is to be quiet."""
+    """A progress bar on a terminal; otherwise, and with ``quiet``, one line per recording."""
 
     def __init__(self, seconds: float, quiet: bool) -> None:
         self._console = console()
         shown = self._console.is_terminal and not quiet
-        self._bar = Progress(console=self._console, speed_estimate_period=PACE_OVER_S) if shown else None
+        self._bar = Progress(console=self._console, speed_estimate_period=ESTIMATE_OVER_S) if shown else None
         self._seconds = seconds
 
     def __enter__(self) -> None:
@@ -84,7 +83,7 @@ class _Bar:
             self._bar.stop()
 
     def advance(self, clip: Clip, done: int, total: int) -> None:
-        """One recording more is done."""
+        """Count one more recording."""
         if self._bar is not None:
             self._bar.advance(self._task, clip.duration_s)
         else:

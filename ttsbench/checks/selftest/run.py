@@ -1,4 +1,4 @@
-"""From recordings and names of metrics to a table of what holds."""
+"""Run the self-test: from recordings and names of metrics to a table of promises that hold."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ttsbench import registry
-from ttsbench.checks.selftest.checks import Verdict, checks, verdict
+from ttsbench.checks.selftest.checks import Verdict, checks_of, judge_check
 from ttsbench.checks.selftest.measure import Responses
-from ttsbench.checks.selftest.needs import build, lacking
+from ttsbench.checks.selftest.needs import build, missing_information
 from ttsbench.checks.selftest.pool import measure_all
 from ttsbench.checks.selftest.recordings import espeak_recordings, recordings_of
 from ttsbench.checks.selftest.table import table, write_csv
@@ -26,11 +26,12 @@ def selftest(
     quiet: bool,
     texts: Mapping[str, str] | None = None,
 ) -> int:
-    """Print which promises hold, of the named metrics or of all: 0 where every one does, 1 otherwise.
+    """Print which promises of the named metrics, or of all metrics, hold; return the exit status.
 
-    It is 1, too, where every metric was skipped, and nothing tried. ``folder`` holds recordings; without one, sentences
-    of the embedded corpus are used. ``texts`` are what is said in them, by file name without its ending. ``output`` is
-    a folder for ``selftest.csv``. Raises ``ConfigError`` for unknown metrics and for a folder without recordings.
+    The status is 0 if at least one promise was tested and none failed, else 1. ``folder`` holds recordings; without it,
+    sentences of the embedded corpus are used. ``texts`` maps file names without suffix to the words of the recordings.
+    ``output`` is a folder for ``selftest.csv``. Raises ``ConfigError`` for unknown metrics and for a folder without
+    recordings.
     """
     began = time.monotonic()
     built = {name: build(name) for name in metrics or sorted(registry.registered("metrics"))}
@@ -38,7 +39,7 @@ def selftest(
     usable: dict[str, Metric] = {}
     skipped: dict[str, str] = {}
     for name, metric in built.items():
-        reason = metric if isinstance(metric, str) else lacking(recordings, metric.info)
+        reason = metric if isinstance(metric, str) else missing_information(recordings, metric.info)
         if isinstance(metric, str) or reason:
             skipped[name] = reason
         else:
@@ -51,10 +52,10 @@ def selftest(
     if output is not None:
         signatures = {name: metric.info.signature for name, metric in usable.items()}
         write_csv(output / "selftest.csv", verdicts, signatures)
-    outcomes = {one.outcome for one in verdicts}
+    outcomes = {verdict.outcome for verdict in verdicts}
     return 0 if "ok" in outcomes and "FAIL" not in outcomes else 1
 
 
 def judge(metrics: Mapping[str, Metric], responses: Sequence[Responses]) -> list[Verdict]:
-    """Every promise of every metric, on the responses for each recording."""
-    return [verdict(metric, check, responses) for metric in metrics.values() for check in checks(metric.info)]
+    """Judge every promise of every metric on the responses of all recordings."""
+    return [judge_check(metric, check, responses) for metric in metrics.values() for check in checks_of(metric.info)]

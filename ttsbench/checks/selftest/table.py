@@ -1,4 +1,4 @@
-"""What held, as a table for a terminal and as a file."""
+"""The verdicts as a table for a terminal and as a CSV file."""
 
 from __future__ import annotations
 
@@ -29,65 +29,66 @@ HEADINGS = {
 SHORT = {"skipped": "skip"}
 LEGEND = """\
 itself: a recording against itself. gain, shift, 48 kHz: 12 dB quieter, 50 ms later, resampled and back. swap: clip and
-reference change places. noise to smooth: worse from grade to grade. silence, hiss: refused or answered, as declared.
--: nothing is promised."""
+reference exchanged. noise to smooth: worse with every grade. silence, hiss: refused or answered, as declared.
+-: the metric promises nothing."""
 
 
 def table(verdicts: Sequence[Verdict], skipped: Mapping[str, str]) -> str:
-    """Metrics down, checks across; below, what failed with value and promise, and what was left out and why."""
-    failed = [one for one in verdicts if one.outcome == "FAIL"]
-    held = sum(one.outcome == "ok" for one in verdicts)
-    metrics = len({one.metric for one in verdicts})
+    """Return a table of metrics by checks, followed by the failures with value and promise and the skipped metrics."""
+    failed = [verdict for verdict in verdicts if verdict.outcome == "FAIL"]
+    passed = sum(verdict.outcome == "ok" for verdict in verdicts)
+    metrics = len({verdict.metric for verdict in verdicts})
     blocks = [
         _marks(verdicts),
-        _planted([one for one in verdicts if one.check not in HEADINGS]),
-        _listed("Failed:", [_sentence(one) for one in failed]),
+        _known_offsets([verdict for verdict in verdicts if verdict.check not in HEADINGS]),
+        _listed("Failed:", [_sentence(verdict) for verdict in failed]),
         _listed("Skipped:", _reasons(verdicts, skipped)),
-        f"{held} of {held + len(failed)} promises of {metrics} metrics hold.",
+        f"{passed} of {passed + len(failed)} promises of {metrics} metrics hold.",
     ]
     return "\n\n".join(block for block in blocks if block)
 
 
 def write_csv(path: Path, verdicts: Sequence[Verdict], signatures: Mapping[str, str]) -> None:
-    """One row per metric and check, with the signature of what was measured."""
+    """Write one row per metric and check, with the metric's signature."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([*(field.name for field in fields(Verdict)), "signature"])
-    for one in verdicts:
-        writer.writerow([*asdict(one).values(), signatures[one.metric]])
+    for verdict in verdicts:
+        writer.writerow([*asdict(verdict).values(), signatures[verdict.metric]])
     write_text(path, buffer.getvalue())
 
 
 def _marks(verdicts: Sequence[Verdict]) -> str:
-    shown = [name for name in HEADINGS if any(one.check == name for one in verdicts)]
-    found = {(one.metric, one.check): one.outcome for one in verdicts}
-    metrics = dict.fromkeys(one.metric for one in verdicts)
-    rows = [[name, *(SHORT.get(mark := found.get((name, check), "-"), mark) for check in shown)] for name in metrics]
+    shown = [name for name in HEADINGS if any(verdict.check == name for verdict in verdicts)]
+    outcomes: dict[tuple[str, str], str] = {(verdict.metric, verdict.check): verdict.outcome for verdict in verdicts}
+    metrics = dict.fromkeys(verdict.metric for verdict in verdicts)
+    rows = [[name, *(SHORT.get(mark := outcomes.get((name, check), "-"), mark) for check in shown)] for name in metrics]
     return f"{_columns([['metric', *(HEADINGS[name] for name in shown)], *rows])}\n\n{LEGEND}" if rows else ""
 
 
-def _planted(verdicts: Sequence[Verdict]) -> str:
-    rows = [[one.metric, one.check, one.measured, one.promised, one.outcome] for one in verdicts]
+def _known_offsets(verdicts: Sequence[Verdict]) -> str:
+    rows = [[item.metric, item.check, item.measured, item.promised, item.outcome] for item in verdicts]
     return _columns([["known F0", "offset", "measured", "expected", ""], *rows]) if rows else ""
 
 
 def _reasons(verdicts: Sequence[Verdict], skipped: Mapping[str, str]) -> list[str]:
-    """Why metrics and single checks were left out: a line for what has one reason."""
+    """Return one line per reason for which metrics or single checks were skipped."""
     checks: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for one in verdicts:
-        if one.outcome == "skipped":
-            checks[one.reason, one.metric].append(HEADINGS.get(one.check, one.check))
+    for verdict in verdicts:
+        if verdict.outcome == "skipped":
+            checks[verdict.reason, verdict.metric].append(HEADINGS.get(verdict.check, verdict.check))
     reasons: dict[str, list[str]] = defaultdict(list)
     for name, reason in skipped.items():
         reasons[reason].append(name)
-    for (reason, name), left in checks.items():
-        reasons[reason].append(f"{name} ({', '.join(left)})")
+    for (reason, name), skipped_checks in checks.items():
+        reasons[reason].append(f"{name} ({', '.join(skipped_checks)})")
     return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
 
 
-def _sentence(one: Verdict) -> str:
-    said = "; ".join(part for part in (one.measured, one.reason) if part)
-    return f"{one.metric}, {one.check}: {said} (promised: {one.promised}; {one.recordings} recordings)"
+def _sentence(verdict: Verdict) -> str:
+    observed = "; ".join(part for part in (verdict.measured, verdict.reason) if part)
+    promise = f"(promised: {verdict.promised}; {verdict.recordings} recordings)"
+    return f"{verdict.metric}, {verdict.check}: {observed} {promise}"
 
 
 def _listed(heading: str, lines: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
-"""The pairs of clip and reference that metrics are asked about, by name, made one at a time.
+"""The pairs of clip and reference that metrics measure, by name; each is made when it is needed.
 
-Randomness is drawn from a generator seeded by the clip and by the kind of change, so that the grades of one kind add
-the same noise at different levels.
+Random numbers come from a generator seeded by the clip and the kind of change, so that all grades of one kind add the
+same noise at different levels.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ QUIETER, LATER, RESAMPLED = "quieter", "later", "resampled"
 SILENCE, WHITE_NOISE = "silence", "white noise"
 QUIETER_DB = -12.0
 LATER_S = 0.05
-FLOOR_DB = -50.0  # of what is put in front, relative to the clip: a quiet room
-THROUGH_HZ = (48_000, 44_100)  # the second for a clip that has the first
-SWAPPED_STRETCH, SWAPPED_SNR_DB = 1.05, 20.0  # a pair whose frames correspond neither in time nor in sound
-PLANTED = (1.1, 1.3)  # factors of F0
+FLOOR_DB = -50.0  # level of the added noise relative to the clip: a quiet room
+THROUGH_HZ = (48_000, 44_100)  # the second is for clips at 48 kHz
+SWAPPED_STRETCH, SWAPPED_SNR_DB = 1.05, 20.0  # a pair that differs in time and in sound
+F0_FACTORS = (1.1, 1.3)
 
 Pair = tuple[Clip, Clip]  # clip and reference
 GRADED_BY_WORLD: frozenset[Degradation] = frozenset({"flat_f0", "stretch", "smoothing"})
 
 
 def grades(kind: Degradation) -> list[str]:
-    """The names of a kind of damage, mildest first. The mildest that WORLD does is the plain copy, for all kinds."""
+    """Return the names of a degradation's grades, mildest first; for those made by WORLD it is the plain copy."""
     names = [f"{kind} {grade:g}" for grade in GRADES[kind]]
     return [COPY, *names[1:]] if kind in GRADED_BY_WORLD else names
 
 
-def planted(factor: float) -> str:
-    """The name of the pair whose F0 differs by a factor."""
+def known_offset(factor: float) -> str:
+    """Return the name of the pair whose F0 differs by a factor."""
     return f"F0 x {factor:g}"
 
 
 def pair(name: str, clip: Clip) -> Pair:
-    """The pair of that name, of a recording."""
+    """Make the pair of a name from a recording."""
     return _MAKERS[name](clip)
 
 
@@ -66,7 +66,7 @@ def _rng(clip: Clip, kind: str) -> np.random.Generator:
 
 
 def _again(clip: Clip) -> Clip:
-    """The same recording, analysed anew: a metric that draws at random does not give the same twice."""
+    """Return a copy without cached features, so that a metric that draws random numbers shows it."""
     return replace(clip)
 
 
@@ -99,7 +99,7 @@ def _copy(clip: Clip) -> Clip:
 
 
 def _offset(factor: float, clip: Clip) -> Pair:
-    """Two copies through WORLD, so that F0 is all that differs."""
+    """Return two copies made by WORLD, so that only F0 differs."""
     return with_f0(clip, factor), clip.feature(_copy)
 
 
@@ -118,7 +118,7 @@ def _makers() -> Mapping[str, Callable[[Clip], Pair]]:
     for kind, levels in GRADES.items():
         for name, grade in zip(grades(kind), levels, strict=True):
             makers.setdefault(name, _against_itself(partial(_graded, kind, grade)))
-    return makers | {planted(factor): partial(_offset, factor) for factor in PLANTED}
+    return makers | {known_offset(factor): partial(_offset, factor) for factor in F0_FACTORS}
 
 
 _MAKERS = _makers()
