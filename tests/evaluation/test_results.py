@@ -10,7 +10,7 @@ from ratio_rows import (
     FlooredRatio,
     Ratio,
     frame_rows,
-    read_text_as_rows,
+    rows_from_text,
     table_of,
     write,
 )
@@ -135,9 +135,7 @@ def test_seeds_that_differ_widen_the_interval(tmp_path):
     """One seed makes half of all errors: over utterances alone the interval would be about .02 wide."""
     lines = [f"a,{seed},0,u{number},{errors + number % 2},10," for seed, errors in enumerate((1, 1, 4))
              for number in range(40)]  # fmt: skip
-    found = read_text_as_rows(
-        tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines])
-    )
+    found = rows_from_text(tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines]))
     cell = found.cell("a", SAMPLING)
     assert cell.value == pytest.approx(0.25)
     assert cell.low <= 0.16
@@ -146,9 +144,7 @@ def test_seeds_that_differ_widen_the_interval(tmp_path):
 
 def test_what_never_varies_needs_no_test(tmp_path):
     lines = [f"{system},0,0,u{number},{value},1," for system, value in (("a", 100), ("b", 250)) for number in range(5)]
-    found = read_text_as_rows(
-        tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines])
-    )
+    found = rows_from_text(tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines]))
     difference = found.difference("b", "a", SAMPLING)
     assert (difference.value, difference.low, difference.high) == (150, 150, 150)
     assert all(map(math.isnan, (difference.p, difference.effect_size, difference.mde)))
@@ -232,11 +228,11 @@ b,0,0,u3,1.0,10.0,,
 
 
 def test_a_warning_is_counted_and_takes_nothing_away(tmp_path):
-    found = read_text_as_rows(tmp_path / "x.csv", WARNED)
+    found = rows_from_text(tmp_path / "x.csv", WARNED)
     assert (found.cell("a", SAMPLING).n, found.cell("a", SAMPLING).n_failed) == (2, 1)
     assert found.utterances("a") == {"u1", "u2"}
     assert found.warnings["system"].tolist() == ["a", "a"]
-    again = read_text_as_rows(tmp_path / "y.csv", WARNED, Ratio("other"))
+    again = rows_from_text(tmp_path / "y.csv", WARNED, Ratio("other"))
     notes = all_notes(table_of([found, again], ["a", "b"]))
     both = "under Rate of rate, Rate of other; first reason"
     assert f"a: 2 clips measured with a warning {both}: 8000 Hz, upsampled to 16000" in notes
@@ -252,7 +248,7 @@ def test_draws_without_a_value_do_not_exclude_their_utterance(tmp_path):
     head = "system,seed,sample,utterance,errors,length,error"
     lines = [f"{system},0,{draw},{utterance},{'1,10,' if draw == 0 else ',,' + NOT_APPLICABLE}"
              for system in ("a", "b") for draw in (0, 1) for utterance in ("u1", "u2")]  # fmt: skip
-    rows = found_in(tmp_path / "x.csv", "\n".join([head, *lines]))
+    rows = rows_from_text(tmp_path / "x.csv", "\n".join([head, *lines]))
     assert rows.utterances("a") == {"u1", "u2"}
     assert rows.difference("a", "b", SAMPLING).n == 2
     assert not any("models are ranked on" in note for note in all_notes(table_of([rows], ["a", "b"])))
@@ -262,7 +258,7 @@ def test_systems_to_which_a_metric_does_not_apply_are_not_ranked(tmp_path):
     head = "system,seed,sample,utterance,errors,length,error"
     numbers = {"a": "1,10,", "b": "2,10,", "c": ",," + NOT_APPLICABLE}
     lines = [f"{system},0,0,{utterance},{cell}" for system, cell in numbers.items() for utterance in ("u1", "u2")]
-    rows = found_in(tmp_path / "x.csv", "\n".join([head, *lines]))
+    rows = rows_from_text(tmp_path / "x.csv", "\n".join([head, *lines]))
     assert rows.applicable_systems(["a", "b", "c"]) == ["a", "b"]
     assert best_models(rows, ["a", "b", "c"]) == {"a"}
     assert not any("models are ranked on" in note for note in all_notes(table_of([rows], ["a", "b", "c"])))

@@ -47,7 +47,7 @@ def write(path, rows, seed=0):
     return path
 
 
-def read_text_as_rows(path, text, metric=None):
+def rows_from_text(path, text, metric=None):
     """Rows as they stand in a file."""
     path.write_text(text, encoding="utf-8")
     return read_rows(path, metric or Ratio(), "s")
@@ -80,7 +80,7 @@ def three_seeds(tmp_path):
     """a and b alike, c worse."""
     rng = np.random.default_rng(0)
     lines = [line for system, rate in (("a", 0.2), ("b", 0.2), ("c", 0.4)) for line in many(rng, system, rate)]
-    return read_text_as_rows(
+    return rows_from_text(
         tmp_path / "seeds.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines])
     )
 
