@@ -25,7 +25,24 @@ from ttsbench.evaluation.stats.crossed import CrossedEstimate, crossed_estimate
 from ttsbench.evaluation.stats.effect import POWER, effect_size, minimum_detectable_effect
 from ttsbench.evaluation.stats.multiple import holm
 from ttsbench.evaluation.stats.permutation import permutation_test
+from ttsbench.evaluation.stats.power import (
+    VarianceComponents,
+    difference_power,
+    equivalence_power,
+    seeds_needed,
+    seeds_needed_for_equivalence,
+    variance_components,
+)
 from ttsbench.evaluation.stats.scores import Crossing, Reduce, Reduction, Rows, Scores, crossing
+from ttsbench.evaluation.stats.seeds import (
+    Decision,
+    SeedDifference,
+    decide,
+    difference_of_means,
+    equivalence_p,
+    seed_difference,
+    seed_values,
+)
 
 __all__ = [
     "LEVEL",
@@ -34,19 +51,32 @@ __all__ = [
     "Contrast",
     "CrossedEstimate",
     "Crossing",
+    "Decision",
     "Difference",
     "Interval",
     "Reduce",
     "Reduction",
     "Rows",
     "Scores",
+    "SeedDifference",
+    "VarianceComponents",
     "bootstrap_interval",
     "contrast",
     "crossed_estimate",
     "crossing",
+    "decide",
+    "difference_of_means",
+    "difference_power",
     "effect_size",
+    "equivalence_p",
+    "equivalence_power",
     "holm",
     "minimum_detectable_effect",
     "paired_difference",
     "permutation_test",
+    "seed_difference",
+    "seed_values",
+    "seeds_needed",
+    "seeds_needed_for_equivalence",
+    "variance_components",
 ]
