@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
+from pandas.testing import assert_frame_equal
 from tinyrun import METRICS, Result, compare, tiny_site
 
 from ttsbench.cli import main
@@ -299,9 +300,22 @@ def test_a_failing_objective_keeps_the_others(site, tmp_path):
     found = compare(site.experiment, "--output", run, "--set", bad, "prosody=[oracle]")
     assert found.status == 1
     assert "became nan at step 1" in found.err
-    assert "failed  report: not run, because it needs a job that failed" in found.err
     assert "Traceback" not in found.err
     assert contents(run, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
+    assert "bad+oracle is missing because it failed." in found.out, "the table has the others, and says why"
+    summary = pd.read_csv(run / "summary.csv")
+    assert set(summary["system"]) == {"ground-truth", "copy-synthesis", "l1+oracle", "l2+oracle"}
+    complete = pd.read_csv(site.finished / "summary.csv").merge(summary[["system", "metric"]])
+    columns = ["system", "metric", "value", "n"]
+    assert_frame_equal(summary[columns], complete[columns])
+    failures = pd.read_csv(run / "failures.csv")
+    assert "became nan at step 1" in failures.loc[failures["system"] == "bad+oracle", "error"].item()
+    tables = contents(run, "*.csv")
+    assert main(["report", str(run)]) == 0
+    assert contents(run, "*.csv") == tables, "a report of the same run"
+    healed = compare(site.experiment, "--output", run, "--set", "prosody=[oracle]")
+    assert healed.status == 0 and "is missing" not in (run / "table.md").read_text(encoding="utf-8")
+    assert not (run / "left_out.json").exists()
 
 
 def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_path):
@@ -309,6 +323,7 @@ def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_
     wild = "adapters.wild={adapter: nce_ebm, nfe: 30, sampling: {step: 1.0, noise: 20.0}}"
     more = ("adapters.nce_ebm={nfe: 2}", "adapters.sled_text={}")
     found = compare(site.experiment, "--output", run, "--set", wild, *more, "prosody=[oracle]")
+    assert found.status == 1 and "wild+oracle: all clips failed" in found.err
     failed = [row for row in rows(run / "failures.csv") if row["system"] == "wild+oracle"]
     assert failed, found.err
     assert all("Langevin dynamics diverged at step" in row["error"] and "of 30" in row["error"] for row in failed)

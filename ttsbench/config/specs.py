@@ -101,10 +101,14 @@ class ScoredClips(ClipsSpec):
 
 @dataclass(frozen=True)
 class ScoreSpec:
-    """Score clips by metrics, or report on them; ``metric_keys`` maps metrics to the hash of code and options."""
+    """Score clips by metrics, or report on them; ``metric_keys`` maps metrics to the hash of code and options.
+
+    ``left_out`` maps systems of the experiment that failed, and have no clips here, to the reason.
+    """
 
     clips: tuple[ScoredClips, ...]
     metric_keys: Mapping[str, str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def systems(self) -> list[str]:

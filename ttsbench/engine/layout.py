@@ -2,6 +2,7 @@
 
 <run>/experiment.json         the resolved experiment
 <run>/folders.json            only for ``ttsbench score``: the folders that are compared
+<run>/left_out.json           only if systems failed: the reason of each
 <run>/utterances.json         only for ``ttsbench score``: the utterances that are compared
 <run>/prepare/                manifest, statistics, notes
 <run>/train/<model>/          weights, curve, cost
@@ -69,6 +70,11 @@ class RunLayout:
     def utterances(self) -> Path:
         """The utterances that ``ttsbench score`` compares; absent in a run of ``ttsbench compare``."""
         return self.root / "utterances.json"
+
+    @property
+    def left_out(self) -> Path:
+        """The systems that failed, with reasons; absent if the table has every system."""
+        return self.root / "left_out.json"
 
     @property
     def prepare(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ttsbench.config.loading import load_experiment
@@ -13,12 +13,13 @@ from ttsbench.engine.executor import execute
 from ttsbench.engine.job import STAGES, AnyJob, Job, Run
 from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.progress import RunReporter, clock, console
-from ttsbench.engine.store import DONE, is_done, locked, write_json
+from ttsbench.engine.store import DONE, is_done, locked, read_json, write_json
 from ttsbench.engine.terminal import write_result
 from ttsbench.engine.worker import stage_module
 from ttsbench.errors import TtsbenchError
 from ttsbench.pipeline.folder_plan import make_folder_plan, set_up
 from ttsbench.pipeline.folder_request import FolderRequest
+from ttsbench.pipeline.left_out import left_out_systems, remaining_plan
 from ttsbench.pipeline.plan import make_plan
 from ttsbench.pipeline.validation import check_experiment
 from ttsbench.reporting.archive import FOLDER, result_files
@@ -69,23 +70,42 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
     if _is_finished(run, plan):
         _print(f"{shown} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
         _print_table(run)
-        return 0
+        return _report_systems_without_clips(run)
     record_work(run.folder, command)
-    reporter = RunReporter(console(), quiet, workers)
-    try:
-        failures = execute(run, plan, workers, reporter)
-    finally:
-        reporter.stop()
+    failures = _execute(run, plan, quiet, workers)
     if failures:
-        reporter.message(
+        _report_remaining(run, plan, failures, quiet, workers)
+        console().print(
             f"{len(failures)} of {len(plan)} jobs did not finish (reasons above). All other results remain in {shown}; "
-            "fix the cause and run the same command again."
+            "fix the cause and run the same command again.",
+            highlight=False,
+            markup=False,
         )
         return 1
+    run.layout.left_out.unlink(missing_ok=True)
     _print_table(run)
     names = [*result_files(run.folder), f"{FOLDER}/"]
     _print(f"\nIn {shown}: {', '.join(names)}.\nTo read and to listen: {shown / 'index.html'}\n")
-    return 0
+    return _report_systems_without_clips(run)
+
+
+def _execute(run: Run, plan: Sequence[AnyJob], quiet: bool, workers: int) -> Mapping[str, str]:
+    reporter = RunReporter(console(), quiet, workers)
+    try:
+        return execute(run, plan, workers, reporter)
+    finally:
+        reporter.stop()
+
+
+def _report_remaining(run: Run, plan: Sequence[AnyJob], failures: Mapping[str, str], quiet: bool, workers: int) -> None:
+    """Score and report the systems that did not fail, and print their table."""
+    left_out = left_out_systems(plan, failures)
+    remaining = remaining_plan(run.experiment, plan, left_out)
+    if not remaining:
+        return
+    write_json(run.layout.left_out, left_out)
+    if not _execute(run, remaining, quiet, workers):
+        _print_table(run)
 
 
 def dry_run(experiment: Experiment, folder: Path, workers: int) -> str:
@@ -118,12 +138,28 @@ def report(folder: Path, listen: Sequence[str] = ()) -> int:
         )
     run = Run.open(folder.resolve())
     plan = make_folder_plan(run.experiment, run.folder) if run.compares_folders else make_plan(run.experiment)
+    if layout.left_out.exists():
+        plan = remaining_plan(run.experiment, plan, read_json(layout.left_out))
     if not (layout.scores / DONE).exists():
         raise TtsbenchError(f"{folder} has no finished scores; run its compare to the end first.")
     with locked(run.folder):
         stage_module("report").work(run, plan[-1], {"listen": listen}, lambda fraction: None)
     _print_table(run)
     return 0
+
+
+def _report_systems_without_clips(run: Run) -> int:
+    """Print the systems of which no clip could be measured; return 1 if there are any."""
+    measured: dict[str, bool] = {}
+    with (run.folder / "summary.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if int(row["n"]) or int(row["n_failed"]):  # the metric applies to the system
+                measured[row["system"]] = measured.get(row["system"], False) or int(row["n"]) > 0
+    empty = [system for system, is_measured in measured.items() if not is_measured]
+    for system in empty:
+        text = f"{system}: all clips failed, for the reasons in failures.csv."
+        console().print(text, style="red", highlight=False, markup=False)
+    return 1 if empty else 0
 
 
 def _is_finished(run: Run, plan: Sequence[AnyJob]) -> bool:

@@ -20,12 +20,17 @@ from ttsbench.types import MetricInfo
 REPORT_S = 45.0  # seconds on one core: 42 for the smoke experiment, 55 for a table of three seeds
 
 
-def scoring_jobs(experiment: Experiment, sources: Sequence[Job[ClipsSpec]]) -> list[AnyJob]:
-    """Return the jobs that transcribe (if a metric reads transcripts), score and report the clips of ``sources``."""
+def scoring_jobs(
+    experiment: Experiment, sources: Sequence[Job[ClipsSpec]], left_out: Mapping[str, str] | None = None
+) -> list[AnyJob]:
+    """Return the jobs that transcribe (if a metric reads transcripts), score and report the clips of ``sources``.
+
+    ``left_out`` maps systems without clips to the reason, which the report shows.
+    """
     metrics = metric_infos(experiment)
     reads_transcripts = any("transcript" in info.needs for info in metrics.values())
     transcribed = [_transcribe(experiment, job) for job in sources] if reads_transcripts else []
-    score = _score(experiment, metrics, sources, transcribed)
+    score = _score(experiment, metrics, sources, transcribed, left_out or {})
     return [*transcribed, score, _report(experiment, score)]
 
 
@@ -48,6 +53,7 @@ def _score(
     metrics: Mapping[str, MetricInfo],
     sources: Sequence[Job[ClipsSpec]],
     transcribed: Sequence[Job[TranscribeSpec]],
+    left_out: Mapping[str, str],
 ) -> Job[ScoreSpec]:
     transcripts = {job.spec.wavs: job for job in transcribed}
     clips = tuple(_scored_clips(job, transcripts.get(job.folder)) for job in sources)
@@ -59,7 +65,8 @@ def _score(
     key = job_key("score", [vars(scored) for scored in clips], metric_keys, [job.key for job in made])
     cost_s = cost_model.score_s(experiment, len(clips))
     needs = tuple(job.id for job in made)
-    return Job("score", "score", needs, key, SCORES, cost_s, ScoreSpec(clips, metric_keys), incremental=True)
+    spec = ScoreSpec(clips, metric_keys, left_out)
+    return Job("score", "score", needs, key, SCORES, cost_s, spec, incremental=True)
 
 
 def _scored_clips(source: Job[ClipsSpec], transcripts: Job[TranscribeSpec] | None) -> ScoredClips:
@@ -74,5 +81,5 @@ def _report(experiment: Experiment, score: Job[ScoreSpec]) -> Job[ScoreSpec]:
     claims = str(experiment.claims.read_bytes()) if experiment.claims and experiment.claims.is_file() else ""
     shown = [experiment.statistics.model_dump(), experiment.title, experiment.name, experiment.table.model_dump()]
     figures = sorted(entry.value for entry in registry.registered("figures").values())
-    key = job_key("report", score.key, *shown, claims, figures)
+    key = job_key("report", score.key, *shown, claims, figures, *([score.spec.left_out] if score.spec.left_out else []))
     return Job("report", "report", (score.id,), key, REPORT, REPORT_S, score.spec)

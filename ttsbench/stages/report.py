@@ -8,7 +8,7 @@ there are verdicts), ``figures/``, ``provenance.json``, ``table.json``, and ``in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -53,11 +53,11 @@ def work(run: Run, job: Job[ScoreSpec], task: Task, progress: Progress) -> None:
     systems = job.spec.systems
     cells = summary(metrics, systems, _sampling(run))
     write_csv(summary_frame(cells, metrics), run.folder / "summary.csv")
-    write_csv(_failures(metrics), run.folder / "failures.csv")
+    write_csv(_failures(metrics, job.spec.left_out), run.folder / "failures.csv")
     speakers = {utterance.id: utterance.speaker for utterance in evaluated_utterances(run.folder)}
     write_clip_rows(clip_frame(metrics, speakers), run.folder / FILE)
     progress(0.4)
-    _tables(run, metrics, systems, cells)
+    _tables(run, job.spec, metrics, cells)
     progress(0.7)
     _claims(run, metrics)
     progress(0.8)
@@ -66,9 +66,9 @@ def work(run: Run, job: Job[ScoreSpec], task: Task, progress: Progress) -> None:
     write_page(run.folder, task.get("listen", ()))
 
 
-def _tables(run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cells: Sequence[MetricCell]) -> None:
+def _tables(run: Run, spec: ScoreSpec, metrics: Sequence[MetricRows], cells: Sequence[MetricCell]) -> None:
     """Write the full table with its differences, and the selection of the experiment for a paper."""
-    full = _table(run, metrics, systems, cells)
+    full = _table(run, spec, metrics, spec.systems, cells)
     write_csv(difference_frame(full.comparisons, metrics), run.folder / "differences.csv")
     write_csv(difference_frame(full.best_comparisons, metrics), run.folder / "best.csv")
     models = training_table(run.folder)
@@ -82,13 +82,19 @@ def _tables(run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cel
         (run.folder / f"paper{suffix}").unlink(missing_ok=True)
     if selection.chosen:
         columns = [rows for name in selection.metrics for rows in metrics if rows.info.name == name] or metrics
-        paper = _table(run, columns, selection.systems or systems, cells, "-paper")
+        rows = [system for system in selection.systems if system not in spec.left_out] or spec.systems
+        paper = _table(run, spec, columns, rows, cells, "-paper")
         write_text(run.folder / "paper.md", markdown(paper))
         write_text(run.folder / "paper.tex", latex(paper))
 
 
 def _table(
-    run: Run, metrics: Sequence[MetricRows], systems: Sequence[str], cells: Sequence[MetricCell], suffix: str = ""
+    run: Run,
+    spec: ScoreSpec,
+    metrics: Sequence[MetricRows],
+    systems: Sequence[str],
+    cells: Sequence[MetricCell],
+    suffix: str = "",
 ) -> Table:
     """Return a table of these rows and columns; models are compared among the displayed rows only."""
     references = [system for system in REFERENCES if system in systems]
@@ -100,13 +106,17 @@ def _table(
         references=references,
         metrics=metrics,
         cells={(cell.system, cell.metric): cell for cell in cells},
-        notes=run_notes(run.folder, experiment, models),
+        notes=[*_left_out_notes(spec), *run_notes(run.folder, experiment, models)],
         comparisons=compare(metrics, models, sampling),
         best_comparisons=compare_with_best(metrics, models, sampling),
         about=description(run.folder, experiment),
         titles=experiment.table.titles,
         label=f"tab:{experiment.name}{suffix}",
     )
+
+
+def _left_out_notes(spec: ScoreSpec) -> list[str]:
+    return [f"{system} is missing because it failed. {reason}" for system, reason in spec.left_out.items()]
 
 
 def _claims(run: Run, metrics: Sequence[MetricRows]) -> None:
@@ -146,6 +156,8 @@ def _metric_rows(run: Run, job: Job[ScoreSpec]) -> list[MetricRows]:
     return metrics
 
 
-def _failures(metrics: Sequence[MetricRows]) -> pd.DataFrame:
+def _failures(metrics: Sequence[MetricRows], left_out: Mapping[str, str]) -> pd.DataFrame:
+    """Return every failed measurement, and a row without a metric for every system that is left out."""
     parts = [rows.failures.assign(metric=rows.info.name)[list(FAILURES)] for rows in metrics]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(FAILURES))
+    systems = [{"system": system, "error": reason} for system, reason in left_out.items()]
+    return pd.concat([*parts, pd.DataFrame(systems, columns=list(FAILURES))], ignore_index=True)
