@@ -15,6 +15,7 @@ from ttsbench import registry
 from ttsbench.engine.terminal import reserved_stdout, visible, write_result
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
+from ttsbench.listening.validity_command import add_validity
 
 LISTABLE = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures", "experiments",
             "claims")  # fmt: skip
@@ -53,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_archive(commands)
     _add_claims(commands)
     add_listen(commands)
+    add_validity(commands)
     _add_list(commands)
     _add_selftest(commands)
     _add_check(commands)
