@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
+
+from ttsbench.engine.terminal import write_result
 
 RESAMPLES = 2000
 
@@ -31,5 +32,5 @@ def _validity(options: argparse.Namespace) -> int:
     listeners = read_listeners(options.listeners, options.runs)
     runs = [ScoredRun(folder) for folder in options.runs]
     frame = validity_frame(runs, listeners, BootstrapSettings(options.resamples, LEVEL, 0))
-    sys.stdout.write(write_validity(frame, options.output or options.runs[0] / "validity"))
+    write_result(write_validity(frame, options.output or options.runs[0] / "validity"))
     return 0
