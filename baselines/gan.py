@@ -27,7 +27,7 @@ class Gan:
         title="Adversarial network",
         paper="Mao et al. 2017, https://arxiv.org/abs/1611.04076",
         stochastic=True,
-        step_cost=3.0,
+        step_cost=3.5,
     )
 
     def __init__(self, context: ModelContext, noise: int = 16, reconstruction: float = 1.0) -> None:

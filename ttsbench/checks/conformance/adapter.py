@@ -97,7 +97,7 @@ def _construction_problem(tiny: Tiny) -> str:
 def _shared_parameters(tiny: Tiny) -> str:
     owners: dict[nn.Parameter, str] = {}
     shared = []
-    for group, network in tiny.model().groups.items():
+    for group, network in tiny.untrained.groups.items():
         for name, parameter in network.named_parameters():
             owner = owners.setdefault(parameter, group)
             if owner != group:

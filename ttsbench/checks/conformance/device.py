@@ -13,6 +13,7 @@ import torch
 from ttsbench.checks.conformance import learning, pretend_device, sampling
 from ttsbench.checks.conformance.finding import Check
 from ttsbench.checks.conformance.tiny import SEEDS, Tiny
+from ttsbench.models.speech_model import freeze
 from ttsbench.types import Batch, Noise
 
 STEPS = 2
@@ -44,7 +45,7 @@ def _training_problem(tiny: Tiny) -> str:
 
 
 def _sampling_problem(tiny: Tiny) -> str:
-    model, _ = tiny.sampler()
+    model = freeze(tiny.model())
     pretend_device.move(model)
     with pretend_device.pretended() as device, torch.no_grad():
         raw = tiny.raw.to(device)

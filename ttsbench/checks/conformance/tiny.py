@@ -108,11 +108,15 @@ class Tiny:
         with torch.no_grad():
             return model.sample(batch.cond, nfe, Noise(list(seeds)), temperature)
 
-    def sampler(self, seed: int = 0) -> tuple[SpeechModel, Batch]:
-        """An untrained frozen model in evaluation mode, and its batch."""
-        model = freeze(self.model(seed))
+    @cached_property
+    def untrained(self) -> SpeechModel:
+        """An untrained frozen model in evaluation mode, for checks that change nothing in it."""
+        return freeze(self.model())
+
+    def sampler(self) -> tuple[SpeechModel, Batch]:
+        """The untrained model and a new batch."""
         with torch.no_grad():
-            return model, self.batch(model)
+            return self.untrained, self.batch(self.untrained)
 
 
 def _perturb_zero_weights(model: SpeechModel) -> None:
