@@ -38,6 +38,7 @@ from scipy.spatial.distance import euclidean
 
 from ttsbench.audio.cepstrum import mel_cepstrum
 from ttsbench.audio.usable import require_usable, usable_at
+from ttsbench.backends.packages import require_package
 from ttsbench.errors import MeasurementError
 from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo
@@ -91,6 +92,10 @@ class PymcdPlain(Mean):
     )
     _mode: ClassVar[str] = "plain"
 
+    def require(self) -> None:
+        """Raise ``ConfigError`` if pymcd is not installed."""
+        require_package("pymcd", "mcd_plain")
+
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Return the package's number, in dB; raise ``MeasurementError`` for an empty or silent clip."""
         from pymcd.mcd import Calculate_MCD  # imports librosa
@@ -128,6 +133,10 @@ class EspnetMcd(Mean):
 
     info = _info("mcd_espnet", "ESPnet", ESPNET, "sptk-mcep|order,alpha:by-rate|1024/256|int16|c0:yes|fastdtw")
 
+    def require(self) -> None:
+        """Raise ``ConfigError`` if fastdtw is not installed."""
+        require_package("fastdtw", "mcd")
+
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Return the mean distortion along the path, in dB.
 
@@ -148,6 +157,10 @@ class VersaMcdDtw(Mean):
         VERSA,
         "harvest:40-800Hz+cheaptrick:1024|5ms|order:39|alpha:0.466|70Hz-high-pass|c0:yes|frames:>-20dB|fastdtw",
     )
+
+    def require(self) -> None:
+        """Raise ``ConfigError`` if fastdtw is not installed."""
+        require_package("fastdtw", "mcd")
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Return the mean distortion along the path, in dB; raise ``MeasurementError`` for unusable clips."""

@@ -223,7 +223,7 @@ class EcapaSimilarity(_HubSimilarity):
     """Cosine of the ECAPA-TDNN embeddings of a clip and its reference; ``model`` is a hub name or a folder."""
 
     def __init__(self, model: str = "speechbrain/spkrec-ecapa-voxceleb", device: str = "cpu") -> None:
-        self._source = HubModel(model, "speaker_similarity", ECAPA_FILES, device=device)
+        self._source = HubModel(model, "speaker_similarity", ECAPA_FILES, device=device, package="speechbrain")
         self._embed = Ecapa(self._source)
         paper = "Desplanques et al. 2020, https://arxiv.org/abs/2005.07143"
         self.info = self._describe("speaker_similarity_ecapa", "Speaker similarity (ECAPA-TDNN)", paper)

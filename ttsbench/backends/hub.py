@@ -24,6 +24,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from ttsbench.backends.packages import require_package
 from ttsbench.engine.store import content_hash, sampled_hash
 from ttsbench.errors import ConfigError
 from ttsbench.rng import global_seed
@@ -69,7 +70,8 @@ class HubModel:
     """A pretrained model that a plug-in uses. Raises ``ConfigError`` for an invalid name or device.
 
     ``name`` is a hub name or a folder, ``instead`` the alternative that needs no model, ``files`` the required files,
-    ``head`` the required suffix of the architecture, and ``option`` the name of the user's option for ``name``.
+    ``head`` the required suffix of the architecture, ``option`` the name of the user's option for ``name``, and
+    ``package`` the package that loads the model.
     """
 
     name: str
@@ -78,6 +80,7 @@ class HubModel:
     head: str = ""
     device: str = "cpu"
     option: str = "model"
+    package: str = "transformers"
 
     def __post_init__(self) -> None:
         named = isinstance(self.name, str) and self.name.strip()
@@ -115,7 +118,11 @@ class HubModel:
         return f"{name}@{fingerprint(folder) if own else folder.name[:8]}{device}"
 
     def require(self) -> Path:
-        """Return the folder after a check of files, kind and device; raises ``ConfigError`` with the next action."""
+        """Return the folder after a check of package, files, kind and device.
+
+        Raises ``ConfigError`` with the next action.
+        """
+        require_package(self.package, self.instead)
         folder = self.find()
         if folder is None:
             raise ConfigError(self._message(f"is not in {cache_folder()}"))

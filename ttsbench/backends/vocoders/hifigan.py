@@ -31,7 +31,9 @@ class HifiGan:
 
     def __init__(self, mel: MelConfig, *, model: str = "speechbrain/tts-hifigan-ljspeech", device: str = "cpu") -> None:
         self._mel = mel
-        self._source = HubModel(model, "griffin_lim", ((HYPERPARAMS,), (WEIGHTS,)), device=device)
+        self._source = HubModel(
+            model, "griffin_lim", ((HYPERPARAMS,), (WEIGHTS,)), device=device, package="speechbrain"
+        )
 
     def require(self) -> None:
         """Raise ``ConfigError`` with the next action if the weights are missing or do not fit the mels of the run."""
