@@ -50,7 +50,7 @@ def examine() -> list[Finding]:
         ("packaged models", _packaged),
         ("native packages", _native),
         ("plug-ins", _plugins),
-        ("optional models", _optional),
+        ("optional packages and models", _optional),
         ("cache folder", _cache),
         ("environment", _environment),
     )
@@ -162,7 +162,7 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _optional() -> Iterator[Finding]:
-    """Check optional pretrained models: one line for each, with all plug-ins that use it."""
+    """Check optional packages and pretrained models: one line for each, with all plug-ins that use it."""
     available: list[str] = []
     users: dict[str, list[str]] = {}  # what is missing -> names of plug-ins
     builders: dict[registry.Kind, Callable[[str], object]] = {
@@ -186,7 +186,7 @@ def _optional() -> Iterator[Finding]:
             elif isinstance(plugin, NeedsModel):
                 available.append(name)
     if available:
-        yield Finding("ok", f"optional models are installed for {', '.join(available)}")
+        yield Finding("ok", f"optional packages and models are installed for {', '.join(available)}")
     for fault, names in users.items():
         yield Finding("missing", f"{', '.join(names)}, optional", fault)
 
