@@ -21,6 +21,8 @@ from typing import Literal
 from ttsbench import registry
 from ttsbench.backends.hub import NeedsModel, missing
 from ttsbench.config.schema import MelConfig
+from ttsbench.engine.layout import RunLayout
+from ttsbench.engine.sentinels import DONE, damaged_files
 from ttsbench.engine.store import cache_dir
 from ttsbench.errors import ConfigError
 
@@ -263,3 +265,23 @@ def _release(text: str) -> str:
 
 def _install(requirement: str) -> str:
     return f"Run: pip install --force-reinstall {' '.join(repr(package) for package in requirement.split())}"
+
+
+def examine_run(folder: Path) -> list[Finding]:
+    """Return what the sentinels of a run and of the model cache say about their files; hashes every file."""
+    layout = RunLayout(folder)
+    if not layout.experiment.exists():
+        raise ConfigError(
+            f"{folder} is no run folder: it has no {layout.experiment.name}. Give the --output of a compare."
+        )
+    findings = []
+    for root, advice in (
+        (folder, "run its compare again, which makes the damaged files again"),
+        (cache_dir() / "models", "the next run that needs it removes it and trains the model again"),
+    ):
+        jobs = sorted(path.parent for path in root.rglob(DONE)) if root.is_dir() else []
+        for job in jobs:
+            damaged = damaged_files(job, thorough=True)
+            findings += [Finding("broken", f"{path}: missing or damaged", advice) for path in damaged]
+        findings.append(Finding("ok", f"{len(jobs)} finished jobs in {root} checked"))
+    return findings

@@ -10,7 +10,7 @@ from ttsbench.data.batching import Batches, Item, collate, item
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.data.prompts import PROMPT_FRAMES, Prompting, Prompts, prompted
 from ttsbench.data.splits import hold_out
-from ttsbench.engine.store import open_folder
+from ttsbench.engine.sentinels import open_folder
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.pipeline.plan import make_plan

@@ -12,18 +12,8 @@ from pathlib import Path
 import pytest
 
 from ttsbench.engine import store
-from ttsbench.engine.store import (
-    check_space,
-    content_hash,
-    is_done,
-    locked,
-    mark_done,
-    open_folder,
-    read_json,
-    write_bytes,
-    write_json,
-    write_text,
-)
+from ttsbench.engine.sentinels import is_done, mark_done, open_folder
+from ttsbench.engine.store import check_space, content_hash, locked, read_json, write_bytes, write_json, write_text
 from ttsbench.errors import TtsbenchError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

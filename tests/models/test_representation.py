@@ -10,7 +10,7 @@ from tinyhub import save_encodec
 from ttsbench import ConfigError
 from ttsbench.backends.codecs.encodec import Encodec
 from ttsbench.data.corpus import PreparedCorpus
-from ttsbench.engine.store import mark_done, open_folder
+from ttsbench.engine.sentinels import mark_done, open_folder
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.models.representation import maker
 from ttsbench.pipeline.plan import make_plan

@@ -5,7 +5,8 @@ from tinycorpus import tiny_experiment
 
 from ttsbench.config.specs import TrainSpec
 from ttsbench.engine.job import Job, Run
-from ttsbench.engine.store import is_done, mark_done, open_folder, write_json
+from ttsbench.engine.sentinels import is_done, mark_done, open_folder
+from ttsbench.engine.store import write_json
 from ttsbench.stages.model_cache import FILES, restore_models, store_model
 
 TEACHER = Job("train teacher", "train", (), "teacher-key", "train/teacher", 1.0, TrainSpec("l1", {}, "acoustic", 0))
@@ -61,3 +62,18 @@ def test_each_teacher_has_a_pupil_of_its_own(run):
     train(third, TEACHER, "b")
     assert restore_models(third, PLAN) == 1
     assert "of b" in (PUPIL.path(third) / FILES[0]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"x"), lambda path: path.unlink()])
+def test_a_damaged_entry_is_removed_and_not_used(run, tmp_path, damage, capsys):
+    train(run("first"), TEACHER, "a")
+    (entry,) = (tmp_path / "cache" / "models").iterdir()
+    damage(entry / FILES[0])
+    assert restore_models(run("second"), [TEACHER]) == 0 and not entry.exists()
+    assert "damaged and is removed" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_costs_a_message(run, tmp_path, capsys):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    train(run("first"), TEACHER, "a")
+    assert "train teacher: not stored in the cache of models" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from tinycorpus import prepared, tiny_corpus
 
 from ttsbench import registry
 from ttsbench.data.corpus import PreparedCorpus
-from ttsbench.engine.store import mark_done, open_folder
+from ttsbench.engine.sentinels import mark_done, open_folder
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.draws import read_draws

@@ -12,7 +12,7 @@ from ttsbench import registry
 from ttsbench.config.loading import validate
 from ttsbench.config.schema import Experiment
 from ttsbench.engine.job import Run
-from ttsbench.engine.store import mark_done, open_folder
+from ttsbench.engine.sentinels import mark_done, open_folder
 from ttsbench.pipeline.plan import make_plan
 from ttsbench.stages import prepare
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ttsbench.config.schema import MelConfig
@@ -140,10 +140,16 @@ def save_features(path: Path, features: Features) -> None:
 
 
 def load_features(path: Path) -> Features:
-    """Load what ``save_features`` wrote; raises ``ClipError`` if the file was deleted from the cache during a run."""
+    """Load what ``save_features`` wrote.
+
+    Raises ``ClipError`` if the file was deleted from the cache, or is damaged, in which case it is removed.
+    """
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             return Features(**arrays, phones=tuple(json.loads(file.metadata()["phones"])))
     except FileNotFoundError:
         raise ClipError(f"the features at {path} are missing; run the same command again to compute them") from None
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        path.unlink(missing_ok=True)
+        raise ClipError(f"the features at {path} were damaged; run the same command again to compute them") from error

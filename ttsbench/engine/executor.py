@@ -6,6 +6,7 @@ repeated, at most ``ATTEMPTS`` times in all; tasks that were only waiting are ne
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,13 @@ from ttsbench.engine.events import Event, TaskCall, TaskDone, TaskFailed, TaskLo
 from ttsbench.engine.job import AnyJob, Run
 from ttsbench.engine.local import LocalEngine
 from ttsbench.engine.progress import Reporter, clock
-from ttsbench.engine.store import is_done, mark_done, open_folder
+from ttsbench.engine.sentinels import discard_damage, is_done, mark_done, open_folder, was_done
 from ttsbench.engine.worker import failure_reason, stage_module
 from ttsbench.errors import TtsbenchError
 
 ATTEMPTS = 3  # of a task whose worker dies
 TICK_S = 1.0
+ONE_RESULT = ("prepare", "train")  # stages whose folder is made as a whole
 STALL_S = 600.0  # without progress, after which a task is reported as stalled
 
 
@@ -49,7 +51,7 @@ def execute(
     tick_s: float = TICK_S,
 ) -> Mapping[str, str]:
     """Run the jobs that are not done; return the jobs that failed or could not run, each with its reason."""
-    waiting = [job for job in plan if not is_done(job.path(run), job.key)]
+    waiting = [job for job in plan if not _is_intact(run, job, reporter)]
     reporter.start(plan, waiting)
     if not waiting:
         return {}
@@ -58,6 +60,19 @@ def execute(
         return _Executor(run, waiting, engine, reporter, tick_s).run()
     finally:
         engine.close()
+
+
+def _is_intact(run: Run, job: AnyJob, reporter: Reporter) -> bool:
+    """Return whether a job is done; discard damaged files of a finished job, and say so."""
+    folder = job.path(run)
+    if is_done(folder, job.key):
+        return True
+    if was_done(folder, job.key):
+        damaged = discard_damage(folder, whole=job.stage in ONE_RESULT)
+        names = ", ".join(os.path.relpath(path, run.folder) for path in damaged[:3])
+        more = f" and {len(damaged) - 3} more" if len(damaged) > 3 else ""
+        reporter.message(f"{job.id}: {names}{more} missing or damaged; the job runs again.")
+    return False
 
 
 class _Executor:
@@ -159,8 +174,8 @@ class _Executor:
             self._fail(job, running.failures[0])
             return
         try:
-            stage_module(job.stage).finish(self._run, job)
-            mark_done(job.path(self._run), job.key)
+            others = stage_module(job.stage).finish(self._run, job)
+            mark_done(job.path(self._run), job.key, others or ())
         except Exception as error:
             self._fail_or_raise(job, error)
             return

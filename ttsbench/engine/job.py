@@ -79,6 +79,6 @@ class StageModule(Protocol):
         """Carry out one task in a worker process."""
         ...
 
-    def finish(self, run: Run, job: Job[Any]) -> None:
-        """Combine the results once all tasks are done."""
+    def finish(self, run: Run, job: Job[Any]) -> Sequence[Path] | None:
+        """Combine the results once all tasks are done; return the files of the job that lie outside of its folder."""
         ...

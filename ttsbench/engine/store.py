@@ -1,8 +1,6 @@
-"""Run folders: atomic writes, sentinels that hold the hash of a job's inputs, and a lock.
+"""Files of runs: atomic writes, hashes, a lock on the run folder, and checks of free space.
 
-A stage writes each file under a temporary name and renames it, so a file that exists is whole. A job's folder holds
-``key`` (the hash of its inputs) from the start and ``done`` at the end: a killed job resumes where it was, a job whose
-inputs changed starts from an empty folder, and a finished one is not run again.
+Every file is written under a temporary name and renamed, so that an interrupted run leaves no half-written file.
 """
 
 from __future__ import annotations
@@ -22,32 +20,35 @@ from filelock import FileLock, Timeout
 
 from ttsbench.errors import TtsbenchError
 
-KEY = "key"
-DONE = "done"
-BLOCKS, BLOCK_BYTES = 16, 4096  # of a file, for a hash that need not read all of it
+BLOCKS, BLOCK_BYTES = 16, 4096  # blocks of a file that a sampled hash reads
 
 
 def cache_dir() -> Path:
-    """Where generated corpora and features are kept between runs: ``TTSBENCH_CACHE`` or ``~/.cache/ttsbench``."""
+    """Return the folder for generated corpora, features and models: ``TTSBENCH_CACHE`` or ``~/.cache/ttsbench``."""
     return Path(os.environ.get("TTSBENCH_CACHE") or Path.home() / ".cache" / "ttsbench")
 
 
 def content_hash(value: Any) -> str:
-    """Hash of a JSON value; equal values hash equally whatever the order of their keys."""
+    """Return the hash of a JSON value, which does not depend on the order of keys.
+
+    >>> content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})
+    True
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def file_hash(path: Path) -> str:
-    """Of all that a file holds."""
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    """Return the hash of all bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def sampled_hash(path: Path) -> str:
-    """Hash of a file's size and of evenly spaced blocks of it: of the whole file up to 64 KiB, else in one millisecond.
+    """Return the hash of a file's size and of evenly spaced blocks, which is the whole file up to 64 KiB.
 
-    It is the same wherever the file lies and whenever it was copied there. A change within a larger file that keeps its
-    size and misses every block is not seen.
+    It depends neither on the path nor on times, and takes about 1 ms. It misses a change in a larger file that keeps
+    the size and lies outside of every block.
     """
     size = path.stat().st_size
     digest = hashlib.blake2b(str(size).encode(), digest_size=12)
@@ -59,8 +60,11 @@ def sampled_hash(path: Path) -> str:
 
 
 @contextmanager
-def replacing(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
-    """A file to write to, which takes its name when the block ends well; a full disk gets a sentence."""
+def replacing(path: Path, binary: bool = False, durable: bool = False) -> Iterator[IO[Any]]:
+    """Yield a file that takes its name when the block ends without an error.
+
+    ``durable`` writes the content to the disk before the file takes its name. Raises ``TtsbenchError`` on a full disk.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -69,6 +73,9 @@ def replacing(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
             text = os.fdopen(handle, "w", encoding="utf-8", newline="") if not binary else None
             with text or os.fdopen(handle, "wb") as file:
                 yield file
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             temporary.chmod(0o644)
             temporary.replace(path)
         finally:
@@ -77,59 +84,41 @@ def replacing(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise TtsbenchError(
                 f"No space left on the disk that holds {path.parent}. Free some, or choose another --output; "
-                "what was computed so far is kept and the same command resumes."
+                "what was computed so far remains, and the same command resumes."
             ) from error
         raise
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write whole or not at all."""
-    with replacing(path, binary=True) as file:
+def write_bytes(path: Path, data: bytes, durable: bool = False) -> None:
+    """Write a file completely or not at all."""
+    with replacing(path, binary=True, durable=durable) as file:
         file.write(data)
 
 
-def write_text(path: Path, text: str) -> None:
-    """UTF-8, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+def write_text(path: Path, text: str, durable: bool = False) -> None:
+    """Write a UTF-8 file completely or not at all."""
+    write_bytes(path, text.encode("utf-8"), durable)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=False) + "\n")
+def write_json(path: Path, value: Any, durable: bool = False) -> None:
+    """Write indented JSON completely or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=False) + "\n", durable)
 
 
 def read_json(path: Path) -> Any:
-    """What ``write_json`` wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def is_done(folder: Path, key: str) -> bool:
-    """Whether the job that owns this folder finished with these inputs."""
+    """Return the value of a JSON file; raises ``TtsbenchError`` for a damaged file."""
     try:
-        return (folder / DONE).read_text(encoding="utf-8") == key
-    except OSError:
-        return False
-
-
-def open_folder(folder: Path, key: str) -> None:
-    """Make the folder ready for a job: keep what an interrupted run with the same inputs left, else start empty."""
-    try:
-        same = (folder / KEY).read_text(encoding="utf-8") == key
-    except OSError:
-        same = False
-    if not same and folder.exists():
-        shutil.rmtree(folder)
-    write_text(folder / KEY, key)
-
-
-def mark_done(folder: Path, key: str) -> None:
-    """The last thing a job does."""
-    write_text(folder / DONE, key)
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise TtsbenchError(f"{path} is damaged ({error}). Delete it and run the same command again.") from error
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Refuse a second run in the same folder. The system drops the lock with the process, however it dies."""
+    """Hold the lock of a run folder; raises ``TtsbenchError`` if another process holds it.
+
+    The system releases the lock when the process ends for any reason.
+    """
     lock = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +138,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def check_space(folder: Path, needed_bytes: int) -> None:
-    """Refuse to start work that the disk cannot hold."""
+    """Raise ``TtsbenchError`` if the disk has less free space than the work needs."""
     existing = folder
     while not existing.exists():
         existing = existing.parent

@@ -166,7 +166,7 @@ def save_model(folder: Path, weights: Mapping[str, Tensor], description: Mapping
     """``weights.safetensors`` and ``model.json``, from which ``load_model`` builds the model again."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_json(folder / "model.json", description)
-    write_bytes(folder / "weights.safetensors", save(tensors))
+    write_bytes(folder / "weights.safetensors", save(tensors), durable=True)
 
 
 def load_model(folder: Path, root: Path) -> SpeechModel:

@@ -13,7 +13,8 @@ from ttsbench.engine.executor import execute
 from ttsbench.engine.job import STAGES, AnyJob, Job, Run
 from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.progress import RunReporter, clock, console
-from ttsbench.engine.store import DONE, is_done, locked, read_json, write_json
+from ttsbench.engine.sentinels import DONE, is_done, mark_done, was_done
+from ttsbench.engine.store import locked, read_json, write_json
 from ttsbench.engine.terminal import write_result
 from ttsbench.engine.worker import stage_module
 from ttsbench.errors import TtsbenchError
@@ -143,7 +144,11 @@ def report(folder: Path, listen: Sequence[str] = ()) -> int:
     if not (layout.scores / DONE).exists():
         raise TtsbenchError(f"{folder} has no finished scores; run its compare to the end first.")
     with locked(run.folder):
-        stage_module("report").work(run, plan[-1], {"listen": listen}, lambda fraction: None)
+        job, stage = plan[-1], stage_module("report")
+        finished = was_done(job.path(run), job.key)
+        stage.work(run, job, {"listen": listen}, lambda fraction: None)
+        if finished:
+            mark_done(job.path(run), job.key, stage.finish(run, job) or ())
     _print_table(run)
     return 0
 

@@ -16,16 +16,10 @@ from pathlib import Path
 
 from ttsbench.config.specs import TrainSpec
 from ttsbench.engine.job import AnyJob, Job, Run
-from ttsbench.engine.store import (
-    cache_dir,
-    content_hash,
-    file_hash,
-    is_done,
-    mark_done,
-    open_folder,
-    read_json,
-    write_json,
-)
+from ttsbench.engine.progress import console
+from ttsbench.engine.sentinels import damaged_files, is_done, mark_done, open_folder, was_done
+from ttsbench.engine.store import cache_dir, content_hash, file_hash, read_json, write_json
+from ttsbench.errors import TtsbenchError
 from ttsbench.registry import bare_source
 
 WEIGHTS = "weights.safetensors"
@@ -43,16 +37,24 @@ CODE = (
 
 
 def store_model(run: Run, job: Job[TrainSpec]) -> None:
-    """Copy a finished training into the cache."""
+    """Copy a finished training into the cache; a cache that cannot be written costs a message and nothing else."""
     entry = _entry(run, job)
     if entry is None or entry.exists():
         return
+    try:
+        _store(run, job, entry)
+    except (OSError, TtsbenchError) as error:
+        console().print(f"{job.id}: not stored in the cache of models ({error}).", highlight=False, markup=False)
+
+
+def _store(run: Run, job: Job[TrainSpec], entry: Path) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=entry.parent) as temporary:
         copy = Path(temporary, "model")
         copy.mkdir()
         for name in FILES:
             shutil.copyfile(job.path(run) / name, copy / name)
+        mark_done(copy, job.key)
         try:
             copy.rename(entry)
         except OSError:
@@ -66,10 +68,21 @@ def restore_models(run: Run, plan: Sequence[AnyJob]) -> int:
     for job in plan:  # a model comes after the models that it starts from
         if job.stage == "train" and not is_done(job.path(run), job.key):
             entry = _entry(run, job)
-            if entry is not None and entry.exists():
+            if entry is not None and _is_usable(entry, job):
                 _copy(run, job, entry)
                 count += 1
     return count
+
+
+def _is_usable(entry: Path, job: Job[TrainSpec]) -> bool:
+    """Return whether an entry exists and is intact; a damaged entry is removed, and the model is trained again."""
+    if not entry.exists():
+        return False
+    if was_done(entry, job.key) and not damaged_files(entry, thorough=True):
+        return True
+    console().print(f"{job.id}: its entry in the cache of models is damaged and is removed.", highlight=False)
+    shutil.rmtree(entry, ignore_errors=True)
+    return False
 
 
 def _copy(run: Run, job: Job[TrainSpec], entry: Path) -> None:

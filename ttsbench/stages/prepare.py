@@ -21,7 +21,7 @@ from ttsbench.data.features import Features, extract, feature_path, load_feature
 from ttsbench.data.splits import Split, hold_out, split
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import cache_dir, check_space, read_json, write_json, write_text
-from ttsbench.errors import ClipError, CorpusError
+from ttsbench.errors import ClipError, CorpusError, TtsbenchError
 from ttsbench.models.representation import codec_signature, make_codec
 from ttsbench.reporting.csv import write_csv
 from ttsbench.types import SILENCE, Phone, Utterance
@@ -104,7 +104,12 @@ def features_exist(folder: Path) -> bool:
 
 
 def _is_whole(part: Path) -> bool:
-    return part.exists() and all("reason" in row or Path(row["features"]).exists() for row in read_json(part))
+    """Return whether a part and all features that it lists exist, with the sizes that it lists."""
+    try:
+        rows = read_json(part)
+        return all("reason" in row or Path(row["features"]).stat().st_size == row["bytes"] for row in rows)
+    except (OSError, KeyError, TtsbenchError):
+        return False
 
 
 def _prepare_one(utterance: Utterance, experiment: Experiment) -> dict[str, Any]:
@@ -120,15 +125,24 @@ def _prepare_one(utterance: Utterance, experiment: Experiment) -> dict[str, Any]
         unreadable = error.filename or utterance.audio
         raise ClipError(f"{unreadable} cannot be read ({error.strerror}): restore it.") from error
     source = _alignment_source(utterance, config)
-    if path.exists():
+    features = _cached_features(path)
+    if features is not None:
         check_length(utterance.audio, max_s=config.max_s)  # the cached features may come from a run with a larger limit
-        features = load_features(path)
     else:
         samples = load_clip_audio(utterance.audio, mel.sample_rate, max_s=config.max_s)
         phones = _align(utterance, samples, mel.sample_rate, source)
         features = extract(samples, phones, mel, make_codec(experiment))
         save_features(path, features)
-    return {"utterance": _dump(utterance), "features": str(path), "alignment": source, **_phones_and_frames(features)}
+    facts = {"features": str(path), "bytes": path.stat().st_size, "alignment": source}
+    return {"utterance": _dump(utterance), **facts, **_phones_and_frames(features)}
+
+
+def _cached_features(path: Path) -> Features | None:
+    """Return cached features; None if there are none, or if they were damaged, in which case they are removed."""
+    try:
+        return load_features(path) if path.exists() else None
+    except ClipError:
+        return None
 
 
 def _phones_and_frames(features: Features) -> dict[str, Any]:

@@ -9,6 +9,7 @@ there are verdicts), ``figures/``, ``provenance.json``, ``table.json``, and ``in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -24,6 +25,7 @@ from ttsbench.evaluation.summary import compare, difference_frame, summary, summ
 from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.evaluation.training_summary import training_lines, training_table
 from ttsbench.evaluation.transcripts import recogniser_signature
+from ttsbench.reporting.archive import result_files
 from ttsbench.reporting.claims import ScoredRun, write_run_claims
 from ttsbench.reporting.csv import write_csv
 from ttsbench.reporting.figures import FinishedRun, write_figures
@@ -40,8 +42,10 @@ def tasks(run: Run, job: Job[ScoreSpec]) -> Sequence[Task]:
     return [{}]
 
 
-def finish(run: Run, job: Job[ScoreSpec]) -> None:
-    """Do nothing: the task writes everything."""
+def finish(run: Run, job: Job[ScoreSpec]) -> Sequence[Path]:
+    """Return the files that the task has written, which lie in the run folder."""
+    names = [*result_files(run.folder), MARKS, "index.html"]
+    return [*(run.folder / name for name in names), *sorted(run.layout.figures.iterdir())]
 
 
 def work(run: Run, job: Job[ScoreSpec], task: Task, progress: Progress) -> None:

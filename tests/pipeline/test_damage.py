@@ -1,0 +1,45 @@
+"""A finished run that was damaged heals: the same command makes the damaged files again, to the same table."""
+
+import csv
+
+import pytest
+from tinyrun import compare, tiny_site
+
+COSTS = {"rtf"}
+
+
+def rows(folder):
+    with (folder / "summary.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["metric"] not in COSTS]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    root = tmp_path_factory.mktemp("damage")
+    with tiny_site(root) as experiment:
+        result = compare(experiment, "--output", root / "run", "--jobs", 2, "--quiet")
+        assert result.status == 0, result.err
+        yield experiment, root / "run", rows(root / "run")
+
+
+def test_every_kind_of_damage_heals(site):
+    experiment, run, expected = site
+    weights = next((run / "train").glob("l1-acoustic*/weights.safetensors"))
+    damaged = {
+        weights: weights.read_bytes()[:100],
+        next((run / "scores").glob("mcd.csv")): b"system,seed\n",
+        next((run / "scores" / "parts").glob("*.json")): b"{",
+        next((run / "transcripts").rglob("transcripts.json")): b"",
+        next((run / "wavs").rglob("*.wav")): b"RIFF",
+        run / "table.md": None,
+        run / "index.html": b"<",
+        run / "prepare" / "manifest.jsonl": b"{}",
+    }
+    for path, content in damaged.items():
+        path.unlink() if content is None else path.write_bytes(content)
+    result = compare(experiment, "--output", run, "--jobs", 2, "--quiet")
+    assert result.status == 0, result.err
+    assert rows(run) == expected
+    for name in ("weights.safetensors", "mcd.csv", "transcripts.json", "table.md", "manifest.jsonl"):
+        assert f"{name}" in result.err and "missing or damaged; the job runs again" in result.err
+    assert "nothing to do" in compare(experiment, "--output", run, "--quiet").out
