@@ -246,3 +246,25 @@ def test_a_centred_difference_keeps_its_value_and_its_width(sample):
     assert centred.value == plain.value
     assert centred.high - centred.low == pytest.approx(plain.high - plain.low)
     assert centred.low != plain.low
+
+
+@pytest.mark.parametrize(("utterances", "limit"), [(5, 0.13), (8, 0.09), (12, 0.08), (19, 0.08)])
+def test_intervals_of_few_utterances_are_widened(utterances, limit):
+    """Percentile intervals leave out the mean of normal values in .16, .12, .09 and .07 of cases."""
+    rng, outside = random(), 0
+    for _ in range(600):
+        low, high = bootstrap_interval(Scores(rng.normal(size=(utterances, 1))), fast_mean(), rng, 300)
+        outside += not low <= 0 <= high
+    assert outside / 600 <= limit
+
+
+def test_intervals_of_twenty_utterances_are_percentiles():
+    sample = random().normal(size=(20, 1))
+    resamples = sample[random(5).integers(0, 20, (1000, 20)), 0].mean(axis=1)
+    interval = bootstrap_interval(Scores(sample), mean, random(5))
+    assert interval == pytest.approx(tuple(np.quantile(resamples, [0.025, 0.975])))
+
+
+def fast_mean():
+    """The mean of the first column, with its weighted form."""
+    return Reduction(mean, lambda rows, weights: weights @ rows[:, 0] / weights.sum(axis=1))

@@ -18,8 +18,19 @@ scores with three seeds per system (see `test_false_positives`):
     systems that do not differ                             95 % intervals exclude 0 in 1 %
     three trainings against three others of one objective  95 % intervals exclude 0 in 12 to 14 %
 
-With one seed the interval does not describe other seeds. Percentile intervals are slightly short below about twenty
-utterances.
+With one seed the interval does not describe other seeds.
+
+Few utterances. Percentile intervals of n utterances are too short, because the bootstrap variance is (n - 1) / n of the
+unbiased one and its tails are those of a normal and not of a t distribution. Below twenty utterances the tails are
+therefore widened to Phi(-sqrt(n / (n - 1)) t) with the quantile t of n - 1 degrees of freedom (T. C. Hesterberg, "What
+teachers should know about the bootstrap", The American Statistician 69(4), 2015, s. 4.2). Bias-corrected and
+accelerated intervals (Efron and Tibshirani, ch. 14) do not mend this. Intervals at .95 that exclude the true value, in
+1,500 simulations of means of n normal, and of n gamma-distributed (shape 2) values:
+
+                       n = 5       n = 8       n = 12      n = 19
+    percentile         .16  .18    .12  .15    .09  .11    .07  .09
+    accelerated (BCa)  .16  .17    .12  .14    .09  .11    .07  .09
+    widened            .09  .11    .06  .09    .06  .07    .05  .07
 
 Bias. If the metric is a divergence of histograms, finite samples bias ``reduce`` upwards, and resampling biases it once
 more, so a percentile interval would lie above the value. With ``centred`` the resampled values are shifted by the
@@ -34,10 +45,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from ttsbench.evaluation.stats.scores import Crossing, Reduce, Rows, Scores, crossing, reduce_many, same_utterances
 
 RESAMPLES = 1000
+FEW = 20  # utterances, below which percentile intervals are widened
 LEVEL = 0.95
 
 
@@ -90,7 +103,7 @@ def bootstrap_interval(
     utterances = _picks(rng, resamples, len(design.utterances))
     seeds = _picks(rng, resamples, len(design.seeds))
     values = _resampled(scores.rows, reduce, design, seeds, utterances)
-    return _percentiles(values, level, value if centred else None)
+    return _percentiles(values, _widened(level, len(design.utterances)), value if centred else None)
 
 
 def paired_difference(
@@ -141,7 +154,8 @@ def contrast(
         if seeds not in drawn:
             drawn[seeds] = _picks(rng, resamples, len(seeds))
         values += weight * _resampled(scores.rows, reduce, design, drawn[seeds], utterances)
-    low, high = _percentiles(values, level, value if centred else None)
+    tails = _widened(level, len(designs[0].utterances))
+    low, high = _percentiles(values, tails, value if centred else None)
     shifted = values + (value - values.mean()) if centred else values
     beyond = min(int((shifted <= 0).sum()), int((shifted >= 0).sum()))
     p = min(1.0, 2 * (1 + beyond) / (1 + resamples)) if np.isfinite(shifted).all() else np.nan
@@ -178,6 +192,14 @@ def _times(picks: NDArray[np.int64], count: int) -> Rows:
     lines = np.arange(len(picks))[:, None] * count
     times = np.bincount((picks + lines).ravel(), minlength=len(picks) * count)
     return times.reshape(len(picks), count).astype(np.float64)
+
+
+def _widened(level: float, utterances: int) -> float:
+    """Return the share of resamples that an interval of ``level`` must hold, above ``level`` for few utterances."""
+    if utterances >= FEW:
+        return level
+    t = float(stats.t.ppf((1 + level) / 2, utterances - 1))
+    return float(1 - 2 * stats.norm.sf(t * np.sqrt(utterances / (utterances - 1))))
 
 
 def _percentiles(values: Rows, level: float, centre: float | None) -> Interval:
