@@ -16,6 +16,7 @@ from ttsbench.engine.terminal import reserved_stdout, visible, write_result
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
 from ttsbench.listening.validity_command import add_validity
+from ttsbench.reporting.figure_command import add_figure
 
 LISTABLE = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures", "experiments",
             "claims")  # fmt: skip
@@ -51,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_score(commands)
     _add_report(commands)
+    add_figure(commands)
     _add_archive(commands)
     _add_claims(commands)
     add_listen(commands)
@@ -98,6 +100,8 @@ def _add_report(commands: Any) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
     parser.add_argument("--listen", nargs="+", default=[], metavar="ID",
                         help="utterances to play on the page (default: six, over all speakers)")  # fmt: skip
+    parser.add_argument("--pack", type=Path, metavar="FILE",
+                        help="also write the page with the clips of these utterances as one zip file")  # fmt: skip
     parser.set_defaults(command=_report)
 
 
@@ -189,7 +193,12 @@ def _score(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from ttsbench.pipeline.commands import report
 
-    return report(options.run, options.listen)
+    status = report(options.run, options.listen)
+    if options.pack:
+        from ttsbench.reporting.page.pack import write_pack
+
+        write_pack(options.run, options.pack, options.listen)
+    return status
 
 
 def _archive(options: argparse.Namespace) -> int:

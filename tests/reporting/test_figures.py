@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ from matplotlib.text import Text
 
 from ttsbench import registry
 from ttsbench.audio.histogram import Bins
+from ttsbench.cli import main
 from ttsbench.config.loading import validate
 from ttsbench.errors import ConfigError
 from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
@@ -470,3 +472,14 @@ def test_a_sweep_is_a_line_for_each_family_and_one_across_for_what_has_no_settin
     (panel,) = draw_sweep(far.assign(axis="function evaluations", setting=[1, 2, 4, np.nan])).axes
     assert panel.get_ylim()[1] < 10, "a reference far away does not press the rest together"
     assert panel.get_xscale() == "log"
+
+
+def test_the_command_draws_a_figure_of_a_run_again(written, tmp_path, capsys):
+    shutil.copytree(written, tmp_path / "figures")
+    titles = {"table": {"titles": {"l1+oracle": "L1 costs $5 or $6"}}}
+    (tmp_path / "experiment.json").write_text(json.dumps(titles), encoding="utf-8")
+    options = ["--width", "3.3", "--systems", "l1+oracle", "flow+oracle", "diffusion+oracle", "--format", "pdf"]
+    assert main(["figure", str(tmp_path), "ranks", *options, "--output", str(tmp_path / "again")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'again.pdf'}\n" and (tmp_path / "again.pdf").exists()
+    assert main(["figure", str(tmp_path), "rank"]) == 2
+    assert "Did you mean 'ranks'?" in capsys.readouterr().err

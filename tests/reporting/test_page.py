@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import tomllib
+import zipfile
 from fnmatch import fnmatch
 from html.parser import HTMLParser
 from io import BytesIO
@@ -13,6 +14,7 @@ from urllib.parse import unquote
 import jiwer
 import numpy as np
 import pytest
+import soundfile
 from page_run import HOSTILE, LABEL, TEXTS, make_run
 from PIL import Image
 from speechlike import speechlike
@@ -22,7 +24,8 @@ from ttsbench.config.schema import MelConfig
 from ttsbench.errors import ClipError, TtsbenchError
 from ttsbench.evaluation.clip_record import wav_path
 from ttsbench.evaluation.test_set import EvaluatedUtterance
-from ttsbench.reporting.page import write_page
+from ttsbench.reporting.page import mark_outdated, write_page
+from ttsbench.reporting.page.pack import write_pack
 from ttsbench.reporting.page.selection import spread
 from ttsbench.reporting.page.spectrogram import LINE, picture
 from ttsbench.reporting.page.transcript import align, compare_words
@@ -274,3 +277,33 @@ def test_every_text_has_the_contrast_of_wcag_aa():
         for text, ground in pairs:
             high, low = sorted((_luminance(scheme[text]), _luminance(scheme[ground])), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
+
+
+def test_verdicts_stand_before_the_results(parsed):
+    assert parsed.shown.index("Verdicts on published claims") < parsed.shown.index("Choose columns")
+
+
+def test_the_page_of_a_run_that_is_computed_again_says_so(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    write_page(copy)
+    for _ in range(2):
+        mark_outdated(copy)
+    assert (copy / "index.html").read_text(encoding="utf-8").count("is being computed again") == 1
+    write_page(copy)
+    assert "is being computed again" not in (copy / "index.html").read_text(encoding="utf-8")
+    mark_outdated(tmp_path)  # without a page there is nothing to mark
+
+
+def test_a_pack_holds_the_page_with_its_clips_as_mp3(run, tmp_path):
+    write_pack(run, tmp_path / "run.zip", ["u0"])
+    with zipfile.ZipFile(tmp_path / "run.zip") as archive:
+        archive.extractall(tmp_path / "pack")
+    text = (tmp_path / "pack" / "index.html").read_text(encoding="utf-8")
+    assert "wavs/" not in text and re.search(r"Audio of this package: MP3 at \d+ kbit/s", text)
+    addresses = set(re.findall(r'(?:src|href)="((?:audio|clips|figures)/[^"]+)"', text))
+    assert addresses and all((tmp_path / "pack" / address).exists() for address in addresses)
+    sounds = sorted((tmp_path / "pack" / "audio").iterdir())
+    assert len(sounds) == len(re.findall(r"<audio ", text))
+    assert soundfile.info(sounds[0]).format == "MP3"
+    assert not (tmp_path / "pack" / "rows.parquet").exists()

@@ -24,6 +24,7 @@ from ttsbench.pipeline.left_out import left_out_systems, remaining_plan
 from ttsbench.pipeline.plan import make_plan
 from ttsbench.pipeline.validation import check_experiment
 from ttsbench.reporting.archive import FOLDER, result_files
+from ttsbench.reporting.page import mark_outdated
 from ttsbench.reporting.provenance import record_work
 from ttsbench.stages.model_cache import restore_models
 from ttsbench.stages.prepare import features_exist
@@ -91,6 +92,7 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
 
 
 def _execute(run: Run, plan: Sequence[AnyJob], quiet: bool, workers: int) -> Mapping[str, str]:
+    mark_outdated(run.folder)
     reporter = RunReporter(console(), quiet, workers)
     try:
         return execute(run, plan, workers, reporter)

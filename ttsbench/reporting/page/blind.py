@@ -23,38 +23,41 @@ from ttsbench.reporting.page.table import PageTable
 UTTERANCES = 60
 
 
-def blind_trials(folder: Path, table: PageTable, listening: Listening) -> dict[str, Any] | None:
+def blind_trials(
+    folder: Path, table: PageTable, listening: Listening, shown_only: bool = False
+) -> dict[str, Any] | None:
     """Return JSON values with the systems and the clips of each utterance; None if no two systems can be compared.
 
-    Clips outside the run's folder take part only if the page holds copies of them.
+    Clips outside the run's folder take part only if the page holds copies of them; ``shown_only`` has the same effect.
     """
-    if listening.clips.external:
+    shown_only |= listening.clips.external
+    if shown_only:
         utterances: Sequence[EvaluatedUtterance] = [item.utterance for item in listening.utterances]
     else:
         utterances = spread(evaluated_utterances(folder))[:UTTERANCES]
-    trials = [_trial(listening, utterance, number) for number, utterance in enumerate(utterances)]
+    trials = [_trial(listening, utterance, number, shown_only) for number, utterance in enumerate(utterances)]
     usable = [trial for trial in trials if len(trial["clips"]) > 1]
     models, titles = [row.system for row in table.models], dict(table.titles)
     values = {"title": table.title, "systems": table.systems, "titles": titles, "models": models, "trials": usable}
     return values if usable else None
 
 
-def _trial(listening: Listening, utterance: EvaluatedUtterance, turn: int) -> dict[str, Any]:
+def _trial(listening: Listening, utterance: EvaluatedUtterance, turn: int, shown_only: bool) -> dict[str, Any]:
     clips = {}
     for system, takes in listening.owned.items():
         first, keys = turn % len(takes), list(takes)
         for key in (*keys[first:], *keys[:first]):
             try:
-                clips[system] = _clip(listening, ClipId(system, *key, utterance.id), takes[key])
+                clips[system] = _clip(listening, ClipId(system, *key, utterance.id), takes[key], shown_only)
             except ClipError:
                 continue
             break
     return {"utterance": utterance.id, "text": utterance.text, "clips": clips}
 
 
-def _clip(listening: Listening, clip: ClipId, take: str) -> dict[str, Any]:
+def _clip(listening: Listening, clip: ClipId, take: str, shown_only: bool) -> dict[str, Any]:
     path = listening.clips.audio(clip)
     samples, _ = read(path)
     level = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
-    address = listening.address_of(clip) if listening.clips.external else listening.clips.address(path)
+    address = listening.address_of(clip) if shown_only else listening.clips.address(path)
     return {"audio": address, "take": take, "level": round(level, 6)}

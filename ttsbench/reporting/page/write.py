@@ -23,12 +23,13 @@ from ttsbench.reporting.page.blind import blind_trials
 from ttsbench.reporting.page.claims import judged_claims
 from ttsbench.reporting.page.facts import provenance_of, sentence
 from ttsbench.reporting.page.figures import figure_notes, figures_of
-from ttsbench.reporting.page.listening import listening_of
+from ttsbench.reporting.page.listening import Listening, listening_of
 from ttsbench.reporting.page.table import read_table
 
 PAGE = "index.html"
 SCRIPTS = ("table.js", "listening.js", "blind.js")
 STYLE = "page.css"
+BANNER = '<p class="banner" role="status">This run is being computed again. The page shows the previous results.</p>'
 
 
 def write_page(folder: Path, listen: Sequence[str] = ()) -> None:
@@ -36,6 +37,12 @@ def write_page(folder: Path, listen: Sequence[str] = ()) -> None:
 
     Raises ``TtsbenchError`` for a folder without ``summary.csv``, and for an unknown utterance.
     """
+    text, _ = render_page(folder, listen)
+    write_text(folder / PAGE, text)
+
+
+def render_page(folder: Path, listen: Sequence[str] = (), packed: bool = False) -> tuple[str, Listening | None]:
+    """Return the HTML of the page and its clips; a ``packed`` page plays only the clips that it shows."""
     if not (folder / "summary.csv").exists():
         raise TtsbenchError(f"{folder} has no summary.csv. Finish its compare command first.")
     table = read_table(folder)
@@ -54,14 +61,23 @@ def write_page(folder: Path, listen: Sequence[str] = ()) -> None:
         figures=figures_of(folder),
         figure_notes=figure_notes(folder),
         listening=listening,
-        blind=blind_trials(folder, table, listening) if listening else None,
+        blind=blind_trials(folder, table, listening, packed) if listening else None,
         provenance=provenance,
-        files=result_files(folder),
+        files=[name for name in result_files(folder) if not (packed and name == "rows.parquet")],
         style=_static(STYLE),
         scripts=scripts,
         policy=_policy(scripts),
     )
-    write_text(folder / PAGE, text)
+    return text, listening
+
+
+def mark_outdated(folder: Path) -> None:
+    """Add a banner to the page of a run that is computed again; ``write_page`` replaces the page at the end."""
+    path = folder / PAGE
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        if BANNER not in text:
+            write_text(path, text.replace("<main>", f"{BANNER}\n<main>", 1))
 
 
 def _policy(scripts: Sequence[str]) -> str:

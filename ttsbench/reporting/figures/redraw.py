@@ -1,0 +1,29 @@
+"""Draw a figure of a finished or archived run again, with other options: ``ttsbench figure``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ttsbench.engine.store import read_json
+from ttsbench.errors import ConfigError
+from ttsbench.registry import did_you_mean
+from ttsbench.reporting.figures import DRAW, save_figure
+
+
+def redraw(run: Path, name: str, output: Path, formats: Sequence[str] = ("pdf", "png"), **options: Any) -> list[Path]:
+    """Draw ``figures/<name>.csv`` of a run with the options of ``DrawFunction``, and return the written files.
+
+    Systems and metrics may be given by name or by title. Raises ``ConfigError`` for a figure that the run lacks.
+    """
+    known = {path.stem for path in (run / "figures").glob("*.csv")} & set(DRAW)
+    if name not in known:
+        raise ConfigError(f"{run} has no figure '{name}' that can be drawn again. {did_you_mean(name, known)}")
+    titles: Mapping[str, str] = read_json(run / "experiment.json").get("table", {}).get("titles", {})
+    if options.get("systems") is not None:
+        options["systems"] = [titles.get(system, system) for system in options["systems"]]
+    frame = pd.read_csv(run / "figures" / f"{name}.csv", keep_default_na=False, na_values=[""])
+    return save_figure(DRAW[name](frame, **options), output, formats)
