@@ -1,6 +1,6 @@
 """The page of a run as one zip file that opens from disk, with the clips of the chosen utterances as MP3.
 
-``ttsbench report RUN --pack FILE.zip`` writes ``index.html``, the figures, the result files and the clips in ``audio/``.
+``ttsbench report RUN --pack FILE.zip`` writes ``index.html``, the figures, the result files and the clips (``audio/``).
 The page states the bit rate of the clips.
 """
 
