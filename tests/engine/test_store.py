@@ -1,4 +1,4 @@
-"""Run folders: whole files or none, keys and sentinels, a lock that dies with its holder, full disks."""
+"""Run folders: atomic writes, keys and sentinels, a lock that ends with its process, full disks."""
 
 import errno
 import os
@@ -30,14 +30,14 @@ with locked(Path(sys.argv[1])):
 # Writing
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_written_values_are_read_back(tmp_path):
     write_json(tmp_path / "a" / "b.json", {"ä": [1, None]})
     assert read_json(tmp_path / "a" / "b.json") == {"ä": [1, None]}
     assert (tmp_path / "a" / "b.json").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize("step", ["fdopen", "replace"])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
+def test_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path, monkeypatch, step):
     path = tmp_path / "file"
     write_text(path, "old")
 
@@ -51,7 +51,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_reader_never_sees_half_a_file(tmp_path, monkeypatch):
+def test_reader_never_sees_a_partial_file(tmp_path, monkeypatch):
     path = tmp_path / "file"
     seen = []
     replace = Path.replace
@@ -66,7 +66,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_gets_a_sentence(tmp_path, monkeypatch, number):
+def test_full_disk_is_reported_in_one_sentence(tmp_path, monkeypatch, number):
     def full(*_, **__):
         raise OSError(number, os.strerror(number))
 
@@ -90,13 +90,13 @@ def test_check_space(tmp_path, monkeypatch):
 # Keys and sentinels
 
 
-def test_hashes_do_not_depend_on_order_and_do_on_values():
+def test_hashes_depend_on_values_and_not_on_order():
     assert content_hash({"a": 1, "b": [1, 2]}) == content_hash({"b": [1, 2], "a": 1})
     different = [{"a": 1}, {"a": 2}, {"a": "1"}, {"a": [1]}, [1, 2], [2, 1], None, "", {}]
     assert len({content_hash(value) for value in different}) == len(different)
 
 
-def test_done_holds_the_key(tmp_path):
+def test_sentinel_contains_the_key(tmp_path):
     folder = tmp_path / "job"
     assert not is_done(folder, "k1")
     open_folder(folder, "k1")
@@ -107,7 +107,7 @@ def test_done_holds_the_key(tmp_path):
     assert not is_done(folder, "k")
 
 
-def test_the_same_key_keeps_what_is_there(tmp_path):
+def test_same_key_keeps_the_folder(tmp_path):
     folder = tmp_path / "job"
     open_folder(folder, "k1")
     write_text(folder / "part", "x")
@@ -115,7 +115,7 @@ def test_the_same_key_keeps_what_is_there(tmp_path):
     assert (folder / "part").read_text() == "x"
 
 
-def test_another_key_starts_empty(tmp_path):
+def test_another_key_empties_the_folder(tmp_path):
     folder = tmp_path / "job"
     open_folder(folder, "k1")
     write_text(folder / "part", "x")
@@ -125,14 +125,14 @@ def test_another_key_starts_empty(tmp_path):
     assert not is_done(folder, "k1")
 
 
-def test_a_folder_without_a_key_is_not_trusted(tmp_path):
+def test_folder_without_a_key_is_emptied(tmp_path):
     folder = tmp_path / "job"
     write_text(folder / "part", "x")
     open_folder(folder, "k1")
     assert not (folder / "part").exists()
 
 
-def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
+def test_environment_sets_the_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("TTSBENCH_CACHE", str(tmp_path))
     assert store.cache_dir() == tmp_path
     monkeypatch.setenv("TTSBENCH_CACHE", "")
@@ -156,7 +156,7 @@ def holder(tmp_path):
     process.stdout.close()
 
 
-def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path, holder):
+def test_second_process_is_refused_until_the_first_is_killed(tmp_path, holder):
     with pytest.raises(TtsbenchError, match=r"Another ttsbench is running in .*--output") as caught, locked(tmp_path):
         pass
     assert str(tmp_path) in str(caught.value)
@@ -167,7 +167,7 @@ def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path, holder)
         pass
 
 
-def test_a_lock_is_released_after_an_error(tmp_path):
+def test_lock_is_released_after_an_error(tmp_path):
     with pytest.raises(ZeroDivisionError), locked(tmp_path):
         raise ZeroDivisionError
     with locked(tmp_path):
@@ -179,7 +179,7 @@ def test_errors_inside_a_lock_pass_unchanged(tmp_path):
         raise FileNotFoundError
 
 
-def test_a_file_in_the_way_gets_a_sentence(tmp_path):
+def test_file_at_the_path_of_the_folder_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "run").write_text("x", encoding="utf-8")
     with pytest.raises(TtsbenchError, match="cannot be used"), locked(tmp_path / "run"):
         pass

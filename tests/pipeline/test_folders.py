@@ -1,4 +1,4 @@
-"""``ttsbench score``: folders of wavs into the table, and faults that stay where they are."""
+"""``ttsbench score``: folders of wavs become a table, and a fault costs only its own cell."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ def voice(number):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """References; a system that is whole; one with a fault in every clip but the last two."""
+    """References, an intact system, and a system with a fault in every clip but the last two."""
     root = tmp_path_factory.mktemp("folders")
     for name in ("ref", "whole", "faulty"):
         (root / name).mkdir()
@@ -63,7 +63,7 @@ def score(root, output, *more):
 
 @pytest.fixture(scope="module")
 def scored(folders, tmp_path_factory):
-    """One run over the folders, with plug-ins that break."""
+    """One run over the folders, with plug-ins that fail."""
     root = tmp_path_factory.mktemp("scored")
     with installed(root / "site"):
         status = score(folders, root / "run")
@@ -75,7 +75,7 @@ def cells(run, metric):
     return {(row["system"], row["utterance"]): row for _, row in table.iterrows()}
 
 
-def test_the_exit_status_says_that_something_failed(scored):
+def test_exit_status_reports_failures(scored):
     assert scored[1] == 1
 
 
@@ -89,7 +89,7 @@ def test_every_fault_is_a_failure_with_its_reason(scored):
     assert "no transcript" in cells(scored[0] / "run", "wer")["faulty", "u4"]["error"]
 
 
-def test_every_other_cell_is_what_it_would_have_been(scored, folders):
+def test_other_cells_are_unchanged_by_faults(scored, folders):
     mcd, metric = cells(scored[0] / "run", "mcd"), MelCepstralDistortion()
     for system, ids in (("whole", IDS), ("faulty", IDS[4:])):
         for id_ in ids:
@@ -103,7 +103,7 @@ def test_every_other_cell_is_what_it_would_have_been(scored, folders):
             assert (row["error"] == "") == (system != "faulty" or id_ in IDS[5:] or id_ == "u3")
 
 
-def test_failures_are_counted_in_the_summary_and_listed(scored):
+def test_failures_are_counted_and_listed(scored):
     run = scored[0] / "run"
     table = pd.read_csv(run / "summary.csv").set_index(["system", "metric"])
     assert table.loc[("whole", "mcd"), "n_failed"] == 0
@@ -116,21 +116,21 @@ def test_failures_are_counted_in_the_summary_and_listed(scored):
     assert all(row["error"] for row in listed)
 
 
-def test_the_table_says_who_lacks_what(scored):
+def test_table_names_systems_with_missing_clips(scored):
     text = (scored[0] / "run" / "table.md").read_text()
     assert "faulty: 4 failed under MCD, Level, Level, the first because: there is no u0 in faulty" in text
     assert "(3 of 7)" in text
 
 
-def test_the_same_files_as_a_comparison(scored):
+def test_score_writes_the_files_of_a_comparison(scored):
     run = scored[0] / "run"
     for name in ("summary.csv", "differences.csv", "failures.csv", "table.md", "table.tex", "provenance.json"):
         assert (run / name).is_file()
     assert (run / "figures" / "spectrograms.png").is_file()
 
 
-def test_the_page_plays_copies_and_says_what_is_missing(scored, folders):
-    """What was handed in is FLAC at another rate; browsers get a WAV from beside the page."""
+def test_page_plays_copies_and_names_missing_clips(scored, folders):
+    """The input is FLAC at another rate; the page plays a WAV copy."""
     run = scored[0] / "run"
     page = (run / "index.html").read_text(encoding="utf-8")
     played = set(re.findall(r'<audio [^>]*src="([^"]+)"', page))
@@ -143,12 +143,12 @@ def test_the_page_plays_copies_and_says_what_is_missing(scored, folders):
 
 
 def content_of(path):
-    """Samples to 14 bits, so that who wrote them is no matter."""
+    """Return samples rounded to 14 bits, so that the encoder does not matter."""
     samples, rate = soundfile.read(path)
     return rate, np.round(samples * 2**13).astype(int).tobytes()
 
 
-def test_one_changed_wav_costs_only_its_own_cells(scored, folders, tmp_path):
+def test_changed_wav_recomputes_only_its_own_cells(scored, folders, tmp_path):
     here = tmp_path / "folders"
     shutil.copytree(folders, here)
     with installed(tmp_path / "site"):
@@ -162,7 +162,7 @@ def test_one_changed_wav_costs_only_its_own_cells(scored, folders, tmp_path):
     assert cells(tmp_path / "run", "mcd")["faulty", "u0"]["error"] == ""
 
 
-def test_a_second_run_does_nothing_and_still_says_that_something_failed(scored, folders, capsys):
+def test_second_run_does_nothing_and_still_reports_failures(scored, folders, capsys):
     root, _ = scored
     with installed(root / "again"):
         assert score(folders, root / "run") == 1
@@ -193,7 +193,7 @@ def test_report_writes_the_same_table(scored, capsys):
         (["--speakers", "strangers.csv"], "stem of a reference"),
     ],
 )
-def test_bad_requests_get_one_sentence(folders, tmp_path, monkeypatch, capsys, arguments, words):
+def test_bad_request_is_refused_in_one_sentence(folders, tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(folders)
     (folders / "none").mkdir(exist_ok=True)
     (folders / "strangers").mkdir(exist_ok=True)
@@ -207,7 +207,7 @@ def test_bad_requests_get_one_sentence(folders, tmp_path, monkeypatch, capsys, a
     assert not (tmp_path / "run" / "summary.csv").exists()
 
 
-def test_the_folder_of_a_comparison_is_refused(folders, tmp_path, capsys):
+def test_folder_of_a_comparison_is_refused(folders, tmp_path, capsys):
     (tmp_path / "experiment.json").write_text("{}")
     assert score(folders, tmp_path) == 2
     assert "another --output" in capsys.readouterr().err
@@ -220,14 +220,14 @@ def test_two_files_of_one_stem_are_refused(tmp_path):
         find_clips(tmp_path)
 
 
-def test_folders_within_a_folder_are_searched_and_hidden_files_are_not(tmp_path):
+def test_subfolders_are_searched_and_hidden_files_are_ignored(tmp_path):
     (tmp_path / "deep" / "er").mkdir(parents=True)
     soundfile.write(tmp_path / "deep" / "er" / "a b.wav", voice(0), RATE)
     (tmp_path / "._a b.wav").write_bytes(b"what a file manager leaves")
     assert list(find_clips(tmp_path)) == ["a b"]
 
 
-def test_a_name_given_twice_has_two_draws():
+def test_name_given_twice_has_two_draws():
     assert parse_generated(["a=x", "b=y", "a=z"]) == {"a": (Path("x"), Path("z")), "b": (Path("y"),)}
     with pytest.raises(ConfigError, match="twice"):
         parse_generated(["a=x", "a=x"])
@@ -243,12 +243,12 @@ def test_a_name_given_twice_has_two_draws():
         ("texts.json", json.dumps({"a": "one", "b": "two, three"})),
     ],
 )
-def test_listings_of_every_kind(tmp_path, name, content):
+def test_listings_of_every_format_are_read(tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="utf-8")
     assert read_pairs(tmp_path / name, "--transcripts") == {"a": "one", "b": "two, three"}
 
 
-def test_an_id_that_comes_twice_is_refused(tmp_path):
+def test_duplicate_id_is_refused(tmp_path):
     (tmp_path / "texts.csv").write_text("a|one\na|two\n")
     with pytest.raises(ConfigError, match="twice"):
         read_pairs(tmp_path / "texts.csv", "--transcripts")

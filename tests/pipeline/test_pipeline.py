@@ -1,4 +1,4 @@
-"""The whole pipeline on a corpus of twelve short clips: what it leaves, what it recomputes, what it survives."""
+"""The whole pipeline on a corpus of twelve short clips: its files, what is recomputed, and recovery from kills."""
 
 import contextlib
 import csv
@@ -31,7 +31,7 @@ SYSTEMS = ["ground-truth", "copy-synthesis", "l1+oracle", "l2+oracle", "l1+l1", 
 
 @dataclass(frozen=True)
 class Site:
-    """Where a module's runs happen: a corpus with one corrupt clip, an experiment, a finished run."""
+    """A corpus with one corrupt clip, an experiment, and a finished run, shared by the tests of this module."""
 
     root: Path
     experiment: Path
@@ -39,7 +39,7 @@ class Site:
     first: Result
 
     def copy(self, folder: Path) -> Path:
-        """The finished run once more, times of files included."""
+        """Copy the finished run, with the times of its files."""
         shutil.copytree(self.finished, folder)
         return folder
 
@@ -77,7 +77,7 @@ def without_rtf(run):
 # A finished run
 
 
-def test_the_first_run_leaves_every_file(site):
+def test_first_run_writes_every_file(site):
     assert site.first.status == 0, site.first.err
     run = site.finished
     for name in (
@@ -104,7 +104,7 @@ def test_the_first_run_leaves_every_file(site):
     assert provenance["corpus"]["utterances"] == 11
 
 
-def test_the_page_lets_one_hear_every_system(site):
+def test_page_plays_every_system(site):
     page = (site.finished / "index.html").read_text(encoding="utf-8")
     ids = {path.stem for path in (site.finished / "wavs" / "l1+l1" / "seed0" / "sample0").glob("*.wav")}
     for id_ in ids:
@@ -114,17 +114,17 @@ def test_the_page_lets_one_hear_every_system(site):
     assert "the first of each speaker in turn" in page
 
 
-def test_nothing_temporary_is_left(site):
+def test_no_temporary_file_remains(site):
     hidden = [path for path in site.finished.rglob(".*") if path.name != ".lock"]
     assert not hidden
     assert not list(site.finished.rglob("checkpoint.safetensors"))
 
 
-def test_the_summary_has_every_system_and_metric(site):
-    found = rows(site.finished / "summary.csv")
-    assert tuple(found[0]) == SUMMARY_COLUMNS
-    assert [(row["system"], row["metric"]) for row in found] == [(s, m) for s in SYSTEMS for m in METRICS]
-    cells = {(row["system"], row["metric"]): row for row in found}
+def test_summary_has_every_system_and_metric(site):
+    result = rows(site.finished / "summary.csv")
+    assert tuple(result[0]) == SUMMARY_COLUMNS
+    assert [(row["system"], row["metric"]) for row in result] == [(s, m) for s in SYSTEMS for m in METRICS]
+    cells = {(row["system"], row["metric"]): row for row in result}
     assert float(cells["ground-truth", "mcd"]["value"]) == pytest.approx(0, abs=1e-6)
     assert float(cells["copy-synthesis", "mcd"]["value"]) < float(cells["l1+oracle", "mcd"]["value"])
     assert float(cells["copy-synthesis", "nfe"]["value"]) == 0
@@ -137,7 +137,7 @@ def test_the_summary_has_every_system_and_metric(site):
     assert float(cells["l1+l1", "params"]["value"]) > float(cells["l1+oracle", "params"]["value"])
 
 
-def test_the_table_goes_to_standard_output_and_progress_does_not(site):
+def test_table_goes_to_standard_output_and_progress_to_standard_error(site):
     assert site.first.out.startswith("# tiny\n")
     assert all(f"| {system} " in site.first.out for system in SYSTEMS)
     assert "jobs to do" in site.first.err
@@ -152,7 +152,7 @@ def test_wavs_are_as_long_as_their_prosody(site):
             assert soundfile.info(path).samplerate == 16000
 
 
-def test_a_corrupt_clip_is_left_out_and_counted(site):
+def test_corrupt_clip_is_excluded_and_counted(site):
     excluded = rows(site.finished / "prepare" / "excluded.csv")
     assert [row["id"] for row in excluded] == ["c07"]
     assert "c07.wav" in excluded[0]["reason"]
@@ -162,7 +162,7 @@ def test_a_corrupt_clip_is_left_out_and_counted(site):
     assert "1 clips were left out" in (site.finished / "table.md").read_text(encoding="utf-8")
 
 
-def test_a_second_run_does_nothing(site):
+def test_second_run_does_nothing(site):
     before = times(site.finished, "**/*")
     again = compare(site.experiment, "--output", site.finished)
     assert again.status == 0
@@ -173,30 +173,30 @@ def test_a_second_run_does_nothing(site):
     assert changed <= {"experiment.json", ".lock"}
 
 
-def test_a_dry_run_writes_nothing(site, tmp_path):
-    found = compare(site.experiment, "--output", tmp_path / "none", "--dry-run")
-    assert found.status == 0
-    assert "tiny: 19 jobs" in found.out
+def test_dry_run_writes_nothing(site, tmp_path):
+    result = compare(site.experiment, "--output", tmp_path / "none", "--dry-run")
+    assert result.status == 0
+    assert "tiny: 19 jobs" in result.out
     assert not (tmp_path / "none").exists()
     assert "  done" in compare(site.experiment, "--output", site.finished, "--dry-run").out
 
 
-def test_the_end_says_what_is_there(site):
+def test_last_lines_name_the_files(site):
     said = site.first.out.splitlines()[-2]
     assert said.startswith(f"In {site.finished}: table.md, table.tex, claims.md,")
     assert said.endswith("rows.parquet, experiment.json, provenance.json, figures/.")
 
 
-def test_what_is_shown_and_claimed_costs_a_report_and_nothing_else(site, tmp_path):
+def test_changed_titles_and_claims_recompute_only_the_report(site, tmp_path):
     run = site.copy(tmp_path / "run")
     part = {"metric": "nfe", "less": "l1+oracle", "than": ["l2+oracle"]}
     claims = tmp_path / "mine.yaml"
     claims.write_text(yaml.safe_dump({"C1": {"says": "so", "paper": "p", "parts": [part]}}), encoding="utf-8")
     shown = ("table={metrics: [wer, mcd], systems: [l2+oracle, ground-truth], titles: {l2+oracle: Squares}}",
              f"claims={claims}")  # fmt: skip
-    found = compare(site.experiment, "--output", run, "--set", *shown)
-    assert found.status == 0, found.err
-    assert "1 jobs to do, 18 already done" in found.err
+    result = compare(site.experiment, "--output", run, "--set", *shown)
+    assert result.status == 0, result.err
+    assert "1 jobs to do, 18 already done" in result.err
     heads = [line for line in (run / "paper.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     assert [line.split(" | ")[0].strip("| ") for line in heads] == ["system", "-" * 12, "ground-truth", "Squares"]
     assert [head.strip() for head in heads[0].split("|")[2:4]] == ["WER (%) ↓", "MCD (dB) ↓"]
@@ -237,20 +237,20 @@ def test_report_writes_the_same_tables_again(site, tmp_path):
 # The same numbers, however it is run
 
 
-def test_workers_and_batch_size_change_no_byte(site, tmp_path):
+def test_numbers_of_workers_and_batch_size_change_no_byte(site, tmp_path):
     other = compare(site.experiment, "--output", tmp_path / "run", "--jobs", "1", "--set", "synthesis.batch_size=1")
     assert other.status == 0, other.err
     for pattern in ("wavs/**/*.wav", "train/*/weights.safetensors", "train/*/curve.csv", "transcripts/**/*.json"):
-        found = contents(tmp_path / "run", pattern)
-        assert found, pattern
-        assert found == contents(site.finished, pattern), pattern
+        result = contents(tmp_path / "run", pattern)
+        assert result, pattern
+        assert result == contents(site.finished, pattern), pattern
     assert without_rtf(tmp_path / "run") == without_rtf(site.finished)
 
 
 # Recomputing what depends on a change, and nothing else
 
 
-def test_a_new_metric_costs_only_its_own_cells(site, tmp_path):
+def test_new_metric_computes_only_its_own_cells(site, tmp_path):
     run = site.copy(tmp_path / "run")
     for part in (run / "scores" / "parts").glob("*.json"):  # plant a value that only a recomputation would mend
         cells = read_json(part)
@@ -259,9 +259,9 @@ def test_a_new_metric_costs_only_its_own_cells(site, tmp_path):
     before = {
         pattern: times(run, pattern) for pattern in ("wavs/**/*", "transcripts/**/*", "train/**/*", "prepare/**/*")
     }
-    found = compare(site.experiment, "--output", run, "--set", "metrics.mcd_plain={}")
-    assert found.status == 0, found.err
-    assert "2 jobs to do, 17 already done" in found.err
+    result = compare(site.experiment, "--output", run, "--set", "metrics.mcd_plain={}")
+    assert result.status == 0, result.err
+    assert "2 jobs to do, 17 already done" in result.err
     assert before == {pattern: times(run, pattern) for pattern in before}
     values = {(row["system"], row["metric"]): row for row in rows(run / "summary.csv")}
     assert float(values["l1+oracle", "nfe"]["value"]) == 41
@@ -269,40 +269,40 @@ def test_a_new_metric_costs_only_its_own_cells(site, tmp_path):
     assert float(values["l1+oracle", "mcd_plain"]["value"]) > 0
 
 
-def test_a_wav_that_was_removed_is_made_again(site, tmp_path):
+def test_deleted_wav_is_synthesized_again(site, tmp_path):
     run = site.copy(tmp_path / "run")
     folder = run / "wavs" / "l1+oracle" / "seed0"
     victim = next(folder.glob("sample0/*.wav"))
     for path in (victim, victim.with_suffix(".json"), folder / "done"):
         path.unlink()
-    found = compare(site.experiment, "--output", run)
-    assert found.status == 0, found.err
-    assert "1 jobs to do, 18 already done" in found.err
+    result = compare(site.experiment, "--output", run)
+    assert result.status == 0, result.err
+    assert "1 jobs to do, 18 already done" in result.err
     changed = {name for name, when in times(run, "wavs/**/*.wav").items()
                if when != times(site.finished, "wavs/**/*.wav")[name]}  # fmt: skip
     assert changed == {str(victim.relative_to(run))}
     assert contents(run, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
 
 
-def test_features_that_left_the_cache_are_computed_anew(site, tmp_path):
+def test_features_missing_from_the_cache_are_computed_again(site, tmp_path):
     run = site.copy(tmp_path / "run")
     shutil.rmtree(run / "wavs" / "copy-synthesis")
     shutil.rmtree(site.root / "cache" / "features")
-    found = compare(site.experiment, "--output", run)
-    assert found.status == 0, found.err
-    assert "2 jobs to do" in found.err
+    result = compare(site.experiment, "--output", run)
+    assert result.status == 0, result.err
+    assert "2 jobs to do" in result.err
     assert contents(run, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
 
 
-def test_a_failing_objective_keeps_the_others(site, tmp_path):
+def test_failing_objective_costs_only_its_own_row(site, tmp_path):
     run = site.copy(tmp_path / "run")
     bad = "adapters.bad={adapter: two_groups, options: {nan_at: 1}}"
-    found = compare(site.experiment, "--output", run, "--set", bad, "prosody=[oracle]")
-    assert found.status == 1
-    assert "became nan at step 1" in found.err
-    assert "Traceback" not in found.err
+    result = compare(site.experiment, "--output", run, "--set", bad, "prosody=[oracle]")
+    assert result.status == 1
+    assert "became nan at step 1" in result.err
+    assert "Traceback" not in result.err
     assert contents(run, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
-    assert "bad+oracle is missing because it failed." in found.out, "the table has the others, and says why"
+    assert "bad+oracle is missing because it failed." in result.out, "the table has the others, and says why"
     summary = pd.read_csv(run / "summary.csv")
     assert set(summary["system"]) == {"ground-truth", "copy-synthesis", "l1+oracle", "l2+oracle"}
     complete = pd.read_csv(site.finished / "summary.csv").merge(summary[["system", "metric"]])
@@ -318,16 +318,16 @@ def test_a_failing_objective_keeps_the_others(site, tmp_path):
     assert not (run / "left_out.json").exists()
 
 
-def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_path):
+def test_diverging_sampling_is_a_failed_clip_with_the_step(site, tmp_path):
     run = site.copy(tmp_path / "run")
     wild = "adapters.wild={adapter: nce_ebm, nfe: 30, sampling: {step: 1.0, noise: 20.0}}"
     more = ("adapters.nce_ebm={nfe: 2}", "adapters.sled_text={}")
-    found = compare(site.experiment, "--output", run, "--set", wild, *more, "prosody=[oracle]")
-    assert found.status == 1 and "wild+oracle: all clips failed" in found.err
+    result = compare(site.experiment, "--output", run, "--set", wild, *more, "prosody=[oracle]")
+    assert result.status == 1 and "wild+oracle: all clips failed" in result.err
     failed = [row for row in rows(run / "failures.csv") if row["system"] == "wild+oracle"]
-    assert failed, found.err
+    assert failed, result.err
     assert all("Langevin dynamics diverged at step" in row["error"] and "of 30" in row["error"] for row in failed)
-    assert not [row for row in rows(run / "failures.csv") if row["system"] == "nce_ebm+oracle"], found.err
+    assert not [row for row in rows(run / "failures.csv") if row["system"] == "nce_ebm+oracle"], result.err
     values = {(row["system"], row["metric"]): row for row in rows(run / "summary.csv")}
     assert float(values["nce_ebm+oracle", "nfe"]["value"]) == 3  # two steps, and the hypothesis
     assert values["wild+oracle", "mcd"]["value"] == ""
@@ -346,7 +346,7 @@ def test_a_walk_that_diverges_is_a_failed_clip_and_says_at_which_step(site, tmp_
 
 
 def start(site, folder):
-    """The same experiment in a process group of its own."""
+    """Start the same experiment in a process group of its own."""
     path = [str(site.root / "plugins"), str(REPOSITORY), str(REPOSITORY / "tests")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "TTSBENCH_CACHE": str(site.root / "cache")}
     command = [
@@ -365,18 +365,18 @@ def start(site, folder):
 
 
 def members(session):
-    """Living processes of a session."""
-    found = []
+    """Return the living processes of a session."""
+    result = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, _, _, its_session = status.read_text().rpartition(") ")[2].split()[:4]
             if int(its_session) == session and state != "Z":
-                found.append(int(status.parent.name))
-    return found
+                result.append(int(status.parent.name))
+    return result
 
 
 def kill(process):
-    """End the leader alone; its workers have to notice by themselves."""
+    """Kill the leader only; its workers must notice by themselves."""
     process.send_signal(signal.SIGKILL)
     process.wait()
     deadline = time.monotonic() + 30
@@ -386,7 +386,7 @@ def kill(process):
 
 
 def wait_for(process, folder, pattern):
-    """Until a run has made a file like this, or ended."""
+    """Wait until a run has written a file like this, or has ended."""
     deadline = time.monotonic() + 240
     while process.poll() is None and not any(folder.glob(pattern)):
         assert time.monotonic() < deadline
@@ -394,13 +394,13 @@ def wait_for(process, folder, pattern):
 
 
 def assert_resumes(site, folder):
-    found = compare(site.experiment, "--output", folder, "--jobs", "2")
-    assert found.status == 0, found.err
+    result = compare(site.experiment, "--output", folder, "--jobs", "2")
+    assert result.status == 0, result.err
     assert without_rtf(folder) == without_rtf(site.finished)
     assert contents(folder, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
 
 
-def test_a_killed_run_resumes_to_the_same_table(site, tmp_path):
+def test_killed_run_resumes_to_the_same_table(site, tmp_path):
     folder = tmp_path / "run"
     process = start(site, folder)
     wait_for(process, folder, "train/*/weights.safetensors")
@@ -411,7 +411,7 @@ def test_a_killed_run_resumes_to_the_same_table(site, tmp_path):
 
 
 @pytest.mark.slow
-def test_ten_kills_at_random_moments(site, tmp_path):
+def test_run_with_ten_kills_at_random_moments_gives_the_same_table(site, tmp_path):
     folder, rng = tmp_path / "run", random.Random(7)
     stages = ["prepare/key", "prepare/done", "train/*/key", "train/*/done", "wavs/*/*/key", "wavs/*/*/*/*.wav",
               "transcripts/*/*/key", "transcripts/*/*/done", "scores/parts/*", "scores/done"]  # fmt: skip
@@ -424,9 +424,9 @@ def test_ten_kills_at_random_moments(site, tmp_path):
     assert_resumes(site, folder)
 
 
-def test_a_second_run_in_the_same_folder_is_refused(site):
+def test_second_run_in_a_locked_folder_is_refused(site):
     with locked(site.finished):
-        found = compare(site.experiment, "--output", site.finished)
-    assert found.status == 2
-    assert found.err.startswith(f"ttsbench: Another ttsbench is running in {site.finished}.")
+        result = compare(site.experiment, "--output", site.finished)
+    assert result.status == 2
+    assert result.err.startswith(f"ttsbench: Another ttsbench is running in {site.finished}.")
     assert compare(site.experiment, "--output", site.finished).status == 0

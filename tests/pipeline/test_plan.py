@@ -1,4 +1,4 @@
-"""The job graph: what it holds, and which keys change when what changes."""
+"""The job graph: its jobs and their needs, and the keys that change with each setting."""
 
 import shutil
 
@@ -45,24 +45,24 @@ def train(**roles):
 # What is planned
 
 
-def test_systems_in_order(corpus):
+def test_systems_are_in_order(corpus):
     assert systems(tiny_experiment(corpus)) == [
         System("ground-truth"), System("copy-synthesis"), System("l1+oracle", "l1", "oracle"),
         System("l2+oracle", "l2", "oracle"), System("l1+l1", "l1", "l1"), System("l2+l2", "l2", "l2"),
     ]  # fmt: skip
 
 
-def test_systems_with_one_prosody_for_all(corpus):
-    found = systems(tiny_experiment(corpus, acoustic=["l2"], prosody=["l1", "same", "l2"]))
-    assert [system.name for system in found] == ["ground-truth", "copy-synthesis", "l2+l1", "l2+l2"]
+def test_one_prosody_may_serve_all_systems(corpus):
+    result = systems(tiny_experiment(corpus, acoustic=["l2"], prosody=["l1", "same", "l2"]))
+    assert [system.name for system in result] == ["ground-truth", "copy-synthesis", "l2+l1", "l2+l2"]
 
 
-def test_systems_can_be_chosen_one_by_one(corpus):
-    found = systems(tiny_experiment(corpus, systems=["l2+oracle", "l1+same", "l1+l2"]))
-    assert [system.name for system in found] == ["ground-truth", "copy-synthesis", "l2+oracle", "l1+l1", "l1+l2"]
+def test_systems_can_be_selected_by_name(corpus):
+    result = systems(tiny_experiment(corpus, systems=["l2+oracle", "l1+same", "l1+l2"]))
+    assert [system.name for system in result] == ["ground-truth", "copy-synthesis", "l2+oracle", "l1+l1", "l1+l2"]
 
 
-def test_nothing_is_sampled_before_what_its_model_is_loaded_with(corpus):
+def test_sampling_waits_for_every_model_that_is_loaded(corpus):
     """A student is loaded with its teacher and its judges, whether or not it is trained already."""
     jobs = {job.id: job for job in plan(corpus, adapters={"dmd": {"options": {"ctc": 1.0}}}, prosody=["oracle"])}
     trainings = {id_ for id_ in jobs if id_.startswith("train ")}
@@ -70,7 +70,7 @@ def test_nothing_is_sampled_before_what_its_model_is_loaded_with(corpus):
     assert {id_.split("-")[0] for id_ in trainings} == {"train diffusion", "train mel_ctc", "train dmd"}
 
 
-def test_every_model_starts_from_one_per_role_and_seed(corpus):
+def test_all_models_of_a_role_and_seed_start_from_one_model(corpus):
     budget = train(acoustic={"start_from": "l2", "start_steps": 3})
     jobs = {job.id: job for job in plan(corpus, seeds=[0, 1], **budget)}
     starts = [id_ for id_ in jobs if id_.startswith("train start-")]
@@ -89,15 +89,15 @@ def test_every_model_starts_from_one_per_role_and_seed(corpus):
     assert not {id_ for id_ in longer if "-prosody-" in id_ and id_.startswith("train")}
 
 
-def test_a_model_trained_on_predictions_waits_for_what_predicts(corpus):
+def test_model_trained_on_predictions_waits_for_the_prosody_model(corpus):
     adapters = {"l1": {}, "told": {"adapter": "l1", "trained_on": "l1"}}
     jobs = {job.id: job for job in plan(corpus, adapters=adapters, systems=["told+oracle", "l1+oracle"])}
     assert jobs["train told-acoustic-seed0"].needs == ("prepare", "train l1-prosody-seed0")
     assert jobs["train told-acoustic-seed0"].key != jobs["train l1-acoustic-seed0"].key
 
 
-def test_a_plan_has_every_job_once(corpus):
-    found = [job.id for job in plan(corpus, seeds=[3, 4])]
+def test_plan_has_every_job_once(corpus):
+    result = [job.id for job in plan(corpus, seeds=[3, 4])]
     names = ["l1+oracle", "l2+oracle", "l1+l1", "l2+l2"]
     rows = ["ground-truth seed3", "copy-synthesis seed3", *(f"{name} seed{seed}" for name in names for seed in (3, 4))]
     models = [
@@ -105,23 +105,23 @@ def test_a_plan_has_every_job_once(corpus):
     ]
     wanted = ["prepare", "score", "report", *(f"train {model}" for model in models),
               *(f"{stage} {row}" for stage in ("synthesize", "transcribe") for row in rows)]  # fmt: skip
-    assert sorted(found) == sorted(wanted)
+    assert sorted(result) == sorted(wanted)
 
 
-def test_each_job_follows_what_it_needs(corpus):
+def test_each_job_follows_its_needs(corpus):
     seen = set()
-    found = plan(corpus, adapters={"pupil": {}, "l2": {}}, seeds=[0, 1])
-    for job in found:
+    result = plan(corpus, adapters={"pupil": {}, "l2": {}}, seeds=[0, 1])
+    for job in result:
         assert set(job.needs) <= seen, job.id
         seen.add(job.id)
-    assert len(seen) == len(found)
-    assert len({job.folder for job in found}) == len(found)
-    assert len({job.key for job in found}) == len(found)
-    assert {job.stage for job in found} == STAGES
-    assert all(job.cost_s > 0 for job in found)
+    assert len(seen) == len(result)
+    assert len({job.folder for job in result}) == len(result)
+    assert len({job.key for job in result}) == len(result)
+    assert {job.stage for job in result} == STAGES
+    assert all(job.cost_s > 0 for job in result)
 
 
-def test_needs_are_those_that_are_read(corpus):
+def test_needs_are_the_jobs_whose_results_are_read(corpus):
     needs = {job.id: set(job.needs) for job in plan(corpus)}
     assert needs["prepare"] == set()
     assert needs["train l1-acoustic-seed0"] == {"prepare"}
@@ -133,61 +133,61 @@ def test_needs_are_those_that_are_read(corpus):
     assert needs["report"] == {"score"}
 
 
-def test_nothing_is_transcribed_for_nobody(corpus):
+def test_clips_are_transcribed_only_if_a_metric_reads_transcripts(corpus):
     assert stages(job.id for job in plan(corpus, metrics={"mcd": {}})) == STAGES - {"transcribe"}
 
 
-def test_a_plan_is_the_same_twice(corpus):
+def test_plan_is_deterministic(corpus):
     assert plan(corpus) == plan(corpus)
 
 
 # Models that others start from
 
 
-def test_a_source_is_trained_once_and_first(corpus):
-    found = {job.id: job for job in plan(corpus, adapters={"pupil": {}, "l1": {}}, prosody=["oracle"])}
-    assert [id_ for id_ in found if id_.startswith("train")] == [
+def test_source_is_trained_once_and_first(corpus):
+    result = {job.id: job for job in plan(corpus, adapters={"pupil": {}, "l1": {}}, prosody=["oracle"])}
+    assert [id_ for id_ in result if id_.startswith("train")] == [
         "train l1-acoustic-seed0",
         "train pupil-acoustic-seed0",
     ]
-    assert found["train pupil-acoustic-seed0"].needs == ("prepare", "train l1-acoustic-seed0")
-    assert found["train pupil-acoustic-seed0"].spec.sources == {"l1": "train/l1-acoustic-seed0"}
+    assert result["train pupil-acoustic-seed0"].needs == ("prepare", "train l1-acoustic-seed0")
+    assert result["train pupil-acoustic-seed0"].spec.sources == {"l1": "train/l1-acoustic-seed0"}
 
 
-def test_options_may_ask_for_other_sources(corpus):
+def test_options_may_select_other_sources(corpus):
     wants = {"adapter": "nce_ebm", "options": {"initial": "l1", "negatives": ["mask", "diffusion+noise"]}}
-    found = {job.id: job for job in plan(corpus, adapters={"one": wants}, prosody=["oracle"])}
-    assert set(found["train one-acoustic-seed0"].spec.sources) == {"l1", "diffusion"}
+    result = {job.id: job for job in plan(corpus, adapters={"one": wants}, prosody=["oracle"])}
+    assert set(result["train one-acoustic-seed0"].spec.sources) == {"l1", "diffusion"}
     wrong = {"adapter": "nce_ebm", "options": {"negatives": ["hinge"]}}
     with pytest.raises(ConfigError, match="Unknown adapter 'hinge'"):
         plan(corpus, adapters={"one": wrong}, prosody=["oracle"])
 
 
-def test_a_share_of_the_data_is_all_that_anything_it_starts_from_has_seen(corpus):
+def test_share_of_the_data_applies_to_all_sources(corpus):
     adapters = {"pupil": {}, "pupil-half": {"adapter": "pupil", "data_share": 0.5}}
     alone = {job.key for job in plan(corpus, adapters={"pupil": {}}, prosody=["oracle"]) if job.stage == "train"}
-    found = [job for job in plan(corpus, adapters=adapters, prosody=["oracle"]) if job.stage == "train"]
-    assert alone == {job.key for job in found if job.stage != "train" or job.spec.data_share == 1}
-    half = {job.folder: job for job in found if job.stage == "train" and job.spec.data_share == 0.5}
+    result = [job for job in plan(corpus, adapters=adapters, prosody=["oracle"]) if job.stage == "train"]
+    assert alone == {job.key for job in result if job.stage != "train" or job.spec.data_share == 1}
+    half = {job.folder: job for job in result if job.stage == "train" and job.spec.data_share == 0.5}
     assert sorted(job.spec.adapter for job in half.values()) == ["l1", "pupil"]
     assert half["train/pupil-half-acoustic-seed0"].spec.sources["l1"] in half
 
 
 @pytest.mark.parametrize("budget", [{"batch_size": 2}, {"steps": 3}])
-def test_a_budget_of_its_own_is_for_its_own_training_alone(corpus, budget):
+def test_budget_of_a_label_applies_to_its_own_training_only(corpus, budget):
     adapters = {"pupil": {}, "pupil-2": {"adapter": "pupil", **budget}}
     alone = {job.key for job in plan(corpus, adapters={"pupil": {}}) if job.stage == "train"}
-    found = [job for job in plan(corpus, adapters=adapters) if job.stage == "train"]
-    own = [job for job in found if job.key not in alone]
+    result = [job for job in plan(corpus, adapters=adapters) if job.stage == "train"]
+    own = [job for job in result if job.key not in alone]
     assert {job.spec.role for job in own} == {"acoustic", "prosody"}
     assert all(job.spec.adapter == "pupil" and job.spec.budget == budget for job in own)
     assert len(own) == 2
 
 
-def test_a_label_that_hides_a_source_gets_another_folder(corpus):
+def test_label_with_the_name_of_a_source_gets_another_folder(corpus):
     """The label l1 is another objective here; the pupil still starts from the adapter l1."""
-    found = plan(corpus, adapters={"pupil": {}, "l1": {"adapter": "l2"}}, prosody=["oracle"])
-    trained = [job for job in found if job.stage == "train"]
+    result = plan(corpus, adapters={"pupil": {}, "l1": {"adapter": "l2"}}, prosody=["oracle"])
+    trained = [job for job in result if job.stage == "train"]
     assert sorted(job.spec.adapter for job in trained) == ["l1", "l2", "pupil"]
     assert len({job.folder for job in trained}) == len({job.id for job in trained}) == 3
 
@@ -214,60 +214,60 @@ def test_a_label_that_hides_a_source_gets_another_folder(corpus):
         (train(acoustic={"steps": 5}), STAGES - {"prepare"}),
     ],
 )
-def test_stages_that_change(corpus, changes, expected):
+def test_change_recomputes_exactly_the_dependent_stages(corpus, changes, expected):
     assert stages(changed(corpus, **changes)) == expected
 
 
-def test_the_reference_rows_need_no_model(corpus):
-    found = changed(corpus, **train(acoustic={"steps": 5}, prosody={"steps": 5}))
-    assert not any(name in id_ for id_ in found for name in ("ground-truth", "copy-synthesis"))
+def test_reference_rows_need_no_model(corpus):
+    result = changed(corpus, **train(acoustic={"steps": 5}, prosody={"steps": 5}))
+    assert not any(name in id_ for id_ in result for name in ("ground-truth", "copy-synthesis"))
 
 
-def test_a_prosody_budget_leaves_acoustic_models_and_oracle_systems(corpus):
-    found = changed(corpus, **train(prosody={"steps": 9}))
-    assert {id_ for id_ in found if id_.startswith("train")} == {"train l1-prosody-seed0", "train l2-prosody-seed0"}
-    assert {id_ for id_ in found if id_.startswith("synth")} == {"synthesize l1+l1 seed0", "synthesize l2+l2 seed0"}
+def test_prosody_budget_changes_no_acoustic_model_and_no_oracle_system(corpus):
+    result = changed(corpus, **train(prosody={"steps": 9}))
+    assert {id_ for id_ in result if id_.startswith("train")} == {"train l1-prosody-seed0", "train l2-prosody-seed0"}
+    assert {id_ for id_ in result if id_.startswith("synth")} == {"synthesize l1+l1 seed0", "synthesize l2+l2 seed0"}
 
 
-def test_temperature_resamples_and_does_not_retrain(corpus):
-    found = changed(corpus, adapters={"l1": {"temperature": 0.5}, "l2": {}})
-    assert {id_ for id_ in found if id_.startswith(("train", "synth", "prep"))} == {
+def test_temperature_resamples_without_training(corpus):
+    result = changed(corpus, adapters={"l1": {"temperature": 0.5}, "l2": {}})
+    assert {id_ for id_ in result if id_.startswith(("train", "synth", "prep"))} == {
         "synthesize l1+oracle seed0", "synthesize l1+l1 seed0"}  # fmt: skip
 
 
-def test_so_do_the_options_of_sampling(corpus):
+def test_sampling_options_resample_without_training(corpus):
     adapters = {"sled": {"options": {"condition_dropout": 0.1}}, "l1": {}}
     guided = {**adapters, "sled": {**adapters["sled"], "sampling": {"guidance": 2.0}}}
-    found = changed(corpus, plan(corpus, adapters=adapters), adapters=guided)
-    assert {id_ for id_ in found if id_.startswith(("train", "synth", "prep"))} == {
+    result = changed(corpus, plan(corpus, adapters=adapters), adapters=guided)
+    assert {id_ for id_ in result if id_.startswith(("train", "synth", "prep"))} == {
         "synthesize sled+oracle seed0", "synthesize sled+sled seed0"}  # fmt: skip
 
 
-def test_options_retrain_their_own_label_alone(corpus):
+def test_options_retrain_their_own_label_only(corpus):
     adapters = {"a": {"adapter": "two_groups"}, "l1": {}}
     before = plan(corpus, adapters=adapters)
     after = {"a": {"adapter": "two_groups", "options": {"nan_at": 99}}, "l1": {}}
-    found = changed(corpus, before, adapters=after)
-    assert {id_ for id_ in found if id_.startswith("train")} == {"train a-acoustic-seed0", "train a-prosody-seed0"}
+    result = changed(corpus, before, adapters=after)
+    assert {id_ for id_ in result if id_.startswith("train")} == {"train a-acoustic-seed0", "train a-prosody-seed0"}
 
 
-def test_another_system_keeps_the_keys_of_the_others(corpus):
-    found = changed(corpus, adapters={"l1": {}, "two_groups": {}, "l2": {}})
-    assert all("two_groups" in id_ for id_ in found - {"score", "report"})
+def test_further_system_keeps_the_keys_of_the_others(corpus):
+    result = changed(corpus, adapters={"l1": {}, "two_groups": {}, "l2": {}})
+    assert all("two_groups" in id_ for id_ in result - {"score", "report"})
 
 
-def test_another_seed_keeps_the_keys_of_the_first(corpus):
-    found = changed(corpus, seeds=[0, 1])
-    assert all(id_.endswith("seed1") for id_ in found - {"score", "report"})
+def test_further_seed_keeps_the_keys_of_the_first(corpus):
+    result = changed(corpus, seeds=[0, 1])
+    assert all(id_.endswith("seed1") for id_ in result - {"score", "report"})
 
 
-def test_labels_that_differ_in_sampling_share_their_training(corpus):
-    found = plan(corpus, adapters={"warm": {"adapter": "l1"}, "cold": {"adapter": "l1", "temperature": 0.1}})
-    assert [job.id for job in found if job.stage == "train"] == [
+def test_labels_that_differ_in_sampling_share_one_training(corpus):
+    result = plan(corpus, adapters={"warm": {"adapter": "l1"}, "cold": {"adapter": "l1", "temperature": 0.1}})
+    assert [job.id for job in result if job.stage == "train"] == [
         "train warm-acoustic-seed0",
         "train warm-prosody-seed0",
     ]
-    keys = {job.id: job.key for job in found}
+    keys = {job.id: job.key for job in result}
     assert keys["synthesize warm+oracle seed0"] != keys["synthesize cold+oracle seed0"]
 
 
@@ -298,7 +298,7 @@ def test_editing_an_objective_retrains_it(corpus, source):
     assert stages(changed(corpus, before)) == STAGES - {"prepare"}
 
 
-def test_editing_its_comments_does_not(corpus, source):
+def test_editing_comments_of_an_objective_retrains_nothing(corpus, source):
     before = plan(corpus)
     source('"""Mean absolute error."""', '"""Mean absolute error, as ever."""  # a word more')
     source("    power = 1\n", "    # the median\n\n    power = 1\n")
@@ -309,7 +309,7 @@ def test_editing_its_comments_does_not(corpus, source):
 # The corpus
 
 
-def test_a_changed_recording_changes_everything(corpus, tmp_path):
+def test_changed_recording_changes_all_keys(corpus, tmp_path):
     copy = shutil.copytree(corpus, tmp_path / "corpus")
     before = plan(copy)
     assert changed(copy, before) == set()
@@ -322,6 +322,6 @@ def test_a_changed_recording_changes_everything(corpus, tmp_path):
     assert stages(changed(copy, before)) == STAGES
 
 
-def test_a_missing_corpus_gets_a_sentence(tmp_path):
+def test_missing_corpus_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(CorpusError, match=r"The corpus path .*nowhere does not exist\. Set corpus\.path"):
         plan(tmp_path / "nowhere")

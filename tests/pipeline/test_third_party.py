@@ -115,7 +115,7 @@ sys.exit(max([main(["check", "mine"]), main(["check", "my_metric"]), main(["list
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """Installs ``ttsbench-mine`` in a fresh folder; what a process needs to see it."""
+    """Install ``ttsbench-mine`` in a new folder; return the environment in which a process finds it."""
     folder = tmp_path_factory.mktemp("third-party")
     install(PYPROJECT, folder / "site")
     path = os.pathsep.join([str(folder / "site"), str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
@@ -128,7 +128,7 @@ def environment(tmp_path_factory):
 
 
 def install(pyproject, site):
-    """Module and metadata, as any installer lays them out."""
+    """Write module and metadata as an installer does."""
     tables = tomllib.loads(pyproject)
     project = tables["project"]
     name = project["name"].replace("-", "_")

@@ -125,7 +125,7 @@ class _Executor:
         match event:
             case WorkerOutput(lines):
                 for line in lines:
-                    self._reporter.message(printable(line))
+                    self._reporter.message(line)
             case TaskProgress(call, fraction, worker):
                 self._record(call, fraction, worker)
             case TaskDone(call):
@@ -155,7 +155,7 @@ class _Executor:
             self._reporter.message(f"{reason}; it is repeated.")
             self._engine.submit(call)
             return
-        lines = "".join(f"\n    {printable(line)}" for line in lost.output)
+        lines = "".join(f"\n    {line}" for line in lost.output)
         self._end(call, f"{reason}, in each of {ATTEMPTS} attempts.{f' Its last lines:{lines}' if lines else ''}")
 
     def _end(self, call: TaskCall, failure: str = "") -> None:
@@ -210,8 +210,3 @@ class _Executor:
     def _fail(self, job: AnyJob, reason: str) -> None:
         self._failures[job.id] = reason
         self._reporter.job_failed(job, reason)
-
-
-def printable(text: str) -> str:
-    """Return text with control characters, such as terminal escapes, shown instead of sent."""
-    return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)

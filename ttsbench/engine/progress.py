@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from ttsbench.engine.eta import RemainingTime
 from ttsbench.engine.job import AnyJob
+from ttsbench.engine.terminal import visible
 
 LINE_EVERY_S = 15.0
 
@@ -104,11 +105,12 @@ class RunReporter:
     def job_failed(self, job: AnyJob, reason: str) -> None:
         """Print a line with the reason."""
         self._close(job, self._remaining.drop)
-        self._console.print(f"  failed  {job.id}: {reason}", style="red", highlight=False, markup=False)
+        text = visible(f"  failed  {job.id}: {reason}")
+        self._console.print(text, style="red", highlight=False, markup=False)
 
     def message(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(visible(text), highlight=False, markup=False)
 
     def tick(self) -> None:
         """Move the bar, or print a line if the last one is older than ``LINE_EVERY_S``."""

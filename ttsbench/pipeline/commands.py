@@ -15,7 +15,7 @@ from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.progress import RunReporter, clock, console
 from ttsbench.engine.sentinels import DONE, is_done, mark_done, was_done
 from ttsbench.engine.store import locked, read_json, write_json
-from ttsbench.engine.terminal import write_result
+from ttsbench.engine.terminal import visible, write_result
 from ttsbench.engine.worker import stage_module
 from ttsbench.errors import TtsbenchError
 from ttsbench.pipeline.folder_plan import make_folder_plan, set_up
@@ -48,7 +48,7 @@ def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool, com
         if not _is_finished(run, plan):
             _check_features(run, plan[0])
             if experiment.compute.reuse and (count := restore_models(run, plan)):
-                console().print(f"{count} models are taken from the cache of trained models.", highlight=False)
+                _print_note(f"{count} models are taken from the cache of trained models.")
         return run_plan(run, plan, folder, workers, quiet, command)
 
 
@@ -60,7 +60,7 @@ def score(
         _refuse_other_run(folder)
         experiment, notes = set_up(request, folder, overrides)
         for note in notes:
-            console().print(note, highlight=False, markup=False)
+            _print_note(note)
         run = Run(folder.resolve(), experiment, compares_folders=True)
         write_json(run.layout.experiment, experiment.model_dump(mode="json"))
         status = run_plan(run, make_folder_plan(experiment, run.folder), folder, workers, quiet, command)
@@ -77,11 +77,9 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
     failures = _execute(run, plan, quiet, workers)
     if failures:
         _report_remaining(run, plan, failures, quiet, workers)
-        console().print(
+        _print_note(
             f"{len(failures)} of {len(plan)} jobs did not finish (reasons above). All other results remain in {shown}; "
-            "fix the cause and run the same command again.",
-            highlight=False,
-            markup=False,
+            "fix the cause and run the same command again."
         )
         return 1
     run.layout.left_out.unlink(missing_ok=True)
@@ -164,8 +162,7 @@ def _report_systems_without_clips(run: Run) -> int:
                 measured[row["system"]] = measured.get(row["system"], False) or int(row["n"]) > 0
     empty = [system for system, is_measured in measured.items() if not is_measured]
     for system in empty:
-        text = f"{system}: all clips failed, for the reasons in failures.csv."
-        console().print(text, style="red", highlight=False, markup=False)
+        _print_note(f"{system}: all clips failed, for the reasons in failures.csv.")
     return 1 if empty else 0
 
 
@@ -185,11 +182,10 @@ def _show_failures(run: Run) -> int:
         failures = list(csv.DictReader(file))
     if not failures:
         return 0
-    output = console()
-    output.print(f"{len(failures)} measurements failed; all are in failures.csv. The first:", highlight=False)
+    _print_note(f"{len(failures)} measurements failed; all are in failures.csv. The first:")
     for row in failures[:SHOWN_FAILURES]:
         text = f"  {row['system']} {row['utterance']} {row['metric']}: {row['error']}"
-        output.print(text, highlight=False, markup=False)
+        _print_note(text)
     return 1
 
 
@@ -221,3 +217,8 @@ def _print_table(run: Run) -> None:
 
 def _print(text: str) -> None:
     write_result(text)
+
+
+def _print_note(text: str) -> None:
+    """Print a line to standard error, with control characters shown."""
+    console().print(visible(text), highlight=False, markup=False)

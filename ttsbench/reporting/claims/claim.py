@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ttsbench.config.schema import Section
+from ttsbench.config.yaml_text import read_yaml_file
 from ttsbench.errors import ConfigError
 
 
@@ -78,13 +78,13 @@ class Claim(Section):
 def read_claims(path: Path) -> dict[str, Claim]:
     """Return the claims of a YAML file by name; raises ``ConfigError`` if it is missing or malformed."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml_file(path)
         return {str(name): Claim.model_validate(value) for name, value in values.items()}
     except FileNotFoundError:
         raise ConfigError(f"There is no claims file at {path}. Give --claims FILE.") from None
-    except (AttributeError, OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} is not a claims file: {' '.join(str(error).split())}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}.") from error
+    except (AttributeError, OSError, ValueError) as error:
+        raise ConfigError(f"{path} is not a claims file: {' '.join(str(error).split())}.") from error
