@@ -206,12 +206,14 @@ class Draws:
     """All draws of one utterance by one system, before the vocoder: K samples of the same input. A recording is one.
 
     A field is None if it cannot be compared with the recording: the mel of a system that does not use the recording's
-    durations, or the prosody of a system that does not predict any.
+    durations, or the prosody of a system that does not predict any. ``law`` belongs to a recording whose corpus can
+    draw it again (``RedrawableCorpus``): a sample of the distribution of its mel, for the same text and prosody.
     """
 
     log_mel: NDArray[np.float32] | None = None  # (K, T, M) natural logarithm
     prosody: NDArray[np.float32] | None = None  # (K, P, 2) phone log-F0 and log-duration, standardised as in training
     failure: str = ""  # why there are no draws, for example because one of them diverged
+    law: NDArray[np.float32] | None = None  # (L, T, M) natural logarithm
 
 
 @dataclass

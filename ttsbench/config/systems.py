@@ -11,7 +11,8 @@ from ttsbench.types import MetricInfo
 
 GROUND_TRUTH = "ground-truth"  # the recordings
 COPY_SYNTHESIS = "copy-synthesis"  # the vocoder run on the mels of the recordings
-REFERENCES = (GROUND_TRUTH, COPY_SYNTHESIS)
+ANOTHER_RENDERING = "another-rendering"  # the vocoder run on the mels of recordings that the corpus has drawn again
+REFERENCES = (GROUND_TRUTH, COPY_SYNTHESIS, ANOTHER_RENDERING)
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,24 @@ class SamplingSettings:
 def systems(experiment: Experiment) -> list[System]:
     """Return the rows of the table in order; "same" is resolved to the label of the acoustic model."""
     product = [(acoustic, source) for source in experiment.prosody for acoustic in experiment.acoustic_labels]
-    rows = [System(name) for name in REFERENCES]
+    rows = [System(name) for name in REFERENCES if name != ANOTHER_RENDERING or _is_redrawable(experiment)]
     for acoustic, source in [pair(name) for name in experiment.systems] or product:
         prosody = acoustic if source == SAME else source
         if registry.load("adapters", experiment.adapters[acoustic].adapter).info.free_running:
             prosody = TEXT
         rows.append(System(f"{acoustic}+{prosody}", acoustic, prosody))
     return list(dict.fromkeys(rows))
+
+
+def _is_redrawable(experiment: Experiment) -> bool:
+    """Return whether the corpus can draw its recordings again, as mels."""
+    from ttsbench.interfaces import RedrawableCorpus  # imports torch, which the command line must not need
+
+    config = experiment.corpus
+    if config.name not in registry.registered("corpora") or experiment.codec is not None:
+        return False
+    corpus = registry.load("corpora", config.name)(config.path, **config.options)
+    return isinstance(corpus, RedrawableCorpus) and corpus.redrawable
 
 
 def sampling_settings(experiment: Experiment, label: str) -> SamplingSettings:

@@ -28,6 +28,8 @@ def write_draws(folder: Path, id_: str, draws: Draws) -> None:
     arrays: dict[str, NDArray[np.generic]] = {"failure": np.array(draws.failure)}
     if draws.log_mel is not None:
         arrays["log_mel"] = draws.log_mel.astype(np.float16)
+    if draws.law is not None:
+        arrays["law"] = draws.law.astype(np.float16)
     if draws.prosody is not None:
         arrays["prosody"] = draws.prosody.astype(np.float32)
     buffer = io.BytesIO()
@@ -43,10 +45,10 @@ def read_draws(folder: Path, id_: str) -> Draws | None:
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as arrays:
-        log_mel, prosody = (
-            arrays[name].astype(np.float32) if name in arrays else None for name in ("log_mel", "prosody")
+        log_mel, prosody, law = (
+            arrays[name].astype(np.float32) if name in arrays else None for name in ("log_mel", "prosody", "law")
         )
-        return Draws(log_mel, prosody, str(arrays["failure"]))
+        return Draws(log_mel, prosody, str(arrays["failure"]), law)
 
 
 def draws_path(folder: Path, id_: str) -> Path:

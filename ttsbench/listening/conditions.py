@@ -6,14 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ttsbench.config.systems import COPY_SYNTHESIS, GROUND_TRUTH
+from ttsbench.config.systems import GROUND_TRUTH, REFERENCES
 from ttsbench.errors import ConfigError
 from ttsbench.listening.kinds import Kind
 from ttsbench.registry import did_you_mean
 
 LOW_ANCHOR_HZ = 3500.0  # BS.1534-3 also has a middle anchor at 7000 Hz, which changes speech little
 MOST_TOGETHER = 12  # BS.1534-3: samples of one trial, including hidden reference and anchors
-REFERENCES = (GROUND_TRUTH, COPY_SYNTHESIS)
 
 
 @dataclass(frozen=True)

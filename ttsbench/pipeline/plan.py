@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from ttsbench import registry
 from ttsbench.config.schema import Experiment
 from ttsbench.config.specs import PrepareSpec, SynthesizeSpec
-from ttsbench.config.systems import SamplingSettings, System, sampling_settings, systems
+from ttsbench.config.systems import ANOTHER_RENDERING, SamplingSettings, System, sampling_settings, systems
 from ttsbench.engine.job import AnyJob, Job
 from ttsbench.engine.layout import PREPARE, wavs_folder
 from ttsbench.pipeline import cost_model
@@ -52,7 +52,7 @@ def _synthesize(
     sampling: dict[Role, SamplingSettings] = {
         role: sampling_settings(experiment, label) for role, label in labels.items()
     }
-    samples, draws = _sample_counts(experiment, labels.values())
+    samples, draws = _sample_counts(experiment, system, labels.values())
     vocoder = registry.plugin_key("vocoders", experiment.vocoder.name, experiment.vocoder.options)
     for seed in experiment.seeds if labels else experiment.seeds[:1]:
         models = {role: training.model(label, role, seed) for role, label in labels.items()}
@@ -72,10 +72,10 @@ def _synthesize(
         )
 
 
-def _sample_counts(experiment: Experiment, labels: Collection[str]) -> tuple[int, int]:
+def _sample_counts(experiment: Experiment, system: System, labels: Collection[str]) -> tuple[int, int]:
     """Return the numbers of clips and of draws per utterance; a deterministic system is sampled once per clip."""
     if not labels:
-        return 1, 1
+        return 1, experiment.synthesis.draws if system.name == ANOTHER_RENDERING else 1
     samples = experiment.synthesis.samples
     adapters = [experiment.adapters[label].adapter for label in labels]
     stochastic = any(registry.load("adapters", adapter).info.stochastic for adapter in adapters)

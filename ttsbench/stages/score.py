@@ -11,6 +11,7 @@ import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from ttsbench import registry
 from ttsbench.audio.wav import read
 from ttsbench.config.specs import ScoredClips, ScoreSpec
-from ttsbench.config.systems import GROUND_TRUTH
+from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, read_json, replacing, write_json
@@ -163,6 +164,7 @@ class _Clips:
         self._needs_draws = any("draws" in _metric(run, name).info.needs for name in run.experiment.metrics)
         self._read: dict[tuple[str, int], Clip | ClipError] = {}
         self._ground_truth = _ground_truth(job)
+        self._redrawn = next((row for row in job.spec.clips if row.system == ANOTHER_RENDERING), None)
         self._prompt = _prompt_clip(utterance)
 
     @property
@@ -192,7 +194,11 @@ class _Clips:
         """Return all draws of a system: stored by a run, computed from the wavs of the user's folders."""
         folder = self._folder / row.wavs
         if row.key is not None:
-            return read_draws(folder, self._utterance.id)
+            draws = read_draws(folder, self._utterance.id)
+            if draws is None or self._redrawn is None or row.system != GROUND_TRUTH:
+                return draws
+            redrawn = read_draws(self._folder / self._redrawn.wavs, self._utterance.id)
+            return replace(draws, law=redrawn.law) if redrawn else draws
         try:
             wavs = [read(read_record(folder, self._utterance.id, draw).audio) for draw in range(row.samples)]
         except ClipError as error:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ttsbench.audio.wav import load_clip_audio, write
 from ttsbench.config.schema import MelConfig
 from ttsbench.config.specs import SynthesizeSpec
-from ttsbench.config.systems import GROUND_TRUTH
+from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH
 from ttsbench.data.batching import Prosody
 from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
 from ttsbench.engine.job import Job, Progress, Run, Task
@@ -31,6 +31,7 @@ from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import Record, is_made, wav_path, write_failure, write_record
 from ttsbench.evaluation.draws import write_draws
 from ttsbench.models.representation import make_vocoder
+from ttsbench.stages.redraws import redrawn_mels
 from ttsbench.stages.sampling import OperationCost, Sample, Sampler, compute_seconds
 from ttsbench.types import Cost, Draws, Phone, Samples
 
@@ -60,6 +61,8 @@ def work(run: Run, job: SynthesizeJob, task: Task, progress: Progress) -> None:
     for done, utterance in enumerate(utterances):
         if job.spec.system == GROUND_TRUTH:
             clips.write_recording(utterance)
+        elif job.spec.system == ANOTHER_RENDERING:
+            clips.write_redrawn(utterance, redrawn_mels(run.experiment, corpus, utterance), job.spec.draws)
         elif not job.spec.models:
             clips.write_copy(utterance)
         else:
@@ -96,6 +99,12 @@ class _ClipWriter:
         """Vocode the mel of the recording."""
         features = self._corpus.features(utterance)
         self._vocode(utterance, 0, torch.from_numpy(features.mel), features.durations)
+
+    def write_redrawn(self, utterance: PreparedUtterance, log_mels: NDArray[np.float32], count: int) -> None:
+        """Store ``count`` of the first half of the mels (K, T, M) as draws, the rest as law, and vocode the first."""
+        half = len(log_mels) // 2
+        write_draws(self._folder, utterance.id, Draws(log_mels[: min(count, half)], law=log_mels[half:]))
+        self._vocode(utterance, 0, torch.from_numpy(log_mels[0]), self._corpus.features(utterance).durations)
 
     def write_samples(self, utterance: PreparedUtterance, sampler: Sampler, count: int) -> None:
         """Sample ``count`` draws, store all of them, and vocode as many as the system has clips."""

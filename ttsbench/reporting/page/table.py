@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ttsbench.config.systems import COPY_SYNTHESIS, GROUND_TRUTH
+from ttsbench.config.systems import GROUND_TRUTH, REFERENCES
 from ttsbench.evaluation.estimates import MetricCell
 from ttsbench.reporting.page.marks import read_marks
 from ttsbench.reporting.tables import decimals, interval, scaled
@@ -72,7 +72,7 @@ def read_table(folder: Path) -> PageTable:
     marks = read_marks(folder)
     frame = pd.read_csv(folder / "summary.csv", dtype=str, keep_default_na=False)
     systems = list(dict.fromkeys(frame["system"]))
-    references = marks["references"] or [name for name in (GROUND_TRUTH, COPY_SYNTHESIS) if name in systems]
+    references = marks["references"] or [name for name in REFERENCES if name in systems]
     scales = {name: float(known.get("scale", 1.0)) for name, known in marks["metrics"].items()}
     rows_read = [_cell(row) for _, row in frame.iterrows()]
     cells = {(cell.system, cell.metric): scaled(cell, scales.get(cell.metric, 1.0)) for cell in rows_read}
