@@ -96,7 +96,7 @@ class _Coverage(Mean):
         self.info = MetricInfo(
             name=name,
             title=title,
-            unit="%",
+            unit="ratio",
             higher_is_better=None,
             columns=("covered",),
             signature=f"{name}|ranks:non-randomised|mean:elements,utterances|v1",
@@ -122,25 +122,27 @@ class Coverage50(_Coverage):
     """Coverage of the central half of the draws, over mel bands and frames; 50 % is right."""
 
     def __init__(self) -> None:
-        super().__init__("coverage_50", "Coverage of the central 50 % (ideal: 50)", 0.5, _mels)
+        super().__init__("coverage_50", "Coverage of central 50 % intervals (ideal: 0.5)", 0.5, _mels)
 
 
 class Coverage75(_Coverage):
     """Coverage of the central three quarters of the draws, over mel bands and frames; 75 % is right."""
 
     def __init__(self) -> None:
-        super().__init__("coverage_75", "Coverage of the central 75 % (ideal: 75)", 0.75, _mels)
+        super().__init__("coverage_75", "Coverage of central 75 % intervals (ideal: 0.75)", 0.75, _mels)
 
 
 class Coverage90(_Coverage):
     """Coverage of the central nine tenths of the draws, over mel bands and frames; needs 19 draws. 90 % is right."""
 
     def __init__(self) -> None:
-        super().__init__("coverage_90", "Coverage of the central 90 % (ideal: 90)", 0.9, _mels)
+        super().__init__("coverage_90", "Coverage of central 90 % intervals (ideal: 0.9)", 0.9, _mels)
 
 
 class ProsodyCoverage50(_Coverage):
     """Coverage of the central half of the draws, over phone log-F0 and log-duration; 50 % is right."""
 
     def __init__(self) -> None:
-        super().__init__("coverage_50_prosody", "Prosody in the central 50 % (ideal: 50)", 0.5, prosody_draws)
+        super().__init__(
+            "coverage_50_prosody", "Coverage of central 50 % intervals, prosody (ideal: 0.5)", 0.5, prosody_draws
+        )

@@ -262,3 +262,9 @@ def test_systems_to_which_a_metric_does_not_apply_are_not_ranked(tmp_path):
     assert rows.applicable_systems(["a", "b", "c"]) == ["a", "b"]
     assert best_models(rows, ["a", "b", "c"]) == {"a"}
     assert not any("models are ranked on" in note for note in all_notes(table_of([rows], ["a", "b", "c"])))
+
+
+def test_distances_to_one_recording_carry_a_note_beside_proper_scores(tmp_path):
+    mcd, crps = (read_rows(write(tmp_path / f"{name}.csv", ROWS), Ratio(name), "s") for name in ("mcd", "crps"))
+    assert not any("distance to one recording" in note for note in all_notes(table_of([mcd])))
+    assert any(note.startswith("MCD is a distance to one recording") for note in all_notes(table_of([mcd, crps])))

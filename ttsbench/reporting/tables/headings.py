@@ -27,6 +27,17 @@ SHORT: Mapping[str, str] = {
     "speaker_similarity_wavlm": "WavLM cosine",
     "speaker_similarity_wavlm_prompt": "WavLM cosine to prompt",
     "dnsmos": "DNSMOS",
+    "energy_score": "energy score",
+    "energy_score_window": "energy score, 10 frames",
+    "crps": "CRPS",
+    "energy_score_prosody": "energy score, prosody",
+    "crps_prosody": "CRPS, prosody",
+    "calibration": "spread / error, ideal 1",
+    "calibration_prosody": "spread / error of prosody, ideal 1",
+    "coverage_50": "coverage, ideal 50",
+    "coverage_75": "coverage, ideal 75",
+    "coverage_90": "coverage, ideal 90",
+    "coverage_50_prosody": "coverage of prosody, ideal 50",
     "js_log_f0": "JS log-F0",
     "js_delta_log_f0": "JS delta log-F0",
     "js_duration": "JS duration",
@@ -55,7 +66,9 @@ SHORT: Mapping[str, str] = {
     "flops": "operations",
     "peak_memory": "peak memory",
 }
-PERCENT = ("wer", "cer", "ffe", "gpe", "vde")
+PERCENT = (
+    "wer", "cer", "ffe", "gpe", "vde", "coverage_50", "coverage_75", "coverage_90", "coverage_50_prosody"
+)  # fmt: skip
 UNITS: Mapping[str, tuple[str, float]] = {  # unit -> (displayed unit, scale)
     "ratio": ("", 1.0),
     "cosine": ("", 1.0),

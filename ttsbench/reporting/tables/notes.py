@@ -13,6 +13,8 @@ from ttsbench.reporting.tables.table import SIGNIFICANT, Table, untestable
 
 DIFFERS = "†"  # an asterisk would end bold type in Markdown
 TIED = "‡"
+DISTANCES = ("mcd", "mcd_plain")
+PROPER_SCORES = {"energy_score", "energy_score_window", "crps"}
 ONE_SEED = "Each model has one training seed: the result holds for these models and may change with another seed."
 SEVERAL_SEEDS = (  # measured in tests/evaluation/test_false_positives.py
     "With few training seeds the test is too liberal: with three seeds, one in eight comparisons between trainings of "
@@ -24,8 +26,8 @@ def all_notes(table: Table) -> list[str]:
     """Return all notes of a table, starting with its description."""
     about = [table.about] if table.about else []
     return [
-        *about, *table.notes, *mark_notes(table), *rule_notes(table), *floor_notes(table, table.metrics),
-        *share_notes(table), *failure_notes(table), *warning_notes(table),
+        *about, *table.notes, *mark_notes(table), *rule_notes(table), *distance_notes(table),
+        *floor_notes(table, table.metrics), *share_notes(table), *failure_notes(table), *warning_notes(table),
     ]  # fmt: skip
 
 
@@ -64,6 +66,20 @@ def _too_few_notes(table: Table) -> list[str]:
     tested = [item for item in (*table.comparisons, *table.best_comparisons) if not math.isnan(item.p)]
     scope = "No difference can be significant" if len(hopeless) == len(tested) else "Some differences cannot be"
     return [f"{scope}: on {count} utterance{'s' * (count > 1)} the smallest possible corrected p is {p:.4g}."]
+
+
+def distance_notes(table: Table) -> list[str]:
+    """Say what distances to one recording reward, if the table has them beside proper scores."""
+    names = {rows.info.name: table.heading(rows).title for rows in table.metrics}
+    distances = [title for name, title in names.items() if name in DISTANCES]
+    if not distances or not names.keys() & PROPER_SCORES:
+        return []
+    verb = "is a distance" if len(distances) == 1 else "are distances"
+    return [
+        f"{', '.join(distances)} {verb} to one recording, smallest for the mean of all likely recordings: a system "
+        "that samples their distribution well is farther away. Energy scores and CRPS are lowest for the right "
+        "distribution."
+    ]
 
 
 def floor_notes(table: Table, metrics: Sequence[MetricRows]) -> list[str]:
