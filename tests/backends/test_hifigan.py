@@ -42,7 +42,7 @@ def test_a_name_is_resolved_in_the_hub_cache(tiny, log_mel, tmp_path, monkeypatc
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match=f"hf download {NAME}.*griffin_lim works without it"):
         HifiGan(MEL).require()
-    assert any(NAME in finding.advice for finding in examine() if "hifigan" in finding.what)
+    assert any(NAME in finding.advice for finding in examine() if "hifigan" in finding.subject)
     tinyhub.publish(folder, tmp_path, NAME)
     here = HifiGan(MEL, model=str(folder)).synthesize(log_mel)
     torch.testing.assert_close(HifiGan(MEL).synthesize(log_mel), here)
