@@ -114,7 +114,7 @@ def test_the_table_needs_no_script(parsed):
     shown = parsed.shown
     assert "6.25 [5.75, 6.50]" in shown  # two digits of the interval's half width
     assert "4.12 † (best) [3.62, 4.38]" in shown
-    assert "0 of 6" in shown  # nothing measured: no number, and the count
+    assert "0/6" in shown  # nothing measured: no number, and the count
     best = [values for values in parsed.of("td") if values.get("class") == "best"]
     assert [values["data-order"] for values in best] == ["4.125"]
     heads = [values for values in parsed.of("th") if "data-better" in values]
