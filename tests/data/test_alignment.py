@@ -3,6 +3,7 @@
 import csv
 import difflib
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import textgrids
 
 from ttsbench.data.alignment import Aligner, align
 from ttsbench.data.pronunciation import PHONES, dictionary, pronounce, to_arpabet
-from ttsbench.data.textgrid import read_textgrid
+from ttsbench.data.textgrid import fitted, read_textgrid
 from ttsbench.errors import ClipError
 from ttsbench.types import Phone
 
@@ -266,3 +267,17 @@ def test_the_text_of_another_clip_is_refused(speech_data):
             assert "match" in str(error)
             refused += 1
     assert refused >= 6
+
+
+@pytest.mark.parametrize(("scale", "shift_s", "duration_s"), [(1000, 0, 2.0), (1, 1.5, 2.0), (1, 0, 1.2), (1, 0, 4.5)])
+def test_a_textgrid_that_does_not_fit_its_audio_is_refused(scale, shift_s, duration_s):
+    """Times in milliseconds, shifted times, cut audio, and the TextGrid of a shorter clip."""
+    times = [scale * time_s + shift_s for time_s in (0.0, 0.5, 1.4, 2.0)]
+    phones = [Phone(label, *pair) for label, pair in zip("abc", pairwise(times), strict=True)]
+    with pytest.raises(ClipError, match=r"ends at .* and the audio at"):
+        fitted(phones, duration_s, Path("a.TextGrid"))
+
+
+def test_a_textgrid_within_a_frame_of_its_audio_ends_with_it():
+    phones = [Phone("a", 0.0, 0.5), Phone("SIL", 0.5, 2.0)]
+    assert fitted(phones, 2.05, Path("a.TextGrid"))[-1] == Phone("SIL", 0.5, 2.05)

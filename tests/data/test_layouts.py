@@ -268,3 +268,20 @@ def test_real_librispeech(speech_data):
         assert len(kept) == 289
         assert not excluded
         assert {row.speaker for row in kept} == {"19", "26", "27"}
+
+
+def test_upper_case_endings_are_found(tmp_path):
+    root = folder(tmp_path, "a|One two.\nb|Three four.\n")
+    (root / "wavs" / "a.wav").rename(root / "wavs" / "a.WAV")
+    (root / "wavs" / "b.wav").rename(root / "wavs" / "b.wav.tmp")
+    (root / "wavs" / "b.wav.tmp").rename(root / "wavs" / "b.FLAC")
+    assert [row.audio.name for row in Folder(root).utterances()] == ["a.WAV", "b.FLAC"]
+
+
+def test_textgrids_in_linked_folders_and_with_lower_case_endings_are_found(tmp_path):
+    root = folder(tmp_path / "corpus", "a|One two.\nb|Three four.\n")
+    note(tmp_path / "store" / "a.TextGrid", "")
+    note(root / "TextGrid" / "b.textgrid", "")
+    (root / "TextGrid" / "linked").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "loop").symlink_to(tmp_path / "store")
+    assert [row.textgrid.name for row in Folder(root).utterances()] == ["a.TextGrid", "b.textgrid"]

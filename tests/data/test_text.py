@@ -31,6 +31,9 @@ READINGS = {
     "He said no. Then left": "he said no then left",
     "No. 9": "number nine",
     "v1.2.3": "v one two three",
+    "in\u00adter\u00adna\u200btion\u2060al \ufeffbank": "international bank",
+    "don′t": "don't",
+    "Þór": "thor",
 }
 
 

@@ -26,7 +26,7 @@ from ttsbench.errors import ClipError
 from ttsbench.interfaces import Codec
 from ttsbench.types import Phone, Samples, Utterance
 
-VERSION = 1
+VERSION = 2
 FloatArray = NDArray[np.float32]
 
 

@@ -10,7 +10,8 @@ Alignments are optional: any ``<id>.TextGrid`` below ``<path>/TextGrid/`` belong
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ttsbench.data.download import fetch_archive
@@ -222,14 +223,26 @@ def _audio(folder: Path, id: str) -> Path:
         check_id(id)
     except ClipError:
         return folder
-    files = [folder / f"{id}{suffix}" for suffix in SUFFIXES]
+    files = [folder / f"{id}{ending}" for suffix in SUFFIXES for ending in (suffix, suffix.upper())]
     return next((file for file in files if file.is_file()), files[0])
+
+
+def _textgrids(folder: Path) -> Iterator[Path]:
+    """Yield the TextGrids below a folder, in linked folders as well and whatever the case of the ending."""
+    visited: set[Path] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = Path(parent).resolve()
+        if real in visited:  # a link to a folder above would be followed without end
+            folders.clear()
+            continue
+        visited.add(real)
+        yield from (Path(parent, name) for name in files if name.lower().endswith(".textgrid"))
 
 
 def _listed(rows: Iterable[Utterance], root: Path) -> list[Utterance]:
     """Return the rows sorted by id, each with its TextGrid if it has one."""
     grids: dict[str, Path] = {}
-    for file in sorted((root / "TextGrid").rglob("*.TextGrid")):
+    for file in sorted(_textgrids(root / "TextGrid")):
         if file.is_file() and grids.setdefault(file.stem, file) is not file:
             raise CorpusError(f"{grids[file.stem]} and {file} are both the alignment of {file.stem}: remove one.")
     aligned = (Utterance(row.id, row.speaker, row.text, row.audio, grids.get(row.id), row.attributes) for row in rows)

@@ -18,13 +18,13 @@ import unicodedata
 
 from num2words import num2words
 
-NORMALISER = "words:v1"
+NORMALISER = "words:v2"
 
 _FOLDED = str.maketrans(
     {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
-    | dict.fromkeys("‘’‛ʼ´`", "'")
+    | dict.fromkeys("‘’‛ʼ´`′＇", "'")
     | dict.fromkeys("‐‑‒–—―−", "-")
-    | {"⁄": "/", "…": " "}
+    | {"⁄": "/", "…": " ", "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D"}
 )
 
 _ABBREVIATIONS = {
@@ -75,7 +75,8 @@ def words(text: str) -> list[str]:
 
 def _fold(text: str) -> str:
     """Return text in ASCII and currency signs; other characters are decomposed or dropped."""
-    decomposed = unicodedata.normalize("NFKD", text.translate(_FOLDED)).translate(_FOLDED)
+    visible = "".join(c for c in text.translate(_FOLDED) if unicodedata.category(c) != "Cf")  # soft hyphens, marks
+    decomposed = unicodedata.normalize("NFKD", visible).translate(_FOLDED)
     characters = (c if c.isascii() or c in _CURRENCIES else "" if unicodedata.combining(c) else " " for c in decomposed)
     return "".join(characters)
 

@@ -17,6 +17,7 @@ from ttsbench.errors import ClipError
 from ttsbench.types import SILENCE, Phone
 
 SILENT_LABELS = frozenset({"", "sil", "sp", "spn", "<eps>"})  # in lower case
+FIT_S = 0.1  # between the end of a TextGrid and that of its audio
 TOLERANCE_S = 1e-3  # the effect of rounding to milliseconds
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -50,6 +51,21 @@ def read_textgrid(path: Path) -> list[Phone]:
         names = ", ".join(repr(tier.name) for tier in phone_tiers)
         raise ClipError(f"{path} has {len(phone_tiers)} phone tiers ({names}): keep the one of the speaker.")
     return _tile(phone_tiers[0], path)
+
+
+def fitted(phones: list[Phone], duration_s: float, path: Path) -> list[Phone]:
+    """Return phones that end with the audio; raises ``ClipError`` if they do not fit its duration.
+
+    Times in milliseconds, an alignment of another clip and cut audio all end elsewhere. Up to ``FIT_S`` is allowed,
+    because aligners round to frames and converters pad.
+    """
+    end_s = phones[-1].end_s
+    if abs(end_s - duration_s) > FIT_S or phones[-1].start_s >= duration_s:
+        raise ClipError(
+            f"{path} ends at {end_s:.3f} s and the audio at {duration_s:.3f} s: give the TextGrid of this clip, with "
+            "times in seconds, or remove it to have the clip aligned."
+        )
+    return [*phones[:-1], Phone(phones[-1].label, phones[-1].start_s, duration_s)]
 
 
 def _tile(tier: _Tier, path: Path) -> list[Phone]:

@@ -161,9 +161,9 @@ def _alignment_source(utterance: Utterance, config: CorpusConfig) -> str:
 
 def _align(utterance: Utterance, samples: Any, sample_rate: int, source: str) -> Sequence[Phone]:
     if source == "textgrid" and utterance.textgrid is not None:
-        from ttsbench.data.textgrid import read_textgrid
+        from ttsbench.data.textgrid import fitted, read_textgrid
 
-        return read_textgrid(utterance.textgrid)
+        return fitted(read_textgrid(utterance.textgrid), len(samples) / sample_rate, utterance.textgrid)
     from ttsbench.data.alignment import align
 
     return align(utterance.text, samples, sample_rate)
