@@ -140,7 +140,7 @@ def report(folder: Path, listen: Sequence[str] = ()) -> int:
     run = Run.open(folder.resolve())
     plan = make_folder_plan(run.experiment, run.folder) if run.compares_folders else make_plan(run.experiment)
     if layout.left_out.exists():
-        plan = remaining_plan(run.experiment, plan, read_json(layout.left_out))
+        plan = remaining_plan(run.experiment, plan, read_json(layout.left_out)) or plan
     if not (layout.scores / DONE).exists():
         raise TtsbenchError(f"{folder} has no finished scores; run its compare to the end first.")
     with locked(run.folder):
