@@ -1,40 +1,41 @@
 """Distribution matching distillation: a teacher of many steps becomes a student of few.
 
 "DMOSpeech", Li et al. 2024, https://arxiv.org/abs/2410.11097, after DMD2, Yin et al. 2024,
-https://arxiv.org/abs/2405.14867. A student G maps noise at one of N levels to speech; teacher r and fake f predict the
-data of what it made, made noisy again, and where they differ the student is pulled:
+https://arxiv.org/abs/2405.14867. A student G maps noise at one of N levels to data. The teacher r and a fake score f,
+which is trained on the student's output, predict the data of that output made noisy again; where they differ, the
+student is moved (y: data, the teacher's whitened residuals):
 
-    y_G = G(x_k, t_k, c),   x_t = y_G made noisy to t ~ U(.02, .98)
+    y_G = G(x_k, t_k, c),   x_t = y_G made noisy, its share of noise u ~ U(.02, .98)
     g   = (f(x_t, t) - r(x_t, t)) / mean |y_G - r(x_t, t)|          (per utterance)
-    L_G = |y_G - stop(y_G - g)|^2 / 2  +  adversarial (1 - D(y_G))^2  +  |y - mu|^2 / 2
+    L_G = |y_G - stop(y_G - g)|^2 / 2  +  adversarial (1 - D(y_G))^2
           + ctc (-log p_CTC(phones | y_G)) + speaker (1 - cos(e(y_G), e(y)))         from step ``judged_after`` on
     L_f = the teacher's own loss, on y_G instead of recordings
     L_D = (1 - D(y))^2 + D(y_G)^2                                    (least squares, Mao et al. 2017)
 
-f - r is the difference of two scores, of what the student makes and of what the teacher would, so L_G's gradient is
-that of a KL divergence. All three begin as the teacher; where that is guided, r alone is. The fake follows at every
-step, the student moves at every ``fake_updates``-th (two time scales), and at a tenth of the rate with which the
-teacher was trained (DMOSpeech: at its last); the fake keeps the whole rate, for where it lags behind, speech gets the
-rougher the longer it is distilled. D reads the features of the fake's blocks, at y_G made noisy to t(U(.02, .98)), a
-share of noise as below: uniform times would show it little else than noise where that falls late.
+f - r is the difference of two scores, those of the student's and of the teacher's distribution, so L_G has the gradient
+of a KL divergence. All three networks start as the teacher; if the teacher is guided, only r uses the guidance. D reads
+the features of the fake score's blocks at y_G made noisy in the same way.
 
-    x_k   by the student's own first k steps from noise ("rollout", DMD2: it learns on what it will meet)
-          or by one of its steps from the recording at the level before ("one_step", DMOSpeech)
-    sample: x_0 = mu + temperature z;  y = G(x_k, t_k);  x_{k+1} = y made noisy to t_{k+1} by fresh noise
-    t_k: where the noise's share is 1 - k / N
+    x_k   the student's own first k steps from noise ("rollout", DMD2: trained on the inputs of sampling)
+          or one of its steps from the recording at the level before ("one_step", DMOSpeech)
+    sample: x_0 = temperature z;  y = G(x_k, t_k);  x_{k+1} = y made noisy to t_{k+1} by fresh noise
 
-Levels are shares of noise (1, .75, .5, .25 of four), not times: a teacher whose noise falls late, as that of
-``diffusion`` does, would leave the last of four steps at a share of .69, and most of the speech for it alone to find.
+The share of noise is sigma / (alpha + sigma) at all places: levels are 1 - k / N, whatever the teacher's schedule.
+Uniform times of a variance-preserving schedule would spend 60 % of the updates where almost no data are left.
 
-DMOSpeech's direct metric optimisation is the last line: judges (``baselines/judges.py``) trained on recordings before,
-and frozen. The term |y - mu|^2 is there where the teacher has a prior mean mu that is learnt with it (``diffusion``).
+The student's learning rate is a tenth of the teacher's and constant, and the fake score keeps the whole rate
+(DMOSpeech: the teacher's last rate for both, 40,000 updates of the student and five of the fake score for each). With a
+rate ten times as high the fake score follows at one update each, so a training of 500 steps has 500 updates of the
+student.
 
-``dmd_text`` is the paper's own track: its teacher is ``text_flow_matching``, so there is no duration model that a loss
-on the speech could not reach, and the judges teach where phones lie, too. ``rounded`` puts whole frames back, through
-which no gradient passes: ``mel_ctc_to_durations`` in the training curve, 0 then, says what that costs.
+DMOSpeech's direct metric optimisation are the judges (``baselines/judges.py``), trained on recordings and frozen.
+``dmd_text`` is the paper's own track: its teacher is ``text_flow_matching``, so the losses of the judges reach the
+durations as well. ``rounded`` rounds durations to whole frames, through which no gradient passes; the curve's column
+``monitored_mel_ctc_to_durations`` is 0 then.
 
-Training stops with a sentence where the fake's loss explodes or the discriminator has told nothing for long: both mean
-that the student is no longer pulled anywhere.
+``monitored_moved`` of the validation is the root mean square difference between student and teacher for the same input,
+in standard deviations of the data. Training stops with an error when the fake score's loss explodes or the
+discriminator stays at chance level (``ttsbench/nn/collapse.py``).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -57,17 +58,14 @@ from ttsbench import (
     Prompted,
     SampledSequence,
     Teacher,
-    TtsbenchError,
     masked_mean,
+    registry,
 )
+from ttsbench.nn.collapse import CollapseMonitor
 from ttsbench.nn.discriminator import Discriminator, blocks_of, tapped
-from ttsbench.nn.upsampling import GaussianUpsampler, UpsamplingBackbone
+from ttsbench.nn.upsampling import GaussianUpsampler
 
-EARLIEST, LATEST = 0.02, 0.98  # t at which teacher and fake are asked, and noise at which the discriminator is
-EXPLODED = 20.0  # times its usual level: the fake's loss
-CHANCE, FOR_LONG = 0.02, 1000  # how near to a half the discriminator is right, and for how many of its steps
-MEMORY = 0.98  # of the running means that tell
-
+LEAST, MOST = 0.02, 0.98  # share of noise at which teacher, fake score and discriminator are evaluated
 Simulation = Literal["rollout", "one_step"]
 
 
@@ -75,8 +73,9 @@ class Dmd:
     """A student of ``steps`` steps.
 
     ``teacher``: ``diffusion``, ``flow_matching`` or ``guided_flow_matching``. ``simulation``: ``rollout`` or
-    ``one_step``. ``adversarial``: weight of the adversarial loss, 0 to leave it out. ``fake_updates``: steps of the
-    fake per step of the student. ``ctc``, ``speaker``: weights of the judges' losses, from step ``judged_after`` on.
+    ``one_step``. ``adversarial``: weight of the adversarial loss, 0 to leave it out. ``fake_updates``: updates of the
+    fake score per update of the student. ``ctc``, ``speaker``: weights of the judges' losses, from step
+    ``judged_after`` on.
     """
 
     info = AdapterInfo(
@@ -85,9 +84,11 @@ class Dmd:
         paper="Li et al. 2024, https://arxiv.org/abs/2410.11097; Yin et al. 2024, https://arxiv.org/abs/2405.14867",
         nfe=(4, 1, 2, 8),
         stochastic=True,
-        starts_from=("diffusion",),
-        step_cost=2.5,
+        starts_from=("diffusion", "l2"),
+        step_cost=5.0,
         learning_rates={"generator": 0.1},
+        schedule="constant",
+        keep="last",
     )
     teachers: ClassVar[tuple[str, ...]] = ("diffusion", "flow_matching", "guided_flow_matching")
 
@@ -98,7 +99,7 @@ class Dmd:
         steps: int = 4,
         simulation: Simulation = "rollout",
         adversarial: float = 1e-3,
-        fake_updates: int = 5,
+        fake_updates: int = 1,
         ctc: float = 0.0,
         speaker: float = 0.0,
         judged_after: int = 100,
@@ -115,7 +116,9 @@ class Dmd:
         if not isinstance(source, Teacher) or source.info.free_running != self.info.free_running:
             raise ConfigError(f"{self.info.name} cannot distil '{teacher}'; choose one of {', '.join(self.teachers)}.")
         self.teacher: Teacher = source
-        self.student, self.fake = source.student(), source.student()
+        self.refines = next(iter(registry.starts_from(teacher, {})), "")
+        self.student = source.student(context.sources)
+        self.fake = source.student()
         for parameter in self.fake.shared_parameters():
             parameter.requires_grad_(False)
         self.steps, self.simulation, self.fake_updates = steps, simulation, fake_updates
@@ -124,16 +127,16 @@ class Dmd:
         judges: dict[str, Any] = {name: context.sources[name].adapter for name in _judges(ctc, speaker)}
         self.judges = {name: (weight, judges[name]) for name, weight in _judges(ctc, speaker).items()}
         self.judged_after = judged_after
-        self.health = Health()
+        self.health = CollapseMonitor()
         self._monitored: dict[str, float] = {}
 
     @staticmethod
     def starts_from(teacher: str = "diffusion", ctc: float = 0.0, speaker: float = 0.0, **_: object) -> tuple[str, ...]:
-        """The teacher, and the judges that have a weight."""
-        return (teacher, *_judges(ctc, speaker))
+        """The teacher, the model around whose output it draws, and the judges that have a weight."""
+        return (teacher, *registry.starts_from(teacher, {}), *_judges(ctc, speaker))
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """Student, fake and discriminator, a group each."""
+        """Student, fake score and discriminator, a group each."""
         networks = {"generator": self._student_network, "fake": nn.ModuleList([self._fake_network, self.health])}
         return {**networks, "discriminator": self.discriminator} if self.discriminator else networks
 
@@ -148,51 +151,53 @@ class Dmd:
     # Training
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """The fake's loss; at every ``fake_updates``-th step also the student's and the discriminator's."""
+        """The fake score's loss; at every ``fake_updates``-th step also the student's and the discriminator's."""
         training = self._student_network.training
-        moves = step % self.fake_updates == self.fake_updates - 1 or not training  # all are wanted in validation
+        moves = step % self.fake_updates == self.fake_updates - 1 or not training  # validation needs all losses
+        cond, given = batch.cond, batch.cond.sources[self.fine_tunes]
+        data = self.teacher.to_data(batch.target, given)
         with torch.set_grad_enabled(moves and torch.is_grad_enabled()):
-            made = self._made(batch, rng)
-        given = batch.cond.sources[self.fine_tunes]
-        losses = {"fake": self.fake.losses(Batch(made.detach(), given), step, rng)["generator"]}
+            made, x, t = self._made(data, cond, rng)
+        losses = {"fake": self.fake.denoising_loss(made.detach(), given, rng)}
         if moves:
-            pulled = self._matching(made, given, rng)
-            drift = 0.5 * masked_mean((batch.target - self.student.mean(batch.cond)).square(), batch.mask)
-            losses["generator"] = pulled + drift
-            self._monitored = {"matching": float(pulled.detach())}
+            pull = self._matching(made, given, rng)
+            losses["generator"] = pull
+            self._monitored = {"matching": float(pull.detach())}
+            if not training:
+                self._monitored["moved"] = self._moved(made, x, t, given)
             if self.discriminator is not None:
-                fooled, told = self._adversarial(made, batch.target, given, rng)
+                fooled, told_apart = self._adversarial(made, data, given, rng)
                 losses["generator"] = losses["generator"] + self.adversarial * fooled
-                losses["discriminator"] = told
-            if step >= self.judged_after or not training:
-                losses["generator"] = losses["generator"] + self._judged(made, batch)
+                losses["discriminator"] = told_apart
+            if self.judges and (step >= self.judged_after or not training):
+                target = self.student.from_data(made, cond)
+                losses["generator"] = losses["generator"] + self._judged(target, batch)
         if training:
-            self.health.look(losses["fake"], self._monitored.get("accuracy") if moves else None)
+            self.health.update(losses["fake"], self._monitored.get("accuracy") if moves else None)
         return losses
 
     def monitored(self) -> Mapping[str, float]:
-        """Size of the pull, and how often the discriminator is right."""
+        """Size of the pull, the discriminator's accuracy, and the distance of the student to its teacher."""
         return self._monitored
 
-    def _made(self, batch: Batch, rng: Noise) -> Tensor:
-        """What the student makes at one of its levels, the same for the whole batch, (B, T, C)."""
-        cond, mean, steps = batch.cond, self.student.mean(batch.cond).detach(), self.steps
+    def _made(self, data: Tensor, cond: Condition, rng: Noise) -> tuple[Tensor, Tensor, Tensor]:
+        """The student's output (B, T, C) at one level, the same for the whole batch, its input and its time."""
+        steps = self.steps
         level = int(rng.time()[0] * steps)
         with torch.no_grad():
             if self.simulation == "rollout" or level == 0:
-                x = self._roll_out(cond, mean, level, steps, rng)
+                x = self._roll_out(cond, level, steps, rng)
             else:
-                before = self._noisy(batch.target, cond, mean, self._level(level - 1, steps), rng)
-                x = self._noisy(self._step(before, cond, level - 1, steps), cond, mean, self._level(level, steps), rng)
+                before = self._noisy(data, cond, self._level(level - 1, steps), rng)
+                x = self._noisy(self._step(before, cond, level - 1, steps), cond, self._level(level, steps), rng)
         made: Tensor = self._step(x, cond, level, steps) * cond.mask.unsqueeze(-1)
-        return made
+        return made, x, self._level(level, steps).to(x).expand(len(x))
 
     def _matching(self, made: Tensor, given: Condition, rng: Noise) -> Tensor:
-        """Half the squared distance to where teacher and fake say the student should go."""
+        """Half the squared distance to where the teacher and the fake score move the student's output."""
         with torch.no_grad():
-            mean, t = self.teacher.mean(given), self._time(rng, made.device)
-            x = self.teacher.diffuse(made, mean, rng.normal(given.mask, self.channels), t)
-            real, fake = (one.predict_data(x, given, t) for one in (self.teacher, self.fake))
+            x, t = self._noised(made, given, rng)
+            real, fake = (network.predict_data(x, given, t) for network in (self.teacher, self.fake))
             mask = given.mask.unsqueeze(-1)
             size = ((made - real).abs() * mask).sum(dim=(1, 2), keepdim=True)
             size = size / (mask.sum(dim=(1, 2), keepdim=True) * self.channels)
@@ -203,90 +208,104 @@ class Dmd:
     def _adversarial(self, made: Tensor, real: Tensor, given: Condition, rng: Noise) -> tuple[Tensor, Tensor]:
         """Least squares losses of the student and of the discriminator."""
         assert self.discriminator is not None
-        t = self.teacher.time_at(self._time(rng, made.device))
-        noise = rng.normal(given.mask, self.channels)
-        of_made, of_real = (self._features(one, given, noise, t) for one in (made, real))
+        t, noise = self._times(rng, made.device), rng.normal(given.mask, self.channels)
+        of_made, of_real = (self._features(data, given, noise, t) for data in (made, real))
         fooled = masked_mean((1 - self.discriminator(of_made, given)).square(), given.mask)
-        on_made = self.discriminator([one.detach() for one in of_made], given)
-        on_real = self.discriminator([one.detach() for one in of_real], given)
-        told = masked_mean((1 - on_real).square() + on_made.square(), given.mask)
+        on_made = self.discriminator([features.detach() for features in of_made], given)
+        on_real = self.discriminator([features.detach() for features in of_real], given)
+        loss = masked_mean((1 - on_real).square() + on_made.square(), given.mask)
         right = masked_mean(0.5 * ((on_real > 0.5).float() + (on_made < 0.5).float()), given.mask)
         self._monitored["accuracy"] = float(right)
-        return fooled, told
+        return fooled, loss
 
-    def _judged(self, made: Tensor, batch: Batch) -> Tensor:
-        """The judges' losses by weight; each is watched, and so is how strongly it pulls at every part before it."""
-        total = made.new_zeros(())
-        parts = self._heard(made, batch.cond)
+    def _judged(self, target: Tensor, batch: Batch) -> Tensor:
+        """Weighted losses of the judges on a target (B, T, C); each is monitored with its gradient at every part."""
+        total = target.new_zeros(())
+        parts = self._parts(target, batch.cond)
         for name, (weight, judge) in self.judges.items():
-            loss = judge.judge(made, batch.target, batch.cond).mean()
+            loss = judge.judge(target, batch.target, batch.cond).mean()
             self._monitored[name] = float(loss.detach())
             for part, tensors in parts.items():
-                self._monitored[f"{name}_to_{part}"] = weight * _slope(loss, tensors)
+                self._monitored[f"{name}_to_{part}"] = weight * _gradient_norm(loss, tensors)
             total = total + weight * loss
         return total
 
-    def _heard(self, made: Tensor, cond: Condition) -> dict[str, Sequence[Tensor]]:
-        """What a judge's loss may pull at, by name."""
-        return {"speech": [made], "student": _moving(self._student_network), "condition": [cond.sequence]}
+    def _parts(self, target: Tensor, cond: Condition) -> dict[str, Sequence[Tensor]]:
+        """Tensors that a judge's loss may have a gradient for, by name."""
+        trained = [parameter for parameter in self._student_network.parameters() if parameter.requires_grad]
+        return {"speech": [target], "student": trained, "condition": [cond.sequence]}
+
+    def _moved(self, made: Tensor, x: Tensor, t: Tensor, given: Condition) -> float:
+        """Root mean square difference to the teacher's prediction from the same input."""
+        with torch.no_grad():
+            same = self.teacher.predict_data(x, given, t)
+            return math.sqrt(float(masked_mean((made - same).square(), given.mask)))
+
+    def _noised(self, data: Tensor, given: Condition, rng: Noise) -> tuple[Tensor, Tensor]:
+        """Data made noisy to a random share of noise, and its time."""
+        t = self._times(rng, data.device)
+        alpha, sigma = self.teacher.levels(t)
+        return alpha * data + sigma * rng.normal(given.mask, self.channels), t
 
     def _features(self, data: Tensor, given: Condition, noise: Tensor, t: Tensor) -> Sequence[Tensor]:
-        x = self.teacher.diffuse(data, self.teacher.mean(given), noise, t)
+        alpha, sigma = self.teacher.levels(t)
         with tapped(blocks_of(self._fake_network)) as features:
-            self.fake.predict_data(x, given, t)
+            self.fake.predict_data(alpha * data + sigma * noise, given, t)
         return features
 
-    @staticmethod
-    def _time(rng: Noise, device: torch.device) -> Tensor:
-        return EARLIEST + (LATEST - EARLIEST) * rng.time(device)
+    def _times(self, rng: Noise, device: torch.device) -> Tensor:
+        return self.teacher.time_at(LEAST + (MOST - LEAST) * rng.time(device))
 
     # Sampling
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
         """Draw (B, T, C) with ``nfe`` calls of the student; temperature scales all noise."""
-        mean = self.student.mean(cond)
-        x = self._roll_out(cond, mean, nfe - 1, nfe, rng, temperature)
-        return self._step(x, cond, nfe - 1, nfe)
+        x = self._roll_out(cond, nfe - 1, nfe, rng, temperature)
+        return self.student.from_data(self._step(x, cond, nfe - 1, nfe), cond)
 
-    def _roll_out(
-        self, cond: Condition, mean: Tensor, level: int, steps: int, rng: Noise, temperature: float = 1.0
-    ) -> Tensor:
-        """Where the student, of ``steps`` steps, is after the first ``level`` of them: (B, T, C), noisy."""
-        x = mean + temperature * rng.normal(cond.mask, self.channels)
+    def _roll_out(self, cond: Condition, level: int, steps: int, rng: Noise, temperature: float = 1.0) -> Tensor:
+        """Noisy data (B, T, C) after the first ``level`` of the student's ``steps`` steps."""
+        x = temperature * rng.normal(cond.mask, self.channels)
         for step in range(level):
-            data, later = self._step(x, cond, step, steps), self._level(step + 1, steps)
-            x = self._noisy(data, cond, mean, later, rng, temperature)
+            x = self._noisy(
+                self._step(x, cond, step, steps), cond, self._level(step + 1, steps), rng, temperature
+            )  # fmt: skip
         return x
 
     def _level(self, level: int, steps: int) -> Tensor:
         """The time (1,) of a level."""
-        t: Tensor = self.student.time_at(torch.tensor([1 - level / steps]))
-        return t
+        return self.student.time_at(torch.tensor([1 - level / steps]))
 
     def _step(self, x: Tensor, cond: Condition, level: int, steps: int) -> Tensor:
-        """The data that the student sees at a level, one function evaluation."""
-        data: Tensor = self.student.predict_data(x, cond, self._level(level, steps).to(x).expand(len(x)))
-        return data
+        """The data that the student predicts at a level, one function evaluation."""
+        return self.student.predict_data(x, cond, self._level(level, steps).to(x).expand(len(x)))
 
-    def _noisy(
-        self, data: Tensor, cond: Condition, mean: Tensor, t: Tensor, rng: Noise, temperature: float = 1.0
-    ) -> Tensor:
-        """Data made noisy to t, with fresh noise."""
-        noise = temperature * rng.normal(cond.mask, self.channels)
-        x: Tensor = self.student.diffuse(data, mean, noise, t.to(data).expand(len(data)))
-        return x
+    def _noisy(self, data: Tensor, cond: Condition, t: Tensor, rng: Noise, temperature: float = 1.0) -> Tensor:
+        """Data made noisy to t (1,) with fresh noise."""
+        alpha, sigma = self.student.levels(t.to(data))
+        return alpha * data + sigma * temperature * rng.normal(cond.mask, self.channels)
+
+
+@runtime_checkable
+class TextTeacher(Teacher, Protocol):
+    """A free-running teacher with differentiable durations."""
+
+    @property
+    def upsampler(self) -> GaussianUpsampler:
+        """Map from phones to frames."""
+        ...
 
 
 class DmdText(Dmd):
-    """A student that speaks from text alone, of which every part hears the judges.
+    """A free-running student, of which every part receives the gradients of the judges.
 
     ``teacher``: ``text_flow_matching`` or ``prompted_text_flow_matching``. ``rounded``: durations without a gradient.
-    The rest is ``dmd``'s.
+    Other options are those of ``dmd``.
     """
 
     info = replace(
         Dmd.info, name="dmd_text", title="Distribution matching distillation, from text alone", free_running=True,
-        starts_from=("text_flow_matching",), step_cost=3.0,
+        starts_from=("text_flow_matching",),
     )  # fmt: skip
     teachers = ("text_flow_matching", "prompted_text_flow_matching")
 
@@ -297,7 +316,7 @@ class DmdText(Dmd):
         steps: int = 4,
         simulation: Simulation = "rollout",
         adversarial: float = 1e-3,
-        fake_updates: int = 5,
+        fake_updates: int = 1,
         ctc: float = 0.0,
         speaker: float = 0.0,
         judged_after: int = 100,
@@ -320,78 +339,39 @@ class DmdText(Dmd):
         return Dmd.starts_from(teacher, ctc, speaker)
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """Those of the distillation, each network on what it reads; the student's length beside."""
+        """Losses of the distillation, each network on its own upsampled text, and the student's length loss."""
         sources = {self.fine_tunes: _upsampler(self.teacher).expand(batch.cond.sources[self.fine_tunes])}
-        read = replace(self.student_upsampler.expand(batch.cond), sources=sources)
-        losses = dict(super().losses(Batch(batch.target, read), step, rng))
+        upsampled = replace(self.student_upsampler.expand(batch.cond), sources=sources)
+        losses = dict(super().losses(Batch(batch.target, upsampled), step, rng))
         if "generator" in losses:
             losses["generator"] = losses["generator"] + self.student_upsampler.length_loss(batch.cond)
         return losses
 
-    def _heard(self, made: Tensor, cond: Condition) -> dict[str, Sequence[Tensor]]:
-        taken: Any = cond.durations
-        return {**super()._heard(made, cond), "durations": [taken]}
+    def _parts(self, target: Tensor, cond: Condition) -> dict[str, Sequence[Tensor]]:
+        assert cond.durations is not None  # set by the upsampler
+        return {**super()._parts(target, cond), "durations": [cond.durations]}
 
     def sample(  # type: ignore[override]
         self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0
     ) -> SampledSequence:
-        """Draw what is as long as predicted, with ``nfe`` calls; who would never end is cut, and has not stopped."""
+        """Draw sequences of the predicted length with ``nfe`` calls; those that hit the length limit are truncated."""
         lengths, within = self.student_upsampler.lengths(cond)
-        return SampledSequence(
-            super().sample(self.student_upsampler.expand(cond, lengths), nfe, rng, temperature), lengths, within
-        )
-
-
-class Health(nn.Module):
-    """Running means by which a collapse is seen; buffers, so that a resumed training remembers them."""
-
-    fake: Tensor
-    accuracy: Tensor
-    at_chance: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name, value in {"fake": 0.0, "accuracy": 1.0, "at_chance": 0.0}.items():
-            self.register_buffer(name, torch.tensor(value))
-
-    def look(self, fake: Tensor, accuracy: float | None) -> None:
-        """Take note of one step; raises ``TtsbenchError`` on a collapse."""
-        loss = float(fake.detach())
-        if self.fake > 0 and loss > EXPLODED * float(self.fake):
-            raise TtsbenchError(
-                f"dmd: the fake score's loss is {loss:.3g}, {loss / float(self.fake):.0f} times its usual level: it no "
-                "longer follows the student. Raise fake_updates, or lower learning_rate or adversarial."
-            )
-        self.fake.fill_(loss if self.fake == 0 else MEMORY * float(self.fake) + (1 - MEMORY) * loss)
-        if accuracy is None:
-            return
-        self.accuracy.fill_(MEMORY * float(self.accuracy) + (1 - MEMORY) * accuracy)
-        self.at_chance.fill_(float(self.at_chance) + 1 if abs(float(self.accuracy) - 0.5) < CHANCE else 0.0)
-        if self.at_chance > FOR_LONG:
-            raise TtsbenchError(
-                f"dmd: the discriminator has been right in half of all cases for {FOR_LONG} steps: it tells the "
-                "student nothing. Set adversarial to 0, or train longer before distilling."
-            )
-
-
-def _judges(ctc: float, speaker: float) -> dict[str, float]:
-    """The judges that have a weight."""
-    return {name: weight for name, weight in (("mel_ctc", ctc), ("mel_speaker", speaker)) if weight}
-
-
-def _moving(network: nn.Module) -> list[Tensor]:
-    """The parameters that are trained."""
-    return [parameter for parameter in network.parameters() if parameter.requires_grad]
-
-
-def _slope(loss: Tensor, tensors: Sequence[Tensor]) -> float:
-    """Norm of the gradient with respect to tensors, 0 for those that it does not reach."""
-    reached = [tensor for tensor in tensors if tensor.requires_grad]
-    slopes = torch.autograd.grad(loss, reached, retain_graph=True, allow_unused=True) if reached else []
-    return math.sqrt(sum(float(slope.square().sum()) for slope in slopes if slope is not None))
+        values = super().sample(self.student_upsampler.expand(cond, lengths), nfe, rng, temperature)
+        return SampledSequence(values, lengths, within)
 
 
 def _upsampler(adapter: Teacher) -> GaussianUpsampler:
-    network = adapter.networks()["generator"]
-    assert isinstance(network, UpsamplingBackbone)  # every free-running teacher has one
-    return network.upsampler
+    assert isinstance(adapter, TextTeacher)  # every free-running teacher is one
+    return adapter.upsampler
+
+
+def _judges(ctc: float, speaker: float) -> dict[str, float]:
+    """Judges with a weight other than 0."""
+    return {name: weight for name, weight in (("mel_ctc", ctc), ("mel_speaker", speaker)) if weight}
+
+
+def _gradient_norm(loss: Tensor, tensors: Sequence[Tensor]) -> float:
+    """Norm of the gradient with respect to tensors, 0 for those that the loss does not depend on."""
+    reached = [tensor for tensor in tensors if tensor.requires_grad]
+    gradients = torch.autograd.grad(loss, reached, retain_graph=True, allow_unused=True) if reached else []
+    return math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients if gradient is not None))

@@ -100,13 +100,18 @@ class Judge(Protocol):
 
 @runtime_checkable
 class Teacher(Adapter, Protocol):
-    """A denoising adapter that ``dmd`` can distil: it maps noisy data at any noise level to the expected data.
+    """A denoising adapter that ``dmd`` can distil: it maps noisy data at any level to the expected data.
 
-    Noisy data are x_t = mean + alpha (y - mean) + sigma z with (alpha, sigma) = ``levels(t)``, t = 0 noise, t = 1 data.
+    Data are what the adapter denoises, for example whitened residuals: ``to_data`` and ``from_data`` convert targets.
+    Noisy data are x_t = alpha y + sigma z with (alpha, sigma) = ``levels(t)``, t = 0 noise, t = 1 data.
     """
 
-    def mean(self, cond: Condition) -> Tensor:
-        """Mean (B, T, C) around which data are diffused; zero for flow matching."""
+    def to_data(self, target: Tensor, cond: Condition) -> Tensor:
+        """Data (B, T, C) of a target (B, T, C)."""
+        ...
+
+    def from_data(self, data: Tensor, cond: Condition) -> Tensor:
+        """Target (B, T, C) of data (B, T, C)."""
         ...
 
     def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,23 +119,23 @@ class Teacher(Adapter, Protocol):
         ...
 
     def time_at(self, share: Tensor) -> Tensor:
-        """Times t (B,) at which the noise scale sigma equals ``share`` (B,) in [0, 1]."""
+        """Times t (B,) at which sigma / (alpha + sigma) equals ``share`` (B,) in [0, 1]."""
         ...
 
-    def diffuse(self, data: Tensor, mean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """Noisy data x_t (B, T, C) from data, mean and noise (B, T, C) at t (B,)."""
+    def denoising_loss(self, data: Tensor, cond: Condition, rng: Noise) -> Tensor:
+        """Scalar training loss of the denoiser on data (B, T, C)."""
         ...
 
     def predict_data(self, x: Tensor, cond: Condition, t: Tensor) -> Tensor:
         """Expected data (B, T, C) given x_t (B, T, C) and t (B,): one function evaluation."""
         ...
 
-    def student(self) -> Teacher:
-        """Return a trainable copy with its own networks and without guidance."""
+    def student(self, sources: Mapping[str, nn.Module] | None = None) -> Teacher:
+        """Return a trainable copy with its own networks and without guidance, on ``sources`` in place of its own."""
         ...
 
     def shared_parameters(self) -> list[nn.Parameter]:
-        """Parameters that teacher and fake score must share (prior mean, text upsampling); they stay frozen."""
+        """Parameters that teacher and fake score must share (text upsampling); they stay frozen."""
         ...
 
 
@@ -140,7 +145,7 @@ class RefiningAdapter(Protocol):
 
     @property
     def refines(self) -> str:
-        """Name of the adapter that is sampled first."""
+        """Name of the adapter that is sampled first; empty where the options leave it out."""
         ...
 
 

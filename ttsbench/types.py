@@ -102,9 +102,11 @@ class Batch:
 class ModelContext:
     """The arguments with which an adapter is built: its role, its shapes, and the shared backbone family.
 
-    ``backbone(in_channels, out_channels, time=False, share=1.0)`` returns a network of the experiment's size, or the
-    first ``share`` of its layers. The network has ``forward(x, cond, mask, t=None)``: x (B, T, in_channels), or None
-    if ``in_channels`` is 0, cond (B, T, D), mask (B, T), t (B,) in [0, 1] -> (B, T, out_channels).
+    ``backbone(in_channels, out_channels, time=False, share=1.0, residual=False)`` returns a network of the experiment's
+    size, or the first ``share`` of its layers. The network has ``forward(x, cond, mask, t=None)``: x (B, T,
+    in_channels), or None if ``in_channels`` is 0, cond (B, T, D), mask (B, T), t (B,) in [0, 1] -> (B, T,
+    out_channels). With ``start_from`` it starts with the weights of a regression model, output included; the output of
+    a ``residual`` network starts at zero instead.
 
     ``sources`` holds the trained, frozen models that the adapter starts from (``AdapterInfo.starts_from``). Each has
     ``adapter`` and ``sample(cond.sources[name], nfe, rng, temperature)`` -> (B, T, C).
@@ -134,6 +136,8 @@ class AdapterInfo:
     learning_rates: Mapping[str, float] = field(
         default_factory=dict
     )  # optimizer group -> factor on the learning rate; default 1
+    schedule: Literal["cosine", "constant"] = "cosine"  # of the learning rate, after the warm-up
+    keep: Literal["best", "last"] = "best"  # checkpoint by the generator's validation loss, or the last one
     version: int = 1
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,11 +11,11 @@ from lightning.fabric import Fabric
 from safetensors.torch import load_file
 from tinycorpus import prepared, tiny_corpus
 from tinytraining import job_of, same, state, step, trainer_of, with_train
-from toytargets import DIM, bimodal, condition, empty, fit, noise, randn, restored, with_backbone
+from toytargets import DIM, backbone_of, bimodal, condition, empty, fit, noise, randn, restored, with_backbone
 
 from baselines.flow import Flow, Glow
 from baselines.regression import L2
-from ttsbench import Batch, ConfigError
+from ttsbench import Batch, ConfigError, ModelContext
 from ttsbench.config.schema import ModelSize
 from ttsbench.engine.local import report_progress
 from ttsbench.models.metering import CallCounter
@@ -26,6 +27,7 @@ from ttsbench.nn.invertible import (
 )
 from ttsbench.stages import train
 
+MEAN_MODEL = "l2-acoustic-seed0"  # the folder in which jobs of the tests look for their source
 BITS_OF_NORMAL = 0.5 * math.log2(2 * math.pi * math.e)  # differential entropy of N(0, 1)
 
 
@@ -42,7 +44,7 @@ def glow(channels, coupling="affine", steps=3, network="backbone", width=8, scal
 @pytest.mark.parametrize("network", ["backbone", "wavenet"])
 @pytest.mark.parametrize("coupling", ["affine", "spline"])
 @pytest.mark.parametrize("channels", [20, 2, 3])
-def test_the_flow_returns_what_it_took(channels, coupling, network):
+def test_the_flow_is_invertible(channels, coupling, network):
     """In single precision, with padding, odd lengths and an utterance of one frame."""
     flow = glow(channels, coupling, network=network, scale=0.05 if network == "backbone" else 0.01).float()
     cond = condition(randn(3, 37, DIM), [37, 24, 1])
@@ -52,13 +54,14 @@ def test_the_flow_returns_what_it_took(channels, coupling, network):
     z, _ = flow.chain(squeeze(x), pairs, real)
     assert float((z - squeeze(x)).abs().max()) > 0.5
     torch.testing.assert_close(unsqueeze(flow.chain.inverse(z, pairs, real), 37), x, rtol=0, atol=1e-4)
-    eps = unsqueeze(torch.where(real, z - flow.mean(pairs), 0.0), 37)
+    mean, log_scale = flow.moments(pairs)
+    eps = unsqueeze(torch.where(real, (z - mean) / log_scale.exp(), 0.0), 37)
     torch.testing.assert_close(flow(eps, cond.sequence, cond.mask), x, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("coupling", ["affine", "spline"])
 @pytest.mark.parametrize("channels", [4, 2, 1])
-def test_the_likelihood_is_that_of_what_is_sampled(channels, coupling):
+def test_the_likelihood_of_a_draw_follows_from_the_jacobian(channels, coupling):
     """By the change of variables from the other side: log p(x) = log N(eps) - log |det dx / d eps|."""
     flow = glow(channels, coupling)
     cond = condition(randn(3, 5, DIM).double(), LENGTHS)
@@ -210,9 +213,11 @@ def test_noise_is_added_where_the_target_has_no_density():
 @pytest.mark.parametrize("coupling", ["affine", "spline"])
 def test_parameters_are_those_of_the_regression(role, channels, coupling):
     shape = {"n_phones": 40, "n_speakers": 2, "channels": channels}
-    l1, flow = (SpeechModel(name, options, role, ModelSize(), shape).parameter_count()
-                for name, options in (("l1", {}), ("flow", {"coupling": coupling})))  # fmt: skip
-    assert 0.97 < flow / l1 < 1.03
+    l2 = SpeechModel("l2", {}, role, ModelSize(), shape)
+    flow = SpeechModel("flow", {"coupling": coupling}, role, ModelSize(), shape, {"l2": l2})
+    own, total, mean = flow.saved_modules(), flow.parameter_count(), l2.parameter_count()
+    assert sum(parameter.numel() for parameter in own.parameters()) == total - mean
+    assert 0.97 < (total - mean) / mean < 1.03
 
 
 def test_options_that_make_no_flow_get_a_sentence():
@@ -234,7 +239,11 @@ def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("flow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TTSBENCH_CACHE", str(root / "cache"))
-        yield prepared(root, tiny_corpus(root / "corpus"), adapters={"flow": {}}, prosody=["same"])
+        run = prepared(root, tiny_corpus(root / "corpus"), adapters={"flow": {}}, prosody=["same"])
+        mean = trainer_of(Fabric(accelerator="cpu", devices=1), with_train(run), job_of(run, "l2", name=MEAN_MODEL))
+        step(mean, 1)
+        mean.save()
+        yield run
 
 
 @pytest.fixture(scope="module")
@@ -288,20 +297,46 @@ def test_two_devices_begin_alike(run):
         torch.testing.assert_close(found[2][name], value, rtol=1e-3, atol=1e-3)
 
 
-def test_mels_are_centred_on_what_starts_where_regression_ended():
-    """At temperature 0 and before any training a flow of mels is its centre, half of the backbone of L2."""
+def test_couplings_read_the_states_of_the_first_half_of_the_backbone():
     regression, adapter = with_backbone(L2, 6), with_backbone(Flow, 6)
-    with torch.no_grad():
-        for parameter in regression.network.parameters():
-            parameter += 0.1 * randn(*parameter.shape, seed=3)
-    centre = adapter.network.centre
-    centre.initialise_from(regression.network)
-    assert len(centre.blocks) == len(regression.network.blocks) / 2
-    for name, value in centre.state_dict().items():
+    reader = adapter.network.reader
+    reader.initialise_from(regression.network)
+    assert len(reader.blocks) == len(regression.network.blocks) / 2
+    for name, value in reader.state_dict().items():
         assert torch.equal(value, regression.network.state_dict()[name]), name
-    cond = condition(randn(3, 8, DIM), [8, 4, 2])
-    found = adapter.sample(cond, 1, noise(3), temperature=0.0)
-    torch.testing.assert_close(found, centre(None, cond.sequence, cond.mask), atol=1e-5, rtol=0)
-    assert found.abs().max() > 0.1
-    alone = with_backbone(Flow, 6, role="prosody").network
-    assert alone.centre is None and alone.mean is not None
+    shaken(adapter.network, 0.1).eval()
+    cond, x = condition(randn(3, 8, DIM), [8, 4, 2]), randn(3, 8, 6)
+    with torch.no_grad():
+        before = adapter.network.log_likelihood(x, cond.sequence, cond.mask)
+        reader.norm.bias.add_(0.5)
+        assert not torch.allclose(adapter.network.log_likelihood(x, cond.sequence, cond.mask), before)
+    assert with_backbone(Flow, 6, role="prosody").network.reader is None
+
+
+def test_the_prior_learns_its_scale():
+    """A target of deviation 3: an actnorm that has not seen it leaves the scale to the prior."""
+    adapter = with_backbone(Flow, 2, steps=2, dither=0.0)
+    for layer in adapter.network.modules():
+        if isinstance(layer, ActNorm):
+            layer.initialised.fill_(True)
+            for parameter in layer.parameters():
+                parameter.requires_grad_(False)
+    fit_to(adapter, lambda number: 3 * randn(16, 6, 2, seed=number), steps=200, rate=1e-2)
+    pairs = squeeze(adapter.network._read(empty(1, 6).sequence, empty(1, 6).mask))
+    assert float(adapter.network.moments(pairs)[1].detach().mean()) > 0.3
+
+
+def test_whitening_does_not_change_the_unit_of_the_loss():
+    """Around a mean of zero: bits of the target, whatever the scale of the residual."""
+    zero = SimpleNamespace(sample=lambda cond, *_: torch.zeros(*cond.mask.shape, 2), adapter=L2)
+    context = ModelContext("acoustic", 2, DIM, backbone_of(), {"l2": zero})
+    adapter = Flow(context, dither=0.0)
+    cond = condition(torch.zeros(400, 9, DIM))
+    cond = replace(cond, sources={"l2": cond})
+    target = 0.25 * randn(400, 9, 2)
+    for layer in adapter.network.modules():
+        if isinstance(layer, ActNorm):
+            layer.initialised.fill_(True)
+    bits = adapter.losses(Batch(target, cond), 0, noise(400))["generator"]
+    torch.testing.assert_close(adapter.residual.scale, torch.full((2,), 0.25), rtol=0.05, atol=0)
+    assert float(bits) == pytest.approx(BITS_OF_NORMAL - 2, abs=0.03)

@@ -71,7 +71,7 @@ def sled(channels=2, **options):
     return with_backbone(Sled, channels, **{"dim": 32, "layers": 2, **options})
 
 
-def test_noise_enters_where_training_lets_it():
+def test_the_head_starts_at_zero_and_depends_on_its_noise():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         head = NoiseHead(8, 4, 16, 2)
@@ -84,7 +84,7 @@ def test_noise_enters_where_training_lets_it():
 
 
 @pytest.mark.parametrize("patch", [1, 2, 3])
-def test_what_training_reads_is_what_sampling_writes(patch):
+def test_sampling_with_a_cache_equals_a_pass_over_the_whole_sequence(patch):
     """The states of a whole sequence, step by step with a cache."""
     adapter, batch = sled(patch=patch), bimodal(3, time=7)
     previous = torch.nn.functional.pad(patches(batch.target, patch), (0, 0, 1, -1))
@@ -94,7 +94,7 @@ def test_what_training_reads_is_what_sampling_writes(patch):
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         given = network.read(batch.cond)
-        whole = network.draw(network.states(previous, given), draws)
+        whole = network.head(network.states(previous, given), draws)
         cache = Cache(network.transformer, 3, given.shape[1])
         steps = [network(previous[:, k], given[:, k], draws[:, k], cache) for k in range(given.shape[1])]
     torch.testing.assert_close(torch.stack(steps, dim=1), whole, rtol=0, atol=1e-5)
@@ -130,7 +130,7 @@ def test_guidance_of_one_is_no_guidance_and_more_goes_further():
     assert not torch.allclose(drawn[1.0], drawn[2.0], atol=1e-2)
 
 
-def test_a_condition_left_out_is_not_seen():
+def test_states_do_not_depend_on_a_condition_that_is_left_out():
     adapter = sled(condition_dropout=0.5)
     previous = randn(2, 6, 4, seed=1)
     given = adapter.network.read(condition(randn(2, 12, 4)))

@@ -5,7 +5,7 @@ import torch
 
 from ttsbench.data.batching import RawBatch
 from ttsbench.nn.backbone import Backbone
-from ttsbench.nn.blocks import ConvBlock, masked_mean, time_embedding
+from ttsbench.nn.blocks import ConvBlock, masked_mean, time_embedding, window_sum
 from ttsbench.nn.conditioner import Conditioner, PhoneEncoder
 
 DIM = 16
@@ -147,38 +147,41 @@ def test_inputs_must_match_how_it_was_made():
         ConvBlock(DIM, vector=DIM)(cond, mask)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_what_starts_from_a_backbone_computes_what_that_did(seed):
-    """Whatever the noise and the time; one of another width is left alone."""
-    other, cond, mask = backbone(in_channels=0), randn(2, 9, DIM, seed=seed), mask_of(9, 6)
-    torch.manual_seed(seed)
-    started = Backbone(3, 4, DIM, DIM, 2, 5, time=True).eval()
-    started.initialise_from(other)
-    found = started(100 * randn(2, 9, 3), cond, mask, torch.tensor([0.1, 0.9]))
-    torch.testing.assert_close(found, other(None, cond, mask))
+def test_a_start_copies_the_weights_that_fit():
+    """An energy has one output: the blocks are copied, the output and the input projection are not."""
+    other = backbone(in_channels=0)
+    energy = Backbone(3, 1, DIM, DIM, 2, 5, time=False)
+    before = {name: value.clone() for name, value in energy.state_dict().items()}
+    energy.initialise_from(other)
+    assert torch.equal(energy.blocks[1].up.weight, other.blocks[1].up.weight)
+    assert torch.equal(energy.condition.weight, other.condition.weight)
+    for name in ("output.weight", "input.weight", "input.bias"):
+        assert torch.equal(energy.state_dict()[name], before[name])
+        assert energy.state_dict()[name].any()
+
+
+def test_a_backbone_of_another_width_is_left_alone():
     narrow = Backbone(3, 4, DIM, 8, 2, 5, time=False)
     before = {name: value.clone() for name, value in narrow.state_dict().items()}
-    narrow.initialise_from(other)
+    narrow.initialise_from(backbone(in_channels=0))
     assert all(torch.equal(value, before[name]) for name, value in narrow.state_dict().items())
 
 
-def test_a_start_takes_over_what_fits_and_no_more():
-    """An energy has one output: the blocks are taken over, the output is not."""
-    other = backbone(in_channels=0)
-    energy = Backbone(3, 1, DIM, DIM, 2, 5, time=False)
-    output = energy.output.weight.clone()
-    energy.initialise_from(other)
-    assert torch.equal(energy.blocks[1].up.weight, other.blocks[1].up.weight)
-    assert torch.equal(energy.output.weight, output)
+def test_a_residual_backbone_starts_at_zero():
+    other, cond, mask = backbone(in_channels=0), randn(2, 9, DIM), mask_of(9, 6)
+    plain, residual = (Backbone(0, 4, DIM, DIM, 2, 5, time=False, residual=flag).eval() for flag in (False, True))
+    for network in (plain, residual):
+        network.initialise_from(other)
+    torch.testing.assert_close(plain(None, cond, mask), other(None, cond, mask))
+    assert not residual(None, cond, mask).any()
+    assert torch.equal(residual.states(None, cond, mask), other.states(None, cond, mask))
 
 
-def test_what_is_to_tell_inputs_apart_does_not_start_deaf():
-    """An input of zero weight has no gradient but where what is told apart differs in the mean."""
-    other, energy = backbone(in_channels=0), Backbone(3, 1, DIM, DIM, 2, 5, time=False)
-    before, energy.starts_deaf = energy.input.weight.clone(), False
-    energy.initialise_from(other)
-    assert torch.equal(energy.input.weight, before)
-    assert torch.equal(energy.condition.weight, other.condition.weight)
+def test_a_backbone_without_output_has_states():
+    network = Backbone(0, 0, DIM, DIM, 2, 5, time=False)
+    assert network.states(None, randn(1, 9, DIM), mask_of(9)).shape == (1, 9, DIM)
+    with pytest.raises(ValueError, match="has states only"):
+        network(None, randn(1, 9, DIM), mask_of(9))
 
 
 def test_a_block_may_be_differentiated_three_times_where_it_is_large():
@@ -224,14 +227,30 @@ def test_gradients_reach_every_parameter():
         assert parameter.grad.abs().max() > 0, name
 
 
-def test_the_receptive_field_is_symmetric_and_as_wide_as_the_kernels():
-    layers, kernel, middle = 2, 5, 15
-    network = backbone(layers=layers, kernel=kernel)
-    x, cond = randn(1, 31, 3).requires_grad_(), randn(1, 31, DIM, seed=1)
-    network(x, cond, mask_of(31))[0, middle].sum().backward()
+def test_every_frame_sees_the_whole_sequence():
+    network = backbone(layers=2, kernel=5)
+    x, cond = randn(1, 300, 3).requires_grad_(), randn(1, 300, DIM, seed=1)
+    network(x, cond, mask_of(300))[0, 150].sum().backward()
+    assert bool((x.grad[0].abs().sum(dim=1) > 0).all())
+
+
+def test_convolutions_are_dilated_and_centred():
+    """Without the pooled context, block k reaches ``dilation * (kernel // 2)`` frames on either side."""
+    network, middle = backbone(layers=3, kernel=5), 30
+    for block in network.blocks:
+        block.context = None
+    x, cond = randn(1, 61, 3).requires_grad_(), randn(1, 61, DIM, seed=1)
+    network(x, cond, mask_of(61))[0, middle].sum().backward()
     touched = (x.grad[0].abs().sum(dim=1) > 0).nonzero().flatten().tolist()
-    reach = layers * (kernel // 2)
-    assert touched == list(range(middle - reach, middle + reach + 1))
+    assert (min(touched), max(touched)) == (middle - 2 * (1 + 2 + 4), middle + 2 * (1 + 2 + 4))
+
+
+def test_window_sums_by_hand():
+    x = torch.arange(1.0, 101.0).view(1, 100, 1)
+    found = window_sum(x)[0, :, 0]
+    assert float(found[0]) == sum(range(1, 97))  # blocks of 32: its own and two after it
+    assert float(found[99]) == sum(range(33, 101))
+    assert float(window_sum(torch.ones(1, 400, 1))[0, 200]) == 160
 
 
 def test_speakers_differ():

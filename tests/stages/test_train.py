@@ -35,10 +35,11 @@ def fabric():
 
 
 def teach(fabric, run):
-    """The teacher that `dmd` starts from."""
-    teacher = trainer_of(fabric, run, job_of(run, "diffusion", name="diffusion-acoustic-seed0"))
-    step(teacher, 2)
-    teacher.save()
+    """Train the mean model and the teacher that `dmd` starts from."""
+    for name in ("l2", "diffusion"):
+        source = trainer_of(fabric, run, job_of(run, name, name=f"{name}-acoustic-seed0"))
+        step(source, 2)
+        source.save()
 
 
 # Resuming
@@ -176,6 +177,42 @@ def test_learning_rate():
     assert all(earlier >= later for earlier, later in pairwise(rates[10:]))
     assert train.learning_rate(0, TrainConfig(warmup_steps=0)) == TrainConfig().learning_rate
     assert math.isfinite(train.learning_rate(3, TrainConfig(steps=3, warmup_steps=3)))
+    constant = [train.learning_rate(step, config, "constant") for step in (4, 10, 110)]
+    assert constant == pytest.approx([1.0, 2.0, 2.0])
+
+
+def test_the_average_with_the_lowest_validation_loss_is_saved(fabric, run, monkeypatch):
+    run = with_train(run, log_every=1, validate_every=1)
+    trainer = trainer_of(fabric, run, job_of(run, "l1", name="best"))
+    measured, averages = iter([3.0, 1.0, 2.0]), []
+    losses = trainer._losses
+
+    def faked(raw, seed, *parts):
+        if raw is not trainer._valid:
+            return losses(raw, seed, *parts)
+        averages.append({name: value.clone() for name, value in trainer._model.saved_modules().state_dict().items()})
+        return {"generator": torch.tensor(next(measured))}
+
+    monkeypatch.setattr(trainer, "_losses", faked)
+    step(trainer, 3)
+    assert [row["valid_generator"] for row in trainer._curve] == [3.0, 1.0, 2.0]
+    assert same(averages[2], trainer._average.module.state_dict())  # validation measures the average
+    trainer._checkpoint()
+    resumed = trainer_of(fabric, run, job_of(run, "l1", name="best"))
+    for finished in (trainer, resumed):
+        finished.save()
+        assert read_json(finished._folder / "cost.json")["saved_step"] == 2
+        assert same(load_file(finished._folder / "weights.safetensors"), averages[1])
+
+
+def test_an_objective_may_save_its_last_average(fabric, run):
+    run = with_train(run, log_every=1, validate_every=1)
+    teach(fabric, run)
+    trainer = trainer_of(fabric, run, job_of(run, "dmd", name="last"))
+    step(trainer, 2)
+    trainer.save()
+    assert read_json(trainer._folder / "cost.json")["saved_step"] == 2
+    assert same(load_file(trainer._folder / "weights.safetensors"), trainer._average.module.state_dict())
 
 
 @pytest.mark.parametrize(("adapter", "share"), [("l1", 1.0), ("dmd", 0.1)])
@@ -184,7 +221,8 @@ def test_a_student_takes_a_tenth_of_the_learning_rate_and_the_rest_all_of_it(fab
     teach(fabric, run)
     trainer = trainer_of(fabric, run, job_of(run, adapter, name=f"rate-{adapter}"))
     step(trainer, 2)
-    expected = [share * train.learning_rate(number, run.experiment.train.acoustic) for number in range(2)]
+    schedule = "constant" if adapter == "dmd" else "cosine"
+    expected = [share * train.learning_rate(number, run.experiment.train.acoustic, schedule) for number in range(2)]
     assert [row["learning_rate"] for row in trainer._curve] == expected
     rates = {name: group["lr"] for name, one in trainer._optimizers.items() for group in one.param_groups}
     assert rates.pop("generator") == expected[-1]
@@ -212,7 +250,7 @@ def test_a_loss_that_is_no_number_gets_a_sentence(fabric, run):
 def test_a_loss_without_a_network_gets_a_sentence(fabric, run, monkeypatch):
     trainer = trainer_of(fabric, with_train(run), job_of(run, "l1", name="stray"))
     monkeypatch.setattr(trainer._model.adapter, "losses", lambda *_: {"discriminator": torch.zeros(())})
-    with pytest.raises(TtsbenchError, match="'discriminator', which is none of its networks"):
+    with pytest.raises(TtsbenchError, match="'discriminator', which is not one of its networks"):
         step(trainer, 1)
 
 

@@ -1,5 +1,6 @@
 """Targets with a known distribution, and adapters with a known function in the place of their network."""
 
+import inspect
 from types import SimpleNamespace
 
 import torch
@@ -23,19 +24,28 @@ class Field(nn.Module):
 
 
 def with_field(adapter, function, channels=1, **options):
-    """An adapter whose network is a known function."""
+    """An adapter of the target itself whose network is a known function."""
+    options.setdefault("mean", "")
     return adapter(ModelContext("acoustic", channels, DIM, lambda *_, **__: Field(function)), **options)
 
 
 def with_backbone(adapter, channels, dim=32, layers=2, seed=0, role="acoustic", **options):
-    """An adapter with a small backbone; ``seed`` determines its weights."""
-
-    def make(in_channels, out_channels, time=False, share=1.0):
-        return Backbone(in_channels, out_channels, DIM, dim, max(1, round(share * layers)), 3, time, layers)
-
+    """An adapter of the target itself with a small backbone; ``seed`` determines its weights."""
+    if "mean" in inspect.signature(adapter).parameters:
+        options.setdefault("mean", "")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return adapter(ModelContext(role, channels, DIM, make), **options)
+        return adapter(ModelContext(role, channels, DIM, backbone_of(dim, layers)), **options)
+
+
+def backbone_of(dim=32, layers=2):
+    """A factory of small backbones."""
+
+    def make(in_channels, out_channels, time=False, share=1.0, residual=False):
+        count = max(1, round(share * layers))
+        return Backbone(in_channels, out_channels, DIM, dim, count, 3, time, layers, residual)
+
+    return make
 
 
 def condition(sequence, lengths=None):

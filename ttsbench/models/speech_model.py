@@ -106,7 +106,8 @@ class SpeechModel(nn.Module):
         return [self.groups["generator"], *(one for source in self._refined() for one in source.generators())]
 
     def _refined(self) -> list[SpeechModel]:
-        return [self._source(self.adapter.refines)] if isinstance(self.adapter, RefiningAdapter) else []
+        refines = self.adapter.refines if isinstance(self.adapter, RefiningAdapter) else ""
+        return [self._source(refines)] if refines else []
 
     def _source(self, name: str) -> SpeechModel:
         source = self.sources[name]
@@ -152,12 +153,14 @@ class _Conditions(Mapping[str, Condition]):
 
 
 def backbone_factory(size: ModelSize) -> Callable[..., nn.Module]:
-    """Makes networks of the experiment's size: what ``ModelContext.backbone`` promises."""
+    """Return the function ``ModelContext.backbone``, which makes networks of the experiment's size."""
 
-    def make(in_channels: int, out_channels: int, time: bool = False, share: float = 1.0) -> Backbone:
+    def make(
+        in_channels: int, out_channels: int, time: bool = False, share: float = 1.0, residual: bool = False
+    ) -> Backbone:
         whole = size.backbone_layers
         layers = max(1, round(share * whole))
-        return Backbone(in_channels, out_channels, size.dim, size.dim, layers, size.kernel, time, whole)
+        return Backbone(in_channels, out_channels, size.dim, size.dim, layers, size.kernel, time, whole, residual)
 
     return make
 

@@ -25,10 +25,15 @@ Track = Literal["backbone", "unet"]
 GROUPS = 8
 
 
-def make_network(context: ModelContext, track: Track, in_channels: int, out_channels: int, time: bool) -> nn.Module:
-    """The shared backbone, or the U-Net; both are called alike. Another ``track`` raises ``ConfigError``."""
+def make_network(
+    context: ModelContext, track: Track, in_channels: int, out_channels: int, time: bool, residual: bool = False
+) -> nn.Module:
+    """Return the shared backbone or the U-Net, which have the same call; raises ``ConfigError`` for other tracks.
+
+    ``residual``: the output is a correction of another prediction, so the backbone's starts at zero.
+    """
     if track == "backbone":
-        return context.backbone(in_channels, out_channels, time=time)
+        return context.backbone(in_channels, out_channels, time=time, residual=residual)
     if track == "unet":
         return UNet(in_channels, out_channels, context.cond_dim, time)
     raise ConfigError(f"There is no network '{track}'; set the option network to backbone or unet.")

@@ -1,12 +1,16 @@
 """Stage train: one loop for every objective, through Lightning Fabric.
 
-Leaves ``weights.safetensors`` (the exponential moving average), ``curve.csv`` and ``cost.json``. Batches, crops and
-noise are functions of (seed, step) and the checkpoint holds weights, average, optimizers and curve, so a training that
-was killed goes on to the very bits an undisturbed one reaches.
+Writes ``weights.safetensors``, ``curve.csv`` and ``cost.json``. The weights are an exponential moving average;
+validation measures that average with the same noise every time, and the average with the lowest validation loss of the
+generator is saved (the last one for objectives with ``AdapterInfo.keep = "last"``, whose loss does not rank
+checkpoints).
 
-Each optimizer group has its own loss; a group that an objective leaves out rests at that step. Gradients of all groups
-are taken before any group moves, and between devices they are averaged here rather than by a wrapper: a wrapper around
-``forward`` would not see objectives that differentiate twice or call their networks several times.
+Batches, crops and noise are functions of (seed, step), and the checkpoint holds weights, averages, optimizers and
+curve. A training that was killed therefore resumes to the same bits as an undisturbed one.
+
+Each optimizer group has its own loss; groups without a loss are not updated at that step. Gradients of all groups are
+computed before any group is updated. Between devices they are averaged here rather than by a wrapper around
+``forward``, which would not see objectives that differentiate twice or call their networks several times.
 """
 
 from __future__ import annotations
@@ -43,16 +47,16 @@ from ttsbench.types import Batch, Noise, Role
 
 CHECKPOINT = "checkpoint.safetensors"
 REPORT_EVERY_S = 0.5
-FINAL_RATE = 0.05  # of the learning rate, where the cosine ends
+FINAL_RATE = 0.05  # share of the learning rate at the end of the cosine
 
 
 def tasks(run: Run, job: Job[TrainSpec]) -> Sequence[Task]:
-    """Training is one task."""
+    """Return the single task of a training, or none if it is finished."""
     return [] if (job.path(run) / "cost.json").exists() else [{}]
 
 
 def finish(run: Run, job: Job[TrainSpec]) -> None:
-    """The checkpoint has served; the model may serve other runs."""
+    """Delete the checkpoint and offer the model to other runs."""
     (job.path(run) / CHECKPOINT).unlink(missing_ok=True)
     if run.experiment.compute.reuse:
         store_model(run, job)
@@ -69,7 +73,7 @@ def work(run: Run, job: Job[TrainSpec], task: Task, progress: Progress) -> None:
         strategy="ddp_spawn" if compute.devices > 1 else "auto",
         precision=compute.precision,
     )
-    fabric.launch(partial(_train, run=run, job=job, progress=progress))  # its own arguments must not be frozen
+    fabric.launch(partial(_train, run=run, job=job, progress=progress))
 
 
 def _train(fabric: Any, run: Run, job: Job[TrainSpec], progress: Progress) -> None:
@@ -80,9 +84,10 @@ def _train(fabric: Any, run: Run, job: Job[TrainSpec], progress: Progress) -> No
 
 
 def build_model(run: Run, job: Job[TrainSpec], corpus: PreparedCorpus) -> tuple[SpeechModel, dict[str, Any]]:
-    """A model at its first step, a function of the seed alone: the shared conditioner starts equal for all objectives.
+    """Return a model before its first step and its description.
 
-    With ``start_from`` that is what one model learnt beforehand, in all networks that have its shape.
+    Weights are a function of the seed alone, so the shared conditioner starts equal for all objectives. With
+    ``start_from`` all networks of the same shape start with the weights of one trained model.
     """
     spec = job.spec
     channels = run.experiment.mel.n_mels if spec.role == "acoustic" else 2
@@ -98,9 +103,10 @@ def build_model(run: Run, job: Job[TrainSpec], corpus: PreparedCorpus) -> tuple[
 
 
 def _conditioned(corpus: PreparedCorpus, run: Run, job: Job[TrainSpec]) -> PreparedCorpus:
-    """The corpus with the log-F0 that a prosody model predicts, where the model is to be trained on that.
+    """Return the corpus, with the log-F0 drawn by a prosody model if the model is to be trained on that.
 
-    Durations stay the recording's: the frames of the target follow them. One draw serves the whole training.
+    Durations stay those of the recording, because the frames of the target follow them. One draw serves the whole
+    training.
     """
     predicted = job.spec.predicted_prosody
     if predicted is None:
@@ -111,7 +117,7 @@ def _conditioned(corpus: PreparedCorpus, run: Run, job: Job[TrainSpec]) -> Prepa
 
 
 class Trainer:
-    """The loop and its state."""
+    """The training loop and its state."""
 
     def __init__(self, fabric: Any, run: Run, job: Job[TrainSpec]) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -120,7 +126,7 @@ class Trainer:
         self._config: TrainConfig = getattr(run.experiment.train, self._role)
         self._config = self._config.model_copy(update=dict(job.spec.budget))
         info = registry.trainable(job.spec.adapter).info
-        self._rates = info.learning_rates
+        self._rates, self._schedule, self._keeps_best = info.learning_rates, info.schedule, info.keep == "best"
         self._checkpoint_s = run.experiment.compute.checkpoint_s
         corpus = PreparedCorpus(run.layout.prepare).with_share(job.spec.data_share)
         corpus = _conditioned(corpus, run, job)
@@ -140,9 +146,11 @@ class Trainer:
             for name, parameters in self._groups.items()
         }
         self._step, self._seconds, self._curve = 0, 0.0, list[dict[str, float]]()
+        self._best: dict[str, Tensor] = {}
+        self._best_loss, self._best_step = math.inf, 0
 
     def run(self, progress: Progress) -> None:
-        """All steps that are left."""
+        """Run all remaining steps."""
         began = checkpointed = reported = time.monotonic()
         before = self._seconds
         while self._step < self._config.steps:
@@ -158,17 +166,22 @@ class Trainer:
                 reported = now
 
     def save(self) -> None:
-        """The averaged weights, the curve and the cost."""
+        """Write the averaged weights, the curve and the cost."""
         if self._fabric.global_rank != 0:
             return
-        save_model(self._folder, self._average.module.state_dict(), self._description)
+        save_model(self._folder, self._best or self._average.module.state_dict(), self._description)
         self._write_curve()
-        cost = {"seconds": self._seconds, "steps": self._step, "parameters": self._model.parameter_count()}
+        cost = {
+            "seconds": self._seconds,
+            "steps": self._step,
+            "saved_step": self._best_step if self._best else self._step,
+            "parameters": self._model.parameter_count(),
+        }
         write_json(self._folder / "cost.json", cost)
 
     def _one_step(self) -> None:
         config = self._config
-        rate = learning_rate(self._step, config)
+        rate = learning_rate(self._step, config, self._schedule)
         rank, world = self._fabric.global_rank, self._fabric.world_size
         batch = self._batches(self._step)
         share = float(batch.part(rank, world).mask.sum() / batch.mask.sum())
@@ -185,7 +198,7 @@ class Trainer:
             self._log(rate, {name: self._summed(loss.detach() * share) for name, loss in losses.items()}, norms)
 
     def _losses(self, raw: RawBatch, seed: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """The losses on the share of ``rank``; noise belongs to the row, whichever device it is on."""
+        """Losses on the rows of ``rank``; the noise of a row does not depend on its device."""
         noise = Noise([utterance_seed(seed, row) for row in range(rank, len(raw.phones), world)])
         raw = raw.part(rank, world).to(self._fabric.device)
         with self._fabric.autocast():
@@ -193,20 +206,20 @@ class Trainer:
             losses = dict(self._model.adapter.losses(batch, self._step, noise))
         for name, loss in losses.items():
             if name not in self._groups:
-                raise TtsbenchError(f"{self._name} returned a loss for '{name}', which is none of its networks.")
+                raise TtsbenchError(f"{self._name} returned a loss for '{name}', which is not one of its networks.")
             if not bool(torch.isfinite(loss)):
                 self._write_curve()
                 raise TtsbenchError(
                     f"The loss '{name}' of {self._name} became {float(loss.detach())} at step {self._step}. Lower "
-                    f"train.{self._role}.learning_rate or clip_norm, or look at the objective; "
-                    f"{self._folder / 'curve.csv'} shows how it went."
+                    f"train.{self._role}.learning_rate or clip_norm, or check the objective; the losses so far are in "
+                    f"{self._folder / 'curve.csv'}."
                 )
         return losses
 
     def _gradients(self, losses: Mapping[str, Tensor], share: float = 1.0) -> dict[str, float]:
-        """Fill ``grad`` of each group from its own loss alone, then clip.
+        """Fill ``grad`` of each group from its own loss alone, clip it, and return its norm by group.
 
-        A loss is a mean over valid elements, so devices are weighed by their share of those.
+        A loss is a mean over valid elements, so each device is weighted by its share of them.
         """
         norms = {}
         for left, (name, loss) in zip(range(len(losses) - 1, -1, -1), losses.items(), strict=True):
@@ -231,16 +244,30 @@ class Trainer:
         row |= {f"gradient_norm_{name}": norm for name, norm in norms.items()}
         row |= self._monitored("")
         if (self._step + 1) % self._config.validate_every == 0 or self._step + 1 == self._config.steps:
-            self._model.eval()
-            # Not under no_grad: an energy model differentiates its energy to know its loss.
-            held_out = self._losses(self._valid, utterance_seed("valid", self._seed))
-            self._model.train()
-            row |= {f"valid_{name}": float(loss.detach()) for name, loss in held_out.items()}
-            row |= self._monitored("valid_")
+            row |= self._validate()
         self._curve.append(row)
 
+    def _validate(self) -> dict[str, float]:
+        """Losses of the averaged weights on the validation split; remembers the weights if they are the best so far."""
+        saved = self._model.saved_modules()
+        current = {name: tensor.clone() for name, tensor in saved.state_dict().items()}
+        average = {name: tensor.clone() for name, tensor in self._average.module.state_dict().items()}
+        saved.load_state_dict(average)
+        self._model.eval()
+        # Not under no_grad: the loss of an energy model contains the gradient of its energy.
+        losses = {
+            name: float(loss.detach())
+            for name, loss in self._losses(self._valid, utterance_seed("valid", self._seed)).items()
+        }
+        self._model.train()
+        saved.load_state_dict(current)
+        loss = losses.get("generator", math.inf)
+        if self._keeps_best and loss < self._best_loss:
+            self._best, self._best_loss, self._best_step = average, loss, self._step + 1
+        return {f"valid_{name}": value for name, value in losses.items()} | self._monitored("valid_")
+
     def _monitored(self, prefix: str) -> dict[str, float]:
-        """What the adapter tells of the losses it last computed, on this device's share."""
+        """Numbers that the adapter reports about its latest losses, on this device's rows."""
         adapter = self._model.adapter
         monitored = adapter.monitored() if isinstance(adapter, MonitoredAdapter) else {}
         return {f"{prefix}monitored_{name}": float(value) for name, value in monitored.items()}
@@ -257,13 +284,19 @@ class Trainer:
         for name, optimizer in self._optimizers.items():
             for index, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in state.items()}
-        metadata = {"step": str(self._step), "seconds": str(self._seconds), "curve": json.dumps(self._curve)}
+        tensors |= {f"best.{name}": value for name, value in self._best.items()}
+        metadata = {
+            "step": str(self._step),
+            "seconds": str(self._seconds),
+            "curve": json.dumps(self._curve),
+            "best": json.dumps([self._best_loss, self._best_step]),
+        }
         cpu = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         write_bytes(self._folder / CHECKPOINT, save(cpu, metadata))
         self._write_curve()
 
     def resume(self) -> None:
-        """Go on from the checkpoint, where there is one."""
+        """Load the checkpoint if there is one."""
         path = self._folder / CHECKPOINT
         if not path.exists():
             return
@@ -279,6 +312,8 @@ class Trainer:
                 state.setdefault(int(index), {})[field] = value
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         self._step, self._seconds = int(metadata["step"]), float(metadata["seconds"])
+        self._best = {name: tensor.to(self._fabric.device) for name, tensor in _under(tensors, "best.").items()}
+        self._best_loss, self._best_step = json.loads(metadata["best"])
         self._curve = json.loads(metadata["curve"])
 
     def _write_curve(self) -> None:
@@ -291,15 +326,17 @@ class Trainer:
 
 
 def moving_average(decay: float, average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
-    """Exponential moving average that forgets its start: after n updates the decay is at most (1 + n) / (10 + n)."""
+    """Update an exponential moving average; after n updates the decay is at most (1 + n) / (10 + n)."""
     n = float(count)
     return torch.lerp(average, value, 1 - min(decay, (1 + n) / (10 + n)))
 
 
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then half a cosine down to a twentieth."""
+def learning_rate(step: int, config: TrainConfig, schedule: str = "cosine") -> float:
+    """Return the rate of a step: a linear warm-up, then half a cosine down to a twentieth, or a constant."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
+    if schedule == "constant":
+        return config.learning_rate
     done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 

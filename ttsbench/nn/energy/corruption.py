@@ -1,4 +1,4 @@
-"""Wrong answers, made on purpose: negatives to tell from speech, hypotheses to mend.
+"""Corrupted targets: negatives for contrastive training, hypotheses for refinement.
 
 "Energy-based models for speech synthesis", Sun, Tu and Ragni 2023, https://arxiv.org/abs/2310.12765, compares
 negatives by random masking, by SpecAugment (Park et al. 2019, https://arxiv.org/abs/1904.08779) and by the predictions
@@ -52,31 +52,36 @@ class Corruption:
         if not self.noise_scale >= 0:
             raise ConfigError(f"noise_scale is a standard deviation, got {self.noise_scale}; targets have 1.")
 
-    def all(self, recipes: Sequence[str], batch: Batch, rng: Noise) -> list[Tensor]:
-        """Each recipe followed on each utterance: tensors (B, T, C), 0 at padding. A model is drawn once."""
+    def all(self, recipes: Sequence[str], batch: Batch, rng: Noise, scale: Tensor | float = 1.0) -> list[Tensor]:
+        """Apply every recipe to every utterance: tensors (B, T, C), 0 at padding. A model is drawn once.
+
+        ``scale`` (C,) multiplies the noise of each channel.
+        """
         drawn: dict[str, Tensor] = {}
         for name in adapters_in(recipes):
             grid = self.sources[name].adapter.info.nfe
             nfe = DRAW_NFE if DRAW_NFE in grid else grid[0]
             drawn[name] = draw(self.sources[name], batch.cond.sources[name], rng, nfe)
-        return [self._follow(recipe, batch, drawn, rng) for recipe in recipes]
+        return [self._follow(recipe, batch, drawn, rng, scale) for recipe in recipes]
 
-    def sample_recipes(self, recipes: Sequence[str], batch: Batch, rng: Noise) -> Tensor:
-        """One recipe per utterance, each as likely as the others: (B, T, C)."""
-        made = torch.stack(self.all(recipes, batch, rng))
+    def sample_recipes(self, recipes: Sequence[str], batch: Batch, rng: Noise, scale: Tensor | float = 1.0) -> Tensor:
+        """Apply one recipe, drawn uniformly, to each utterance: (B, T, C)."""
+        made = torch.stack(self.all(recipes, batch, rng, scale))
         chosen = (rng.time(made.device) * len(recipes)).long()
         return made[chosen, torch.arange(len(chosen), device=made.device)]
 
-    def _follow(self, recipe: str, batch: Batch, drawn: Mapping[str, Tensor], rng: Noise) -> Tensor:
+    def _follow(
+        self, recipe: str, batch: Batch, drawn: Mapping[str, Tensor], rng: Noise, scale: Tensor | float
+    ) -> Tensor:
         made = batch.target
         for part in recipe.split("+"):
-            made = drawn[part] if part in drawn else self._apply(part, made, batch.mask, rng)
+            made = drawn[part] if part in drawn else self._apply(part, made, batch.mask, rng, scale)
         return made * batch.mask.unsqueeze(-1)
 
-    def _apply(self, part: str, made: Tensor, mask: Tensor, rng: Noise) -> Tensor:
+    def _apply(self, part: str, made: Tensor, mask: Tensor, rng: Noise, scale: Tensor | float) -> Tensor:
         channels = made.shape[-1]
         if part == "noise":
-            return made + self.noise_scale * rng.normal(mask, channels)
+            return made + self.noise_scale * scale * rng.normal(mask, channels)
         if part == "specaugment":
             return made * ~self._runs(mask, channels, rng)
         return made * (rng.uniform(mask, channels if part == "mask" else 1) >= self.distortion)

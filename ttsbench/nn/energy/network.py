@@ -37,8 +37,7 @@ class FrameFeatures(nn.Module):
         super().__init__()
         self.width = context.cond_dim
         network = context.backbone(context.channels, self.width)
-        assert isinstance(network, Backbone)  # what the family is made of
-        network.starts_deaf = False
+        assert isinstance(network, Backbone)  # the factory returns nn.Module
         assert network.input is not None  # Y
         if loud is not None:
             nn.init.normal_(network.input.weight, std=loud)
