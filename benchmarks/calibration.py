@@ -30,14 +30,15 @@ from torch import Tensor
 
 from ttsbench.config.loading import load_experiment
 from ttsbench.config.schema import AdapterConfig, Experiment
+from ttsbench.config.specs import TrainSpec
 from ttsbench.data.batching import collate, item
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.engine.executor import execute
-from ttsbench.engine.job import Job, Run
+from ttsbench.engine.job import AnyJob, Run
 from ttsbench.engine.progress import RunReporter, console
 from ttsbench.models.speech_model import SpeechModel, load_model, utterance_seed
 from ttsbench.pipeline.plan import make_plan
-from ttsbench.stages.model_cache import reuse
+from ttsbench.stages.model_cache import restore_models
 from ttsbench.types import Noise
 
 BASELINE = "l2"
@@ -86,7 +87,7 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def trained(options: argparse.Namespace) -> tuple[Run, dict[str, Job]]:
+def trained(options: argparse.Namespace) -> tuple[Run, dict[str, AnyJob]]:
     """Prepare the corpus and train the acoustic model of every adapter; the run and the jobs by label."""
     overrides = [f"train.acoustic.steps={options.steps}", *options.set]
     experiment = load_experiment(options.experiment, overrides, [options.seed])
@@ -96,14 +97,14 @@ def trained(options: argparse.Namespace) -> tuple[Run, dict[str, Job]]:
     run.folder.mkdir(parents=True, exist_ok=True)
     plan = [job for job in make_plan(experiment) if job.stage in ("prepare", "train")]
     if experiment.compute.reuse:
-        reuse(run, plan)
+        restore_models(run, plan)
     failures = execute(run, plan, 1, RunReporter(console(), True, 1))
     if failures:
         raise SystemExit("\n".join(f"{job}: {reason}" for job, reason in failures.items()))
     return run, {name: _acoustic(experiment, plan, name) for name in adapters}
 
 
-def _acoustic(experiment: Experiment, plan: Sequence[Job], label: str) -> Job:
+def _acoustic(experiment: Experiment, plan: Sequence[AnyJob], label: str) -> AnyJob:
     config = experiment.adapters[label]
     return next(
         job

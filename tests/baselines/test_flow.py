@@ -304,7 +304,7 @@ def test_couplings_read_the_states_of_the_first_half_of_the_backbone():
     assert len(reader.blocks) == len(regression.network.blocks) / 2
     for name, value in reader.state_dict().items():
         assert torch.equal(value, regression.network.state_dict()[name]), name
-    shaken(adapter.network, 0.1).eval()
+    perturb(adapter.network, 0.1).eval()
     cond, x = condition(randn(3, 8, DIM), [8, 4, 2]), randn(3, 8, 6)
     with torch.no_grad():
         before = adapter.network.log_likelihood(x, cond.sequence, cond.mask)
