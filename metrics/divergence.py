@@ -27,9 +27,10 @@ from numpy.typing import NDArray
 
 from ttsbench.audio import frames
 from ttsbench.audio.codes import code_of
+from ttsbench.audio.f0_trackers import F0Tracker
 from ttsbench.audio.histogram import PAPER, Bins, jensen_shannon
-from ttsbench.audio.pitch import F0_MIN
-from ttsbench.audio.prosody import F0_SIGNATURE, delta_log_f0, log_durations, voiced_log_f0
+from ttsbench.audio.pitch import F0_MAX, F0_MIN
+from ttsbench.audio.prosody import delta_log_f0, f0_signature, log_durations, voiced_log_f0
 from ttsbench.audio.usable import require_usable, usable_at
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
@@ -84,18 +85,24 @@ class _Divergence(ABC):
 
 
 class LogF0Divergence(_Divergence):
-    """Divergence of log-F0 over voiced frames. Bins are semitones from 65 Hz, a difference that is easy to hear."""
+    """Divergence of log-F0 over voiced frames. Bins are semitones from 50 Hz, a difference that is easy to hear.
 
-    bins = Bins(float(np.log(F0_MIN)), float(np.log(2) / 12), 39)  # up to 618 Hz; the tracker's range ends at 600
+    ``f0`` is the extractor (`world`, `praat` or `crepe`), ``f0_min`` and ``f0_max`` its range in Hz.
+    """
 
-    def __init__(self) -> None:
+    bins = Bins(float(np.log(50.0)), float(np.log(2) / 12), 48)  # up to 800 Hz
+
+    def __init__(self, f0: str = "world", f0_min: float = F0_MIN, f0_max: float = F0_MAX) -> None:
+        self._tracker = F0Tracker(f0, f0_min, f0_max)
         self.info = MetricInfo(
             name="js_log_f0",
             title="JS divergence of log-F0",
             unit="bits",
             higher_is_better=False,
             columns=self._columns(),
-            signature=f"js_log_f0|{F0_SIGNATURE}|frames:voiced|bins:39x1semitone|speakers:pooled|log2|v1",
+            signature=(
+                f"js_log_f0|{f0_signature(self._tracker)}|frames:voiced|bins:48x1semitone@50Hz|speakers:pooled|log2|v2"
+            ),
             paper=PAPER,
             sample_rate=frames.SAMPLE_RATE,
             behaviour=Behaviour(
@@ -109,8 +116,12 @@ class LogF0Divergence(_Divergence):
             ),
         )
 
+    def require(self) -> None:
+        """Raise ``ConfigError`` if the extractor's package is missing."""
+        self._tracker.require()
+
     def _values(self, clip: Clip) -> Values:
-        return usable_at(clip, frames.SAMPLE_RATE).feature(voiced_log_f0)[:, None]
+        return voiced_log_f0(usable_at(clip, frames.SAMPLE_RATE), self._tracker)[:, None]
 
 
 class DeltaLogF0Divergence(_Divergence):
@@ -122,21 +133,28 @@ class DeltaLogF0Divergence(_Divergence):
 
     bins = Bins(-0.1025, 0.005, 41)
 
-    def __init__(self) -> None:
+    def __init__(self, f0: str = "world", f0_min: float = F0_MIN, f0_max: float = F0_MAX) -> None:
+        self._tracker = F0Tracker(f0, f0_min, f0_max)
         self.info = MetricInfo(
             name="js_delta_log_f0",
             title="JS divergence of delta log-F0",
             unit="bits",
             higher_is_better=False,
             columns=self._columns(),
-            signature=f"js_delta_log_f0|{F0_SIGNATURE}|frames:voiced|bins:41x0.005@-0.1025|speakers:pooled|log2|v1",
+            signature=(
+                f"js_delta_log_f0|{f0_signature(self._tracker)}|frames:voiced|bins:41x0.005@-0.1025|speakers:pooled|log2|v2"
+            ),
             paper=PAPER,
             sample_rate=frames.SAMPLE_RATE,
             behaviour=Behaviour(identity=0.0, gain=0.001, shift=0.002, resample=0.001, symmetric=0.0, noise="refused"),
         )
 
+    def require(self) -> None:
+        """Raise ``ConfigError`` if the extractor's package is missing."""
+        self._tracker.require()
+
     def _values(self, clip: Clip) -> Values:
-        return usable_at(clip, frames.SAMPLE_RATE).feature(delta_log_f0)[:, None]
+        return delta_log_f0(usable_at(clip, frames.SAMPLE_RATE), self._tracker)[:, None]
 
 
 class DurationDivergence(_Divergence):

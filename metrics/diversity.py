@@ -40,13 +40,16 @@ from numpy.typing import NDArray
 
 from ttsbench.audio import frames
 from ttsbench.audio.codes import code_of
-from ttsbench.audio.prosody import F0_SIGNATURE, voiced_log_f0
+from ttsbench.audio.f0_trackers import F0Tracker
+from ttsbench.audio.pitch import F0_MAX, F0_MIN
+from ttsbench.audio.prosody import f0_signature, voiced_log_f0
 from ttsbench.audio.usable import usable_at
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
 QUANTILES = 32
 QUANTILE_COLUMNS = tuple(f"quantile_{index}" for index in range(QUANTILES))
 PAPER = "Li et al. 2024, https://arxiv.org/abs/2410.11097; a reconstruction, because no formula is published"
+F0_BEHAVIOUR = Behaviour(noise="refused")
 NO_NEEDS: frozenset[str] = frozenset()
 
 Values = NDArray[np.float64]
@@ -93,11 +96,21 @@ class _Quantity:
     signature: str
     values: Callable[[Clip], Values]
     behaviour: Behaviour
+    version: str = "v1"
+    require: Callable[[], None] = lambda: None
 
 
-def _semitones(clip: Clip) -> Values:
-    semitones: Values = 12 / np.log(2) * clip.feature(voiced_log_f0)
-    return semitones
+def _f0(f0: str, f0_min: float, f0_max: float) -> _Quantity:
+    """Return F0 in semitones over voiced frames, by an extractor and its range in Hz."""
+    tracker = F0Tracker(f0, f0_min, f0_max)
+
+    def semitones(clip: Clip) -> Values:
+        values: Values = 12 / np.log(2) * voiced_log_f0(clip, tracker)
+        return values
+
+    return _Quantity(
+        "semitones", f"{f0_signature(tracker)}|semitones|frames:voiced", semitones, F0_BEHAVIOUR, "v2", tracker.require
+    )
 
 
 def _levels(clip: Clip) -> Values:
@@ -105,30 +118,36 @@ def _levels(clip: Clip) -> Values:
     return levels.overall[levels.speech]
 
 
-F0 = _Quantity("semitones", f"{F0_SIGNATURE}|semitones|frames:voiced", _semitones, Behaviour(noise="refused"))
 ENERGY = _Quantity("dB", frames.SIGNATURE, _levels, Behaviour(noise="answered"))
 
 
 class F0Variation:
     """Coefficient of variation of F0 over draws of one input; NaN if no input has two draws."""
 
-    def __init__(self) -> None:
+    def __init__(self, f0: str = "world", f0_min: float = F0_MIN, f0_max: float = F0_MAX) -> None:
+        self._tracker = F0Tracker(f0, f0_min, f0_max)
         self.info = MetricInfo(
             name="cv_f0",
             title="Coefficient of variation of F0 over draws",
             unit="ratio",
             higher_is_better=None,
             columns=("utterance_code", "seed_code", "draw_code", "mean_f0_hz"),
-            signature=f"cv_f0|{F0_SIGNATURE}|mean:voiced-frames|Hz|std:draws/mean:draws|mean:inputs|v1",
+            signature=(
+                f"cv_f0|{f0_signature(self._tracker)}|mean:voiced-frames|Hz|std:draws/mean:draws|mean:inputs|v2"
+            ),
             paper=PAPER,
             needs=NO_NEEDS,
             sample_rate=frames.SAMPLE_RATE,
-            behaviour=F0.behaviour,
+            behaviour=F0_BEHAVIOUR,
         )
+
+    def require(self) -> None:
+        """Raise ``ConfigError`` if the extractor's package is missing."""
+        self._tracker.require()
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Return the clip's identity and mean F0; raise ``MeasurementError`` if no frame is voiced."""
-        log_f0 = usable_at(clip, frames.SAMPLE_RATE).feature(voiced_log_f0)
+        log_f0 = voiced_log_f0(usable_at(clip, frames.SAMPLE_RATE), self._tracker)
         return (code_of(clip.id), float(clip.seed), float(clip.draw), float(np.exp(log_f0).mean()))
 
     def reduce(self, rows: Values) -> float:
@@ -189,12 +208,16 @@ class _Wasserstein(ABC):
                 f"{self.member}_code",
                 *(f"quantile_{index}" for index in range(QUANTILES)),
             ),
-            signature=f"{name}|{quantity.signature}|quantiles:{QUANTILES}|{pairs}|mean:rows|v1",
+            signature=f"{name}|{quantity.signature}|quantiles:{QUANTILES}|{pairs}|mean:rows|{quantity.version}",
             paper=PAPER,
             needs=NO_NEEDS,
             sample_rate=frames.SAMPLE_RATE,
             behaviour=quantity.behaviour,
         )
+
+    def require(self) -> None:
+        """Raise ``ConfigError`` if the package of the F0 extractor is missing."""
+        self._quantity.require()
 
     @abstractmethod
     def _codes(self, clip: Clip) -> tuple[float, float]:
@@ -244,15 +267,15 @@ class _DifferentSpeaker(_Wasserstein):
 class SameInputF0(_SameInput):
     """Mean 1-Wasserstein distance of F0 between two draws of one input; NaN if no input has two draws."""
 
-    def __init__(self) -> None:
-        super().__init__("w1_same_input_f0", "W1 distance of F0 between draws of one input", F0)
+    def __init__(self, f0: str = "world", f0_min: float = F0_MIN, f0_max: float = F0_MAX) -> None:
+        super().__init__("w1_same_input_f0", "W1 distance of F0 between draws of one input", _f0(f0, f0_min, f0_max))
 
 
 class DifferentInputF0(_DifferentInput):
     """Mean 1-Wasserstein distance of F0 between clips of different texts; NaN if no speaker has two texts."""
 
-    def __init__(self) -> None:
-        super().__init__("w1_different_input_f0", "W1 distance of F0 between different texts", F0)
+    def __init__(self, f0: str = "world", f0_min: float = F0_MIN, f0_max: float = F0_MAX) -> None:
+        super().__init__("w1_different_input_f0", "W1 distance of F0 between different texts", _f0(f0, f0_min, f0_max))
 
 
 class SameInputEnergy(_SameInput):
@@ -272,8 +295,10 @@ class DifferentInputEnergy(_DifferentInput):
 class DifferentSpeakerF0(_DifferentSpeaker):
     """Mean 1-Wasserstein distance of F0 between clips of different speakers; NaN for a single speaker."""
 
-    def __init__(self) -> None:
-        super().__init__("w1_different_speaker_f0", "W1 distance of F0 between different speakers", F0)
+    def __init__(self, f0: str = "world", f0_min: float = F0_MIN, f0_max: float = F0_MAX) -> None:
+        super().__init__(
+            "w1_different_speaker_f0", "W1 distance of F0 between different speakers", _f0(f0, f0_min, f0_max)
+        )
 
 
 class DifferentSpeakerEnergy(_DifferentSpeaker):

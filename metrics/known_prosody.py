@@ -25,8 +25,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttsbench.audio.cepstrum import SAMPLE_RATE
+from ttsbench.audio.f0_trackers import FRAME_S, WORLD
 from ttsbench.audio.histogram import PAPER, Bins
-from ttsbench.audio.prosody import F0_SIGNATURE, FRAME_S, MIN_VOICED_SHARE, log_f0_between
+from ttsbench.audio.prosody import MIN_VOICED_SHARE, f0_signature, log_f0_between
 from ttsbench.audio.usable import usable_at
 from ttsbench.data.espeak.known_density import KnownDensityDivergence, MeasuredPhrase, Values, integrated
 from ttsbench.data.espeak.prosody import SPEAKERS
@@ -51,8 +52,8 @@ class KnownLogF0Divergence(KnownDensityDivergence):
             higher_is_better=False,
             columns=self.columns(),
             signature=(
-                f"js_known_log_f0|espeak|{F0_SIGNATURE}|median:phrase|re:reference-drawn|bins:16x0.05@-0.4"
-                f"|error:{PITCH_ERROR:g}|log2|v1"
+                f"js_known_log_f0|espeak|{f0_signature(WORLD)}|median:phrase|re:reference-drawn|bins:16x0.05@-0.4"
+                f"|error:{PITCH_ERROR:g}|log2|v2"
             ),
             paper=PAPER,
             needs=frozenset({"reference", "phones"}),

@@ -14,13 +14,16 @@ These are ratios of sums over the whole set. The correlation of log-F0 (Pearson'
 computed within each utterance and averaged. Pooled over utterances it would mostly reflect the different mean F0 of the
 speakers, which any system that separates them gets right.
 
-F0 comes from WORLD (DIO and StoneMask, 65 to 600 Hz, every 5 ms). Frames are aligned by DTW over the mel-cepstrum,
-never over F0 itself, which would warp a wrong contour into a right one. The metrics named `_plain` compare frames of
-the same time instead.
+The extractor is an option: ``f0`` is `world` (the default), `praat` or `crepe` (``ttsbench.audio.f0_trackers``), every
+5 ms between ``f0_min`` and ``f0_max`` Hz. Frames are aligned by DTW over the mel-cepstrum, never over F0 itself, which
+would warp a wrong contour into a right one. The metrics named `_plain` compare frames of the same time instead.
 
-``MeasurementError`` is raised for an empty or silent clip; for a reference without a voiced frame; for metrics over
-frames voiced in both, if fewer than a tenth of the reference's voiced frames are voiced in the clip (white noise
-reaches 4 %); and for `_plain`, if the lengths differ by more than a tenth.
+What they show: whether pitch and voicing follow the reference's. What they cannot show: whether another intonation
+would be as natural. A system that reads the sentence in another acceptable way is penalised.
+
+``MeasurementError`` is raised for an empty or silent clip; if less than 20 % of the reference's speech is voiced within
+the range; for metrics over frames voiced in both, if the same holds for the clip, or if fewer than a tenth of the
+reference's voiced frames are voiced in the clip; and for `_plain`, if the lengths differ by more than a tenth.
 """
 
 from __future__ import annotations
@@ -32,7 +35,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio.cepstrum import SAMPLE_RATE
-from ttsbench.audio.world import F0_SIGNATURE, Align, align_pair
+from ttsbench.audio.f0_trackers import WORLD, F0Tracker
+from ttsbench.audio.pitch import F0_MAX, F0_MIN
+from ttsbench.audio.prosody import f0_signature, voiced_f0
+from ttsbench.audio.usable import usable_at
+from ttsbench.audio.world import Align, align_pair
 from ttsbench.errors import MeasurementError
 from ttsbench.reductions import Mean, RatioOfSums
 from ttsbench.types import Behaviour, Clip, MetricInfo
@@ -42,6 +49,7 @@ MIN_SHARE = 0.1  # of the reference's voiced frames that must be voiced in the c
 MIN_FRAMES = 20  # of a correlation: 0.1 s voiced in both
 MIN_STD = 1e-4  # ln Hz; a smaller standard deviation is the extractor's rounding of a constant
 FFE_PAPER = "Chu and Alwan 2009, https://doi.org/10.1109/ICASSP.2009.4960497"
+VERSION = "v3"
 DTW_TAG, TIME_TAG = "dtw:exact:mcep24", "align:time"
 
 Contour = NDArray[np.float64]
@@ -74,7 +82,7 @@ def _info(name: str, title: str, details: str, behaviour: Behaviour) -> MetricIn
         unit="ratio",
         higher_is_better=False,
         columns=("errors", "frames"),
-        signature=f"{name}|{F0_SIGNATURE}|{DTW_TAG}|{details}|v2",
+        signature=f"{name}|{f0_signature(WORLD)}|{DTW_TAG}|{details}|{VERSION}",
         paper=FFE_PAPER,
         sample_rate=SAMPLE_RATE,
         behaviour=behaviour,
@@ -89,7 +97,7 @@ def _plain(info: MetricInfo) -> MetricInfo:
         info,
         name=name,
         title=f"{info.title} (no warping)",
-        signature=f"{name}|{rest.removesuffix('v2')}v1",
+        signature=f"{name}|{rest}",
         behaviour=replace(info.behaviour, shift=None, symmetric=None),
     )
 
@@ -97,20 +105,28 @@ def _plain(info: MetricInfo) -> MetricInfo:
 class _PitchMetric(RatioOfSums):
     """Base of the pitch metrics: F0 of aligned frames, and a ratio of sums."""
 
+    info: MetricInfo
     _align: ClassVar[Align] = "dtw"
+
+    def __init__(self, f0: str = "world", f0_min: float = F0_MIN, f0_max: float = F0_MAX) -> None:
+        self._tracker = F0Tracker(f0, f0_min, f0_max)
+        signature = self.info.signature.replace(f0_signature(WORLD), f0_signature(self._tracker))
+        self.info = replace(self.info, signature=signature)
+
+    def require(self) -> None:
+        """Raise ``ConfigError`` if the extractor's package is missing."""
+        self._tracker.require()
 
     def _contours(self, clip: Clip, reference: Clip) -> tuple[Contour, Contour]:
         """Return F0 in Hz of aligned frames, (L,) each."""
-        pair = align_pair(clip, reference, self._align)
-        if not pair.reference.f0.any():
-            raise MeasurementError(
-                f"the reference of clip {clip.id!r} has no voiced frame between 65 and 600 Hz; leave this utterance out"
-            )
+        pair = align_pair(clip, reference, self._align, self._tracker)
+        voiced_f0(usable_at(reference, SAMPLE_RATE), self._tracker)
         return pair.clip.f0, pair.reference.f0
 
     def _voiced_in_both(self, clip: Clip, reference: Clip) -> tuple[Contour, Contour]:
         """Return F0 in Hz of the aligned frames that are voiced in both, (V,) each, V >= 1."""
         f0, target = self._contours(clip, reference)
+        voiced_f0(usable_at(clip, SAMPLE_RATE), self._tracker)
         both = (f0 > 0) & (target > 0)
         voiced, common = np.count_nonzero(target), np.count_nonzero(both)
         if common < MIN_SHARE * voiced:

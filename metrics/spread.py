@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from ttsbench.audio import frames
 from ttsbench.audio.cepstrum import ALPHA, FLOOR_DB, MAX_HZ, ORDER, SAMPLE_RATE
 from ttsbench.audio.codes import code_of
-from ttsbench.audio.prosody import F0_SIGNATURE, log_durations, phone_log_f0, voiced_log_f0
+from ttsbench.audio.f0_trackers import F0Tracker
+from ttsbench.audio.pitch import F0_MAX, F0_MIN
+from ttsbench.audio.prosody import f0_signature, log_durations, phone_log_f0, voiced_log_f0
 from ttsbench.audio.usable import require_usable, usable_at
 from ttsbench.audio.world import analyse
 from ttsbench.errors import MeasurementError
@@ -89,14 +91,15 @@ def _variance_within(sums: Values) -> Values:
 class LogF0StdRatio(_StdRatio):
     """Standard deviation of log-F0 over voiced frames, within speakers, relative to the references; ideal: 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, f0: str = "world", f0_min: float = F0_MIN, f0_max: float = F0_MAX) -> None:
+        self._tracker = F0Tracker(f0, f0_min, f0_max)
         self.info = MetricInfo(
             name="std_ratio_log_f0",
             title="Log-F0 std ratio (ideal: 1)",
             unit="ratio",
             higher_is_better=None,
             columns=COLUMNS,
-            signature=f"std_ratio_log_f0|{F0_SIGNATURE}|frames:voiced|within:speakers|v1",
+            signature=f"std_ratio_log_f0|{f0_signature(self._tracker)}|frames:voiced|within:speakers|v2",
             paper=PAPER,
             sample_rate=SAMPLE_RATE,
             behaviour=Behaviour(
@@ -104,21 +107,26 @@ class LogF0StdRatio(_StdRatio):
             ),
         )
 
+    def require(self) -> None:
+        """Raise ``ConfigError`` if the extractor's package is missing."""
+        self._tracker.require()
+
     def _values(self, clip: Clip) -> Values:
-        return usable_at(clip, SAMPLE_RATE).feature(voiced_log_f0)
+        return voiced_log_f0(usable_at(clip, SAMPLE_RATE), self._tracker)
 
 
 class PhoneLogF0StdRatio(_StdRatio):
     """Standard deviation of the mean log-F0 of phones with a voiced frame, relative to the references; ideal: 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, f0: str = "world", f0_min: float = F0_MIN, f0_max: float = F0_MAX) -> None:
+        self._tracker = F0Tracker(f0, f0_min, f0_max)
         self.info = MetricInfo(
             name="std_ratio_phone_log_f0",
             title="Phone log-F0 std ratio (ideal: 1)",
             unit="ratio",
             higher_is_better=None,
             columns=COLUMNS,
-            signature=f"std_ratio_phone_log_f0|{F0_SIGNATURE}|mean:phone|silence:no|within:speakers|v1",
+            signature=f"std_ratio_phone_log_f0|{f0_signature(self._tracker)}|mean:phone|silence:no|within:speakers|v2",
             paper=PAPER,
             needs=frozenset({"reference", "phones"}),
             sample_rate=SAMPLE_RATE,
@@ -127,8 +135,12 @@ class PhoneLogF0StdRatio(_StdRatio):
             ),
         )
 
+    def require(self) -> None:
+        """Raise ``ConfigError`` if the extractor's package is missing."""
+        self._tracker.require()
+
     def _values(self, clip: Clip) -> Values:
-        return usable_at(clip, SAMPLE_RATE).feature(phone_log_f0)
+        return phone_log_f0(usable_at(clip, SAMPLE_RATE), self._tracker)
 
 
 class DurationStdRatio(_StdRatio):

