@@ -21,10 +21,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttsbench.audio.cepstrum import ALPHA, ORDER, SAMPLE_RATE
+from ttsbench.audio.f0_trackers import FRAME_S, WORLD
 from ttsbench.audio.histogram import PAPER, Bins
-from ttsbench.audio.prosody import FRAME_S
 from ttsbench.audio.usable import usable_at
-from ttsbench.audio.world import F0_SIGNATURE, analyse
+from ttsbench.audio.world import analyse
 from ttsbench.data.espeak.estimate import FREQUENCIES_HZ, VOWELS, QualityDifference, compare
 from ttsbench.data.espeak.known_density import KnownDensityDivergence, MeasuredPhrase, Values, integrated
 from ttsbench.data.espeak.quality import QUALITY
@@ -50,7 +50,7 @@ class _KnownQualityDivergence(KnownDensityDivergence):
             higher_is_better=False,
             columns=self.columns(),
             signature=(
-                f"{name}|espeak|world-mcep{ORDER}|{F0_SIGNATURE}|vowels|350-4500Hz|re:reference-drawn"
+                f"{name}|espeak|world-mcep{ORDER}|{WORLD.signature}|vowels|350-4500Hz|re:reference-drawn"
                 f"|bins:{bins.count}x{bins.width:g}@{bins.low:g}|error:{error:g}|log2|v1"
             ),
             paper=PAPER,
