@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio import frames
+from ttsbench.audio.cepstrum import FLOOR_DB
 from ttsbench.audio.codes import code_of
 from ttsbench.audio.f0_trackers import F0Tracker
 from ttsbench.audio.histogram import PAPER, Bins, jensen_shannon
@@ -217,9 +218,13 @@ class EnergyDivergence(_Divergence):
 
 
 class MelDivergence(_Divergence):
-    """Divergence of levels in each of 16 mel bands relative to the clip's own level; mean over the bands."""
+    """Divergence of levels in each of 16 mel bands relative to the clip's own level; mean over the bands.
 
-    bins = Bins(-66.0, 6.0, 14)  # up to +18 dB; 99 % of LJSpeech, LibriSpeech and espeak lie within
+    Levels below MCD's floor of -45 dB are equal, so that inaudible noise in high bands does not count: the rank
+    correlation with PESQ rises from .82 to .88 (the experiment of ``ttsbench.audio.cepstrum``).
+    """
+
+    bins = Bins(FLOOR_DB, 6.0, 11)  # up to +21 dB; the first bin also counts what lies below
     histograms = frames.BANDS
 
     def __init__(self) -> None:
@@ -229,7 +234,7 @@ class MelDivergence(_Divergence):
             unit="bits",
             higher_is_better=False,
             columns=self._columns(),
-            signature=f"js_mel|{frames.SIGNATURE}|bands:16|bins:14x6dB@-66dB|mean:bands|speakers:pooled|log2|v1",
+            signature=f"js_mel|{frames.SIGNATURE}|bands:16|floor:{FLOOR_DB:g}dB|bins:11x6dB|mean:bands|speakers:pooled|log2|v2",
             paper=PAPER,
             sample_rate=frames.SAMPLE_RATE,
             behaviour=Behaviour(

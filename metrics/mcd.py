@@ -13,6 +13,9 @@ of their means, as in the literature, so a long sentence has no more weight than
 `mcd` aligns by exact DTW over c_1 .. c_24 and ignores timing. `mcd_plain` compares frames of the same time, for systems
 that use the reference's durations; it refuses clips whose lengths differ by more than a tenth.
 
+What it shows: the distance of the spectral envelopes, blind to pitch, level and timing. What it cannot show:
+naturalness; a smoothed spectrum scores well, and a band limit or noise below -45 dB does not count.
+
 An empty or silent clip or reference raises ``MeasurementError``.
 """
 
@@ -31,7 +34,7 @@ from ttsbench.types import Behaviour, Clip, MetricInfo
 
 DECIBEL = 10 / math.log(10) * math.sqrt(2)
 BAND = f"{SAMPLE_RATE // 1000}kHz|0-{MAX_HZ / 1000:g}kHz|floor:{FLOOR_DB:g}dB"
-ANALYSIS = f"world|{BAND}|order:{ORDER}|alpha:{ALPHA}|5ms|c0:no"
+ANALYSIS = f"world|f0:dio+ncc|{BAND}|order:{ORDER}|alpha:{ALPHA}|5ms|c0:no"
 
 
 class MelCepstralDistortion(Mean):
@@ -44,7 +47,7 @@ class MelCepstralDistortion(Mean):
         unit="dB",
         higher_is_better=False,
         columns=("distortion_db",),
-        signature=f"mcd|{ANALYSIS}|dtw:exact|mean:utterances|v2",
+        signature=f"mcd|{ANALYSIS}|dtw:exact|mean:utterances|v3",
         paper="Kubichek 1993, https://doi.org/10.1109/PACRIM.1993.407206",
         sample_rate=SAMPLE_RATE,
         behaviour=Behaviour(
@@ -72,6 +75,6 @@ class MelCepstralDistortionPlain(MelCepstralDistortion):
         MelCepstralDistortion.info,
         name="mcd_plain",
         title="Mel-cepstral distortion (no warping)",
-        signature=f"mcd_plain|{ANALYSIS}|align:time|mean:utterances|v1",
+        signature=f"mcd_plain|{ANALYSIS}|align:time|mean:utterances|v2",
         behaviour=replace(MelCepstralDistortion.info.behaviour, shift=None),
     )

@@ -179,7 +179,7 @@ class GlobalVarianceRatio(Mean):
             columns=("log_ratio",),
             signature=(
                 f"gv_ratio|world|{SAMPLE_RATE // 1000}kHz|0-{MAX_HZ / 1000:g}kHz|floor:{FLOOR_DB:g}dB|order:{ORDER}"
-                f"|alpha:{ALPHA}|5ms|c0:no|frames:>{frames.SPEECH_DB:g}dB|mean:geometric|v1"
+                f"|alpha:{ALPHA}|5ms|c0:no|frames:>{frames.SPEECH_DB:g}dB|mean:geometric|v2"
             ),
             paper="Toda and Tokuda 2007, https://doi.org/10.1093/ietisy/e90-d.5.816",
             sample_rate=SAMPLE_RATE,

@@ -160,7 +160,7 @@ def test_half_the_movement_of_recordings_gives_half_the_ratio(real):
 
 
 def test_global_variance_matches_pyworld_and_pysptk(real):
-    """Compare with pyworld and pysptk: floor at -80 dB of the level, constant above 7 kHz, frames of speech only."""
+    """Compare with pyworld and pysptk: floor at -45 dB of the level, constant above 7 kHz, frames of speech only."""
     logs = []
     for samples in real[:2]:
         clip = clip_of(samples).at(16_000)
@@ -168,7 +168,7 @@ def test_global_variance_matches_pyworld_and_pysptk(real):
         f0 = world_f0(clip.samples, 16_000)
         size = pyworld.get_cheaptrick_fft_size(16_000, 65.0)
         power = pyworld.cheaptrick(x, f0, np.arange(len(f0)) * 0.005, 16_000, fft_size=size)
-        power += 1e-8 * (x**4).sum() / (x**2).sum()
+        power += 10**-4.5 * (x**4).sum() / (x**2).sum()
         power[:, round(7 / 16 * size) :] = power[:, [round(7 / 16 * size)]]
         speech = np.repeat(levels(clip).speech, 2)
         mcep = pysptk.sp2mc(power, 24, 0.42)
@@ -176,7 +176,9 @@ def test_global_variance_matches_pyworld_and_pysptk(real):
         logs.append(np.log(np.var(mcep[speech, 1:], axis=0)))
     expected = np.exp(np.mean(logs[0] - logs[1]))
     rows = measured(GlobalVarianceRatio(), clip_of(real[0]), clip_of(real[1]))
-    assert GlobalVarianceRatio().reduce(rows) == pytest.approx(expected, rel=3e-3)
+    assert GlobalVarianceRatio().reduce(rows) == pytest.approx(
+        expected, rel=0.01
+    )  # WORLD adds the floor after its lifter
     back = measured(GlobalVarianceRatio(), clip_of(real[1]), clip_of(real[0]))
     assert GlobalVarianceRatio().reduce(np.concatenate([rows, back])) == pytest.approx(1.0)
 
