@@ -28,7 +28,7 @@ class Mdn:
         stochastic=True,
     )
 
-    def __init__(self, context: ModelContext, components: int = 4) -> None:
+    def __init__(self, context: ModelContext, components: int = 3) -> None:
         self.components, self.channels = components, context.channels
         self.network = context.backbone(0, components * (1 + 2 * context.channels))
 

@@ -36,6 +36,7 @@ from ttsbench.config.specs import TrainSpec
 from ttsbench.data.batching import Batches, RawBatch, collate, item
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.data.prompts import Prompting
+from ttsbench.engine.isolation import die_with_parent
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import write_bytes, write_json, write_text
 from ttsbench.errors import TtsbenchError
@@ -77,6 +78,8 @@ def work(run: Run, job: Job[TrainSpec], task: Task, progress: Progress) -> None:
 
 
 def _train(fabric: Any, run: Run, job: Job[TrainSpec], progress: Progress) -> None:
+    if run.experiment.compute.devices > 1:
+        die_with_parent()  # each device has a process, started by this worker
     trainer = Trainer(fabric, run, job)
     trainer.resume()
     trainer.run(progress)
