@@ -345,15 +345,9 @@ def test_diverging_sampling_is_a_failed_clip_with_the_step(site, tmp_path):
 # Killed at any moment
 
 
-<<<<<<< HEAD
-def start(site, folder):
-    """Start the same experiment in a process group of its own."""
-    path = [str(site.root / "plugins"), str(REPOSITORY), str(REPOSITORY / "tests")]
-=======
 def start(site, folder, *overrides):
     """Start the same experiment in a process group of its own."""
     path = [str(site.root / "plugins"), str(REPOSITORY), str(REPOSITORY / "tests" / "support")]
->>>>>>> bfc27ae (Trainings on several devices end with their worker; a hundred kills, workers included, in the slow tests)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "TTSBENCH_CACHE": str(site.root / "cache")}
     command = [
         sys.executable,
@@ -422,19 +416,6 @@ STAGES = ["prepare/key", "prepare/done", "train/*/key", "train/*/done", "wavs/*/
 
 
 @pytest.mark.slow
-<<<<<<< HEAD
-def test_run_with_ten_kills_at_random_moments_gives_the_same_table(site, tmp_path):
-    folder, rng = tmp_path / "run", random.Random(7)
-    stages = ["prepare/key", "prepare/done", "train/*/key", "train/*/done", "wavs/*/*/key", "wavs/*/*/*/*.wav",
-              "transcripts/*/*/key", "transcripts/*/*/done", "scores/parts/*", "scores/done"]  # fmt: skip
-    for stage in stages:
-        process = start(site, folder)
-        wait_for(process, folder, stage)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(rng.uniform(0, 1))
-        kill(process)
-    assert_resumes(site, folder)
-=======
 def test_a_hundred_kills_over_all_stages_change_nothing(site, tmp_path):
     """Of every ten kills eight hit a worker and two the run; a run that ends is started again in an empty folder."""
     rng, kills, attempt = random.Random(7), 0, 0
@@ -461,9 +442,10 @@ def test_a_hundred_kills_over_all_stages_change_nothing(site, tmp_path):
 def test_trainings_on_two_devices_end_with_their_run(site, tmp_path):
     folder = tmp_path / "run"
     process = start(site, folder, "compute.devices=2", "compute.accelerator=cpu", "compute.reuse=false")
-    wait_for(process, folder, "train/*/checkpoint.safetensors")
+    wait_for(process, folder, "train/*/key")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(3)
     kill(process)
->>>>>>> bfc27ae (Trainings on several devices end with their worker; a hundred kills, workers included, in the slow tests)
 
 
 def test_second_run_in_a_locked_folder_is_refused(site):
