@@ -16,12 +16,14 @@ from ratio_rows import (
     write,
 )
 
+from ttsbench.config.schema import TableConfig
 from ttsbench.evaluation.estimates import Comparison
 from ttsbench.evaluation.metric_rows import read_rows
 from ttsbench.evaluation.summary import summary
 from ttsbench.reporting.latex import escape as tex_escape
 from ttsbench.reporting.tables import Table, all_notes, compare_with_best, heading, latex, markdown
 from ttsbench.reporting.tables.table import best_models
+from ttsbench.stages.report import for_paper
 from ttsbench.types import Behaviour, MetricInfo
 
 
@@ -235,3 +237,35 @@ def test_no_model_ties_with_the_best_on_five_utterances(rate):
     for n, tied in ((5, set()), (6, {("b_1+oracle", "rate")})):
         table = Table("t", SYSTEMS, REFERENCES, [rate], cells, [], (), [dataclasses.replace(found, n=n)])
         assert table.tied_with_best == tied
+
+
+def test_intervals_and_signatures_can_be_left_out(rate):
+    table = dataclasses.replace(table_of([rate]), intervals=False, signatures=False)
+    assert "[" not in markdown(table) and "Signatures" not in markdown(table)
+    assert "scriptsize [" not in latex(table) and "Signatures" not in latex(table)
+    assert "Signatures" in markdown(table_of([rate])) and "scriptsize [" in latex(table_of([rate]))
+
+
+def test_values_that_are_given_are_neither_shown_nor_ranked(tmp_path):
+    class Given(Ratio):
+        def __init__(self):
+            self.info = dataclasses.replace(Ratio("given").info, behaviour=Behaviour(identity=0.0))
+
+    lines = [("a+oracle", 0.0), ("b+oracle", 0.0), ("a+b", 2.0), ("b+b", 3.0)]
+    rows = [(name, f"u{number}", value, 10.0, "") for name, value in lines for number in range(3)]
+    found = read_rows(write(tmp_path / "x.csv", rows), Given(), "s")
+    systems = [name for name, _ in lines]
+    cells = {(cell.system, cell.metric): cell for cell in summary([found], systems, SAMPLING)}
+    table = Table("t", systems, [], [found], cells, [])
+    assert table.best(found) == {"a+b"}
+    assert [math.isnan(cell.value) for cell in table.column(found)] == [True, True, False, False]
+    assert "Rate of given: not shown for systems with the recording's prosody, where it is given." in all_notes(table)
+    assert {item.system for item in compare_with_best([found], systems, SAMPLING)} == {"b+b"}
+
+
+def test_options_of_an_experiment_apply_to_the_table_for_a_paper(rate):
+    found = [Comparison("b_1+oracle", "a+oracle", "rate", -0.1, -0.2, -0.01, 0.01, -1, 0.1, 6, 1, p_holm=0.02)]
+    table = table_of([rate], comparisons=found)
+    assert for_paper(table, TableConfig()) == table and "†" in markdown(table)
+    plain = for_paper(table, TableConfig(intervals=False, significance=False, signatures="file"))
+    assert "†" not in markdown(plain) and "[" not in markdown(plain) and "Signatures" not in markdown(plain)

@@ -214,6 +214,9 @@ class TableConfig(Section):
     metrics: tuple[str, ...] = ()  # columns in order (default: all)
     systems: tuple[str, ...] = ()  # rows in order (default: all)
     titles: dict[str, str] = Field(default_factory=dict)  # row, family of rows or metric -> its title
+    intervals: bool = True  # in paper.md and paper.tex
+    significance: bool = True  # marks of significance in paper.md and paper.tex
+    signatures: Literal["below", "file"] = "below"  # below the tables of the paper, or in paper-signatures.md
 
     @field_validator("titles", mode="before")
     @classmethod

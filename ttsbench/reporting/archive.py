@@ -16,9 +16,9 @@ from ttsbench.errors import TtsbenchError
 
 EXPERIMENT, PROVENANCE = "experiment.json", "provenance.json"
 FILES = (
-    "table.md", "table.tex", "paper.md", "paper.tex", "claims.md", "claims.tex", "claims.csv", "summary.csv",
-    "differences.csv", "best.csv", "failures.csv", "training.csv", "rows.parquet", EXPERIMENT,
-    PROVENANCE,
+    "table.md", "table.tex", "paper.md", "paper.tex", "paper-signatures.md", "claims.md", "claims.tex",
+    "claims.csv", "summary.csv", "differences.csv", "best.csv", "failures.csv", "training.csv", "rows.parquet",
+    EXPERIMENT, PROVENANCE,
 )  # fmt: skip
 FOLDER = "figures"
 

@@ -9,11 +9,14 @@ there are verdicts), ``figures/``, ``provenance.json``, ``table.json``, and ``in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ttsbench import registry
+from ttsbench.config.schema import TableConfig
 from ttsbench.config.specs import ScoreSpec
 from ttsbench.config.systems import REFERENCES
 from ttsbench.engine.job import Job, Progress, Run, Task
@@ -33,7 +36,9 @@ from ttsbench.reporting.page import MARKS, table_marks, write_page
 from ttsbench.reporting.provenance import provenance
 from ttsbench.reporting.run_notes import description, run_notes
 from ttsbench.reporting.tables import Table, compare_with_best, latex, markdown
+from ttsbench.reporting.tables.markdown import signature_lines
 
+SIGNATURES = "paper-signatures.md"
 FAILURES = ("metric", "system", "seed", "sample", "utterance", "error")
 
 
@@ -84,12 +89,21 @@ def _tables(run: Run, spec: ScoreSpec, metrics: Sequence[MetricRows], cells: Seq
     selection = run.experiment.table
     for suffix in (".md", ".tex"):
         (run.folder / f"paper{suffix}").unlink(missing_ok=True)
+    (run.folder / SIGNATURES).unlink(missing_ok=True)
     if selection.chosen:
         columns = [rows for name in selection.metrics for rows in metrics if rows.info.name == name] or metrics
         rows = [system for system in selection.systems if system not in spec.left_out] or spec.systems
-        paper = _table(run, spec, columns, rows, cells, "-paper")
+        paper = for_paper(_table(run, spec, columns, rows, cells, "-paper"), selection)
+        if not paper.signatures:
+            write_text(run.folder / SIGNATURES, "\n".join(signature_lines(paper)) + "\n")
         write_text(run.folder / "paper.md", markdown(paper))
         write_text(run.folder / "paper.tex", latex(paper))
+
+
+def for_paper(table: Table, options: TableConfig) -> Table:
+    """Apply the options of the experiment to the table for a paper."""
+    marks: dict[str, Any] = {} if options.significance else {"comparisons": (), "best_comparisons": ()}
+    return replace(table, intervals=options.intervals, signatures=options.signatures == "below", **marks)
 
 
 def _table(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ttsbench.evaluation.estimates import MetricCell
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.reporting import latex as tex
-from ttsbench.reporting.tables.notes import DIFFERS, TIED, floor_notes, incomplete, mark_notes, rule_notes
+from ttsbench.reporting.tables.notes import DIFFERS, TIED, floor_notes, given_notes, incomplete, mark_notes, rule_notes
 from ttsbench.reporting.tables.numbers import decimals, interval, scaled
 from ttsbench.reporting.tables.table import Table
 
@@ -45,7 +45,7 @@ def _points(table: Table, block: Sequence[MetricRows]) -> float:
     for rows in block:
         cells, places = _scaled_column(table, rows)
         head = max(len(line) for line in tex.wrapped(table.heading(rows).title))
-        bounds = max(len(interval(cell, places)) for cell in cells)
+        bounds = max(len(interval(cell, places)) if table.intervals else 5 for cell in cells)
         points += tex.GAP_POINTS + max(tex.CHARACTER_POINTS * (head + 1), tex.SMALL_POINTS * bounds)
     return points
 
@@ -93,7 +93,7 @@ def _column(table: Table, rows: MetricRows) -> tuple[str, list[tuple[str, str]]]
         marks = "".join(tex.escape(sign) for sign, applies in signs if applies)
         value = tex.number(f"{cell.value:.{places}f}")
         value = rf"\textbf{{{value}}}" if cell.system in best else value
-        bounds = tex.number(interval(cell, places))
+        bounds = tex.number(interval(cell, places)) if table.intervals else ""
         texts.append((value + (rf"\rlap{{\textsuperscript{{{marks}}}}}" if marks else ""),
                       rf"{{\scriptsize {bounds}}}" if bounds else ""))  # fmt: skip
     return tex.head(head.title, head.unit, head.direction), texts
@@ -121,5 +121,5 @@ def _incomplete_note(table: Table, block: Sequence[MetricRows]) -> list[str]:
 def _notes(table: Table, block: Sequence[MetricRows], more: Sequence[str]) -> list[str]:
     """Return further notes, the floors of metrics, and the signatures."""
     signatures = [f"{tex.escape(table.heading(rows).title)} {tex.breaking(rows.signature)}" for rows in block]
-    sentences = [*more, *rule_notes(table), *floor_notes(table, block)]
-    return [*map(tex.escape, sentences), f"Signatures: {'; '.join(signatures)}."]
+    sentences = [*more, *rule_notes(table), *floor_notes(table, block), *given_notes(table)]
+    return [*map(tex.escape, sentences), *([f"Signatures: {'; '.join(signatures)}."] if table.signatures else [])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ttsbench.evaluation.estimates import MetricCell
 from ttsbench.evaluation.metric_rows import MetricRows
@@ -23,8 +24,12 @@ def markdown(table: Table) -> str:
     for block in table.blocks():
         lines += [*_block(table, block), ""]
     lines += [f"- {escape(note)}" for note in all_notes(table)]
-    signatures = [_signature(table, rows) for rows in table.metrics]
-    return "\n".join([*lines, "", "Signatures:", "", *signatures]) + "\n"
+    return "\n".join([*lines, *(["", *signature_lines(table)] if table.signatures else [])]) + "\n"
+
+
+def signature_lines(table: Table) -> list[str]:
+    """Return the signatures of all metrics as a list in Markdown."""
+    return ["Signatures:", "", *(_signature(table, rows) for rows in table.metrics)]
 
 
 def escape(text: str) -> str:
@@ -46,7 +51,8 @@ def _block(table: Table, block: Sequence[MetricRows]) -> list[str]:
         cells = [scaled(cell, scale) for cell in table.column(rows)]
         places, column = decimals(cells), [escape(table.heading(rows).text)]
         for cell in cells:
-            text = cell_text(cell, places, _marks(table, cell))
+            shown = cell if table.intervals else replace(cell, low=math.nan, high=math.nan)
+            text = cell_text(shown, places, _marks(table, cell))
             column.append(f"**{text}**" if text and cell.system in best else text)
         columns.append(column)
     widths = [max(map(len, column)) for column in columns]

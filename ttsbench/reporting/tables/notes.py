@@ -9,7 +9,7 @@ import pandas as pd
 
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.reporting.tables.numbers import digits, scaled
-from ttsbench.reporting.tables.table import SIGNIFICANT, Table, untestable
+from ttsbench.reporting.tables.table import SIGNIFICANT, Table, given_prosody, untestable
 
 DIFFERS = "†"  # an asterisk would end bold type in Markdown
 TIED = "‡"
@@ -27,7 +27,8 @@ def all_notes(table: Table) -> list[str]:
     about = [table.about] if table.about else []
     return [
         *about, *table.notes, *mark_notes(table), *rule_notes(table), *distance_notes(table),
-        *floor_notes(table, table.metrics), *share_notes(table), *failure_notes(table), *warning_notes(table),
+        *floor_notes(table, table.metrics), *given_notes(table), *share_notes(table),
+        *failure_notes(table), *warning_notes(table),
     ]  # fmt: skip
 
 
@@ -94,6 +95,18 @@ def floor_notes(table: Table, metrics: Sequence[MetricRows]) -> list[str]:
             ends = dict.fromkeys(f"{floor:.{places}f}" for floor in (min(floors), max(floors)))
             notes.append(f"{head.title}: two samples of this size from one distribution give {' to '.join(ends)}.")
     return notes
+
+
+def given_notes(table: Table) -> list[str]:
+    """Name the metrics that are not shown for systems with the recording's prosody."""
+    titles = [
+        table.heading(rows).title
+        for rows in table.metrics
+        if any(given_prosody(rows, system) for system in table.systems)
+    ]
+    return [f"{', '.join(titles)}: not shown for systems with the recording's prosody, where it is given."] * bool(
+        titles
+    )
 
 
 def share_notes(table: Table) -> list[str]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from ttsbench.config.schema import ORACLE, pair
 from ttsbench.evaluation.estimates import BootstrapSettings, Comparison, MetricCell, corrected
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.reporting.tables.headings import Heading, heading
@@ -50,6 +51,7 @@ def best_models(rows: MetricRows, models: Sequence[str]) -> set[str]:
     for fewer than two models, if a model has no shared utterance, and if all models have the same value.
     """
     models = rows.applicable_systems(models)
+    models = [name for name in models if not given_prosody(rows, name)]
     if rows.info.higher_is_better is None or len(models) < 2:
         return set()
     common = set.intersection(*(rows.utterances(name) for name in models))
@@ -59,6 +61,12 @@ def best_models(rows: MetricRows, models: Sequence[str]) -> set[str]:
     extreme = max(values.values()) if rows.info.higher_is_better else min(values.values())
     best = {name for name, value in values.items() if math.isclose(value, extreme, rel_tol=1e-9)}
     return best if len(best) < len(values) else set()
+
+
+def given_prosody(rows: MetricRows, system: str) -> bool:
+    """Return whether a system with the recording's prosody has exactly the ideal value, as for phone durations."""
+    ideal = rows.info.behaviour.identity
+    return ideal is not None and pair(system)[1] == ORACLE and rows.value(system) == ideal
 
 
 def compare_with_best(
@@ -71,7 +79,9 @@ def compare_with_best(
         first = next((name for name in models if name in best), None)
         if first is not None:
             comparisons += [
-                rows.difference(name, first, sampling) for name in rows.applicable_systems(models) if name not in best
+                rows.difference(name, first, sampling)
+                for name in rows.applicable_systems(models)
+                if name not in best and not given_prosody(rows, name)
             ]
     return corrected(comparisons)
 
@@ -82,7 +92,7 @@ class Table:
 
     ``references`` come first and are neither ranked nor compared with the baseline. ``about`` describes the test in
     one sentence, ``notes`` give further remarks. ``titles`` maps systems and metrics to displayed titles. ``label`` is
-    the LaTeX label.
+    the LaTeX label. ``intervals`` and ``signatures`` say whether those are shown.
     """
 
     title: str
@@ -96,6 +106,8 @@ class Table:
     about: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
     label: str = "tab:ttsbench"
+    intervals: bool = True
+    signatures: bool = True
 
     @property
     def models(self) -> list[str]:
@@ -127,8 +139,11 @@ class Table:
         return heading(rows.info, self.titles.get(rows.info.name, ""))
 
     def column(self, rows: MetricRows) -> list[MetricCell]:
-        """Return the cells of a metric, in the order of the systems."""
-        return [self.cells[system, rows.info.name] for system in self.systems]
+        """Return the cells of a metric in the order of the systems; values that are ideal by construction are empty."""
+        cells = [self.cells[system, rows.info.name] for system in self.systems]
+        return [
+            replace(cell, value=math.nan, n_failed=0) if given_prosody(rows, cell.system) else cell for cell in cells
+        ]
 
     def blocks(self, columns: int = COLUMNS) -> list[Sequence[MetricRows]]:
         """Split the metrics into blocks of similar size with at most ``columns`` metrics each."""
