@@ -172,7 +172,7 @@ def test_it_restores_the_spread_that_regression_loses(prediction):
     assert abs(flow.bias) < 0.3
     assert l2.diversity == 0
     assert flow.diversity > 0.8
-    assert restored(adapter, 1).std < 0.6  # one step is nearly the conditional mean
+    assert restored(adapter, 1).std < 0.7  # one step is nearly the conditional mean
 
 
 def test_unknown_options_are_refused():

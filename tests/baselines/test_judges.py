@@ -104,9 +104,9 @@ def test_prosody_has_no_judges():
 
 
 def test_a_student_is_pulled_by_the_judges_it_names():
-    tiny = Tiny("dmd", "acoustic")
-    model = tiny.model(options={"ctc": 1.0, "speaker": 0.5, "judged_after": 4})
-    assert set(model.sources) == {"diffusion", "mel_ctc", "mel_speaker"}
+    tiny = Tiny("dmd", "acoustic", {"ctc": 1.0, "speaker": 0.5, "judged_after": 4})
+    model = tiny.model()
+    assert set(model.sources) == {"diffusion", "l2", "mel_ctc", "mel_speaker"}
     batch = tiny.batch(model)
     before = float(tiny.losses(model, batch, 4)["generator"].detach())
     monitored = dict(model.adapter.monitored())

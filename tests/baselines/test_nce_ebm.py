@@ -89,7 +89,7 @@ def ones(**options):
 def test_it_learns_to_tell_and_langevin_goes_where_speech_is():
     adapter = ones(negatives=("l2", "noise"), noise_scale=0.2)
     optimizer = torch.optim.Adam(adapter.energy.parameters(), 3e-3)
-    for step in range(200):
+    for step in range(300):
         loss = adapter.losses(speech(seed=2 * step + 2), step, noise(32, step))["generator"]
         optimizer.zero_grad()
         loss.backward()

@@ -122,15 +122,15 @@ def test_a_prompt_says_who_speaks():
 
 @pytest.mark.parametrize("rounded", [False, True])
 def test_judges_reach_the_durations_of_a_student_unless_they_are_rounded(rounded):
-    tiny = Tiny("dmd_text", "acoustic")
     options = {"ctc": 1.0, "adversarial": 0.0, "judged_after": 0, "fake_updates": 1, "rounded": rounded}
-    model = tiny.model(options=options)
+    tiny = Tiny("dmd_text", "acoustic", options)
+    model = tiny.model()
     batch = tiny.batch(model)
     losses = tiny.losses(model, batch, 0)
     assert torch.isfinite(losses["generator"])
-    told = model.adapter.monitored()
-    assert told["mel_ctc_to_speech"] > 0
-    assert (told["mel_ctc_to_durations"] > 0) != rounded
+    monitored = model.adapter.monitored()
+    assert monitored["mel_ctc_to_speech"] > 0
+    assert (monitored["mel_ctc_to_durations"] > 0) != rounded
 
 
 def test_teacher_and_fake_are_asked_about_the_same_reading():
@@ -146,7 +146,7 @@ def test_teacher_and_fake_are_asked_about_the_same_reading():
     cond = tiny.batch(model).cond.sources["text_flow_matching"]
     one, other = (reader.upsampler.expand(cond).sequence for reader in (adapter.teacher, adapter.fake))
     torch.testing.assert_close(one, other)
-    assert not same(adapter.teacher.network.backbone, adapter.fake.network.backbone)
+    assert not same(adapter.teacher.network.network.backbone, adapter.fake.network.network.backbone)
 
 
 def same(one, other):
@@ -156,4 +156,4 @@ def same(one, other):
 @pytest.mark.parametrize(("name", "teacher"), [("dmd", "text_flow_matching"), ("dmd_text", "diffusion")])
 def test_a_teacher_that_reads_otherwise_is_refused(name, teacher):
     with pytest.raises(ConfigError, match=f"{name} cannot distil '{teacher}'; choose one of"):
-        Tiny(name, "acoustic").model(options={"teacher": teacher})
+        Tiny(name, "acoustic", {"teacher": teacher}).model()
