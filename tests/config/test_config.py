@@ -267,7 +267,10 @@ def test_every_invalid_key_is_reported(write):
         ("table.titles={l3+oracle: x}", "table.titles: 'l3+oracle' is no row, family or metric of this experiment."),
         ("table.titles={mcd: [x]}", "table.titles.mcd: Input should be a valid string"),
         ("table.titles={l1+oracle: l2+oracle}", "table.titles: two rows have the title 'l2+oracle'"),
-        ("table.columns=[mcd]", "Unknown key 'table.columns'. Known: metrics, systems, titles."),
+        (
+            "table.columns=[mcd]",
+            "Unknown key 'table.columns'. Known: intervals, metrics, signatures, significance, systems, titles.",
+        ),
     ],
 )
 def test_selection_of_unknown_names_is_refused(write, override, words):

@@ -21,7 +21,7 @@ NOTES = (
     "mean scores of systems, interval over systems. By clip: differences between systems on the same utterance, "
     "interval over utterances.",
     "Brackets: bootstrap interval. p: permutation test with Holm's correction over the metrics of a level.",
-    "With few systems, intervals by system are wide, and only a perfect order can be significant.",
+    "With few systems, intervals by system are wide, and only a nearly perfect order can be significant.",
 )
 
 
