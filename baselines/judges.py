@@ -1,13 +1,13 @@
-"""Judges of mel spectrograms: a phone recogniser and a speaker encoder that an objective may be trained by.
+"""Judges of mel spectrograms: a phone recogniser and a speaker encoder whose losses an objective can minimise.
 
-"DMOSpeech", Li et al. 2024, https://arxiv.org/abs/2410.11097, optimises what is measured through frozen, differentiable
-models of the latent it generates; here they read the normalised target, are trained on the training split alone, and
-are small. What evaluates is always another model, on the waveform.
+"DMOSpeech", Li et al. 2024, https://arxiv.org/abs/2410.11097, optimises metrics directly through frozen, differentiable
+models of the generated latent. Here these models read the normalised target, are trained on the training split alone,
+and are small. Evaluation always uses other models, on the waveform.
 
     mel_ctc       -log p_CTC(phones | y) / number of phones          (Graves et al. 2006)
-    mel_speaker   1 - cos(e(y), e(recording)); e learns by telling the speakers of the corpus apart
+    mel_speaker   1 - cos(e(y), e(recording)); e is trained to classify the speakers of the corpus
 
-The phones of a crop are those of its frames, first and last included however little of them is heard.
+The phones of a crop are those of all its frames, including partly cropped ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PAPER = "Li et al. 2024, https://arxiv.org/abs/2410.11097 (smaller, and on the t
 
 
 class Reader(nn.Module):
-    """A target (B, T, C) to features (B, T, WIDTH)."""
+    """Encode a target (B, T, C) as features (B, T, WIDTH)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Reader(nn.Module):
 
 
 class Recogniser(nn.Module):
-    """A target to log-probabilities of the blank (0) and of phones, (B, T, 1 + n_phones)."""
+    """Map a target to log-probabilities of the blank (0) and of phones, (B, T, 1 + n_phones)."""
 
     def __init__(self, channels: int, n_phones: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Recogniser(nn.Module):
 
 
 class MelCtc:
-    """A phone recogniser, connectionist temporal classification."""
+    """A phone recogniser trained by connectionist temporal classification."""
 
     info = AdapterInfo(name="mel_ctc", title="Phone recogniser on the target", paper=PAPER, step_cost=0.6)
 
@@ -87,7 +87,7 @@ class MelCtc:
 
 
 class SpeakerEncoder(nn.Module):
-    """A target to a vector of length 1, (B, EMBEDDING), from mean and deviation over time."""
+    """Map a target to a unit vector (B, EMBEDDING) from the mean and deviation over time."""
 
     def __init__(self, channels: int, n_speakers: int) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class MelSpeaker:
 
 
 def phones_in_frames(cond: Condition) -> tuple[Tensor, Tensor]:
-    """The phones that the frames belong to, in order: (B, N) filled up with 0, and their numbers (B,)."""
+    """Return the phones of the frames in order, (B, N) padded with 0, and their numbers (B,)."""
     assert cond.alignment is not None  # acoustic models have one
     rows = []
     for alignment, mask, phones in zip(cond.alignment, cond.mask, cond.phones, strict=True):

@@ -1,22 +1,22 @@
-"""Energy-based model by noise-contrastive estimation: told what is speech from what is nearly speech.
+"""Energy-based model trained by noise-contrastive estimation: a classifier of speech against corrupted speech.
 
 "Energy-based models for speech synthesis", Sun, Tu and Ragni 2023, https://arxiv.org/abs/2310.12765:
 
     p(Y | x) = exp(-E(x, Y)) / Z(x)
     Y <- Y - step grad E(x, Y) + noise sqrt(2 step) Z        (Langevin dynamics from another model's hypothesis)
 
-The loss is a reconstruction, that of residual energy models (Deng et al. 2020, https://arxiv.org/abs/2004.11714)
-without the negatives' density, which masking does not have. With K negatives Y_k for each recorded Y:
+The loss is a reconstruction after residual energy models (Deng et al. 2020, https://arxiv.org/abs/2004.11714), without
+the density of the negatives, which masking does not have. With K negatives Y_k for each recorded Y:
 
     binary     softplus(E(Y)) + mean over k of softplus(-E(Y_k))
     ranking    -log [exp(-E(Y)) / (exp(-E(Y)) + sum over k of exp(-E(Y_k)))]
     both       + energy_penalty mean of E^2
 
-At the optimum of the first, -E is log p(Y | x) / q(Y | x) for negatives of density q. ``watched`` tells how often the
-recorded utterance has the lower energy: near 1 the negatives are too easy, and the gradients vanish.
+At the optimum of the binary loss, -E is log p(Y | x) / q(Y | x) for negatives of density q. ``monitored`` reports how
+often the recorded utterance has the lower energy: near 1 the negatives are too easy, and the gradients vanish.
 
-Sampling needs choices the paper does not tell. The slope is that of a frame (``ttsbench/nn/energy/network.py``), of
-RMS 1 at most in each frame, so that ``step`` is the farthest that a step moves a frame, in standard deviations.
+The paper does not specify the sampler in full. Here the gradient of a frame (``ttsbench/nn/energy/network.py``) is
+limited to an RMS of 1, so that ``step`` is the largest distance that a step moves a frame, in standard deviations.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class NceEbm:
 
     @staticmethod
     def starts_from(initial: str = "l2", negatives: Sequence[str] = NEGATIVES, **_: object) -> tuple[str, ...]:
-        """The model whose draw is refined, and those that the negatives are drawn from."""
+        """Return the adapter whose draw is refined, and those that the negatives are drawn from."""
         return tuple(dict.fromkeys([initial, *adapters_in(parse_recipes(negatives, "nce_ebm: negatives"))]))
 
     def networks(self) -> Mapping[str, nn.Module]:
@@ -83,7 +83,7 @@ class NceEbm:
         return {"generator": self.energy}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """Contrast of recorded targets and one negative of each recipe, a mean over utterances."""
+        """Return the contrastive loss of recorded targets and one negative per recipe, averaged over utterances."""
         made = [batch.target, *self.corruption.all(self.negatives, batch, rng)]
         energies = torch.stack([self.energy(y, batch.cond) for y in made])  # (1 + K, B)
         real, wrong = energies[0], energies[1:]
@@ -96,15 +96,15 @@ class NceEbm:
         return {"generator": contrast.mean() + self.energy_penalty * energies.square().mean()}
 
     def monitored(self) -> Mapping[str, float]:
-        """Accuracy of the classifier that the energy is, and mean energies."""
+        """Return the accuracy of the classifier and the mean energies."""
         return self._monitored
 
     def sample(
         self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, step: float = 0.01, noise: float = 0.03
     ) -> Tensor:
-        """Refine a draw (B, T, C) of the initial model by ``nfe`` steps, whose noise temperature scales.
+        """Refine a draw (B, T, C) of the initial model by ``nfe`` steps; temperature scales their noise.
 
-        ``step``: the farthest a frame goes at a time. ``noise``: 1 samples the density, 0 goes down the energy.
+        ``step`` limits how far a frame moves per step. ``noise`` 1 samples the density, 0 descends the energy.
         """
         if not step > 0 or not noise >= 0:
             raise ConfigError(f"nce_ebm samples with step > 0 and noise >= 0, got {step} and {noise}.")
@@ -114,16 +114,16 @@ class NceEbm:
 
 
 def binary_nce(real: Tensor, wrong: Tensor) -> Tensor:
-    """Energies of real (B,) and of wrong utterances (K, B) -> loss (B,)."""
+    """Return the loss (B,) from energies of real (B,) and corrupted utterances (K, B)."""
     return functional.softplus(real) + functional.softplus(-wrong).mean(dim=0)
 
 
 def ranking_nce(real: Tensor, wrong: Tensor) -> Tensor:
-    """Energies of real (B,) and of wrong utterances (K, B) -> loss (B,)."""
+    """Return the loss (B,) from energies of real (B,) and corrupted utterances (K, B)."""
     return real + torch.logsumexp(-torch.cat([real.unsqueeze(0), wrong]), dim=0)
 
 
 def bounded(score: Tensor) -> Tensor:
-    """Score (B, T, C), its root mean square over C at most 1 in every frame."""
+    """Limit the root mean square over C of a score (B, T, C) to 1 in every frame."""
     size = score.square().mean(dim=-1, keepdim=True).sqrt()
     return score / size.clamp_min(1.0)

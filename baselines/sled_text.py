@@ -1,31 +1,31 @@
-"""SLED as its paper has it: free-running speech from text, which stops by itself.
+"""SLED as in its paper: free-running speech from text, with a stop decision.
 
 "Efficient speech language modeling via energy distance in continuous latent space", Ma et al. 2025,
-https://arxiv.org/abs/2505.13181. One causal Transformer reads the text and then the speech, patch by patch; at each
-place a head draws the next patch and another says whether speech is over:
+https://arxiv.org/abs/2505.13181. One causal Transformer reads the text and then the speech, patch by patch. At each
+position one head draws the next patch and another predicts whether the speech has ended:
 
     [text_1 .. text_P, start, patch_1 .. patch_K]  ->  patch_1 .. patch_K, stop
-    L = energy distance of two draws (``ttsbench/nn/energy_distance.py``) + cross-entropy of the stop at K + 1 places
-    p_0 = 0,   p_k = p_{k-1} + advance_k                        phones that were read before patch k + 1
+    L = energy distance of two draws (``ttsbench/nn/energy_distance.py``) + cross-entropy of the stop at K + 1 positions
+    p_0 = 0,   p_k = p_{k-1} + advance_k                        phones read before patch k + 1
 
-Text is left out of an utterance with probability ``text_dropout`` in training; at sampling the patch is guided, while
-its advance and the stop are those of the conditional branch, the stop at a probability of .8.
+Training drops the text of an utterance with probability ``text_dropout``. Sampling guides the patch; its advance and
+the stop are those of the conditional branch, and speech ends at a stop probability of .8.
 
-With ``interleave`` n:m it begins to speak before it has read everything: n phones, m frames, n phones, ... and once the
-text has run out, the rest of the speech. What it draws comes in chunks of m frames (``stream``). A phone's state is the
-shared encoder's, which looks a few phones ahead (``ModelSize.encoder_reach``): so far text must be ahead of n.
+With ``interleave`` n:m speech starts before all text is read: n phones, m frames, n phones, ... and the rest of the
+speech at the end of the text. ``stream`` yields chunks of m frames. The encoder looks a few phones ahead
+(``ModelSize.encoder_reach``), so that much text must be available in addition to n.
 
-With ``prompt`` it reads another recording of the speaker first, about 3 s of phones and patches, and knows by that
-alone who is to speak. It is no part of the loss.
+With ``prompt`` the model first reads about 3 s of another recording of the speaker, phones and patches, which alone
+identifies the speaker. The prompt is not part of the loss.
 
-Chosen here, for a corpus of minutes and not of thousands of hours: the text is the encoder's phones, speaker included.
-A patch has one number more than its frames, the phones by which it advances, known from the alignment in training and
-drawn with the patch in sampling; it counts as much as all of the frames together. By their sum p_k text and speech of
-one moment stand at one place for the rotary positions, phone i at i and patch k + 1 at p_k, both times the corpus'
-patches per phone (a prompt's patches, whose alignment nobody gives, are counted). What is read in training is shaken by
-``SHAKEN`` phones, and the advance makes up for it. The stop is weighed ``STOP_WEIGHT`` times where the paper has 100
-for longer sequences; patches of mel frames stand for Encodec's latents. What has not stopped after ``LONGEST`` times
-the expected length is cut, and counts as failed.
+Choices of this reconstruction, for a corpus of minutes rather than thousands of hours: the text consists of the
+encoder's phones and the speaker. A patch has one channel more than its frames, the number of phones by which it
+advances, which is known from the alignment in training and drawn with the patch in sampling; its loss has the weight of
+all frames together. The sums p_k give text and speech of the same moment the same rotary position: phone i is at i and
+patch k + 1 at p_k, both times the patches per phone of the corpus (patches of a prompt, which has no alignment, are
+counted). Training perturbs p by ``SHAKEN`` phones, and the advance corrects the perturbation. The stop has the weight
+``STOP_WEIGHT``, where the paper has 100 for longer sequences. Patches of mel frames replace the latents of Encodec.
+Utterances that have not stopped after ``LONGEST`` times the expected length are truncated and count as failures.
 """
 
 from __future__ import annotations
@@ -52,19 +52,19 @@ CHUNK_FRAMES = 45  # of a stream whose text was all read first: as many as the p
 
 
 class Text(NamedTuple):
-    """The text as the Transformer reads it."""
+    """The text as input of the Transformer."""
 
     inputs: Tensor  # (B, P, dim)
     places: Tensor  # (B, P)
     real: Tensor  # (B, P) bool
 
     def part(self, start: int, end: int) -> Text:
-        """Phones from ``start`` to ``end``."""
+        """Return the phones from ``start`` to ``end``."""
         return Text(*(one[:, start:end] for one in self))
 
 
 class Given(NamedTuple):
-    """All there is to read but speech of its own."""
+    """The inputs before the model's own speech: prompt and text."""
 
     past: Text  # the prompt's phones and patches, which are read first; none without a prompt
     text: Text
@@ -72,20 +72,20 @@ class Given(NamedTuple):
 
 
 class Turns(NamedTuple):
-    """How many phones and patches take turns."""
+    """Alternation of phones and patches with ``interleave``."""
 
     phones: int
     patches: int
 
     def order(self, phones: int, count: int, device: torch.device) -> Tensor:
-        """Where what is read first, second, ... stands among all phones followed by ``count`` patches."""
+        """Return the reading order as indices into all phones followed by ``count`` patches."""
         text, speech = (torch.arange(size, device=device) for size in (phones, count))
         turn = torch.cat([2 * (text // self.phones), 2 * (speech // self.patches) + 1])
         return turn.argsort(stable=True)
 
 
 class Reading:
-    """What was read so far: keys, values, and which of their places are real (B, known)."""
+    """State of reading: keys, values, and the mask of valid positions (B, known)."""
 
     def __init__(self, transformer: Transformer, offset: Tensor, capacity: int) -> None:
         """``offset`` (B,) is the place of the first patch."""
@@ -94,7 +94,7 @@ class Reading:
 
 
 class TextNetwork(nn.Module):
-    """Reads text and patches, draws the next patch and says when speech is over."""
+    """Read text and patches, draw the next patch and predict the end of the speech."""
 
     seen: Tensor
 
@@ -112,11 +112,11 @@ class TextNetwork(nn.Module):
 
     @property
     def rate(self) -> Tensor:
-        """Patches per phone, of the corpus."""
+        """Patches per phone of the corpus."""
         return self.seen[0] / self.seen[1]
 
     def read(self, cond: Condition, left_out: Tensor) -> Given:
-        """Prompt and text of a batch; left_out (B,) bool has the prompt's speech alone."""
+        """Return prompt and text of a batch; utterances in left_out (B,) bool have only the speech of the prompt."""
         past, offset = self._past(cond.prompt, left_out, cond.states)
         text = self._text(cond.states, cond.phone_mask, left_out)
         return Given(past, text._replace(places=text.places + offset.unsqueeze(1)), offset)
@@ -127,7 +127,7 @@ class TextNetwork(nn.Module):
         return Text(inputs, places.expand(inputs.shape[:2]), mask)
 
     def _past(self, prompt: Prompt | None, left_out: Tensor, states: Tensor) -> tuple[Text, Tensor]:
-        """A prompt, its whole patches after its phones, and how many patches those are (B,)."""
+        """Return a prompt with its whole patches after its phones, and the number of patches (B,)."""
         if prompt is None:
             nothing = self._text(states[:, :0], states[:, :0, 0].bool(), left_out)
             return nothing, states.new_zeros(len(states), dtype=torch.float)
@@ -239,7 +239,7 @@ class SledText:
         return {"generator": self.network}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """The energy distance at every patch and the cross-entropy of the stop, means over places."""
+        """Return the energy distance at every patch plus the cross-entropy of the stop, averaged over positions."""
         mask, size = batch.mask.unsqueeze(-1), self.patch
         target, real = patches(batch.target * mask, size), patches(mask.expand_as(batch.target), size)
         read = patches((batch.target + self.input_noise * rng.normal(batch.mask, self.channels)) * mask, size)
@@ -259,11 +259,11 @@ class SledText:
         return {"generator": distance + self._stopping(self.network.stop(z).squeeze(-1), spoken.sum(dim=1))}
 
     def _weighed(self, patch: Tensor) -> Tensor:
-        """Patches and their advance (..., C' + 1), of which the latter counts as much as all of the former."""
+        """Weight patches and their advance (..., C' + 1), so that the advance counts as much as all frames together."""
         return torch.cat([patch[..., :-1], (patch.shape[-1] - 1) ** 0.5 * patch[..., -1:]], dim=-1)
 
     def _stopping(self, logits: Tensor, counts: Tensor) -> Tensor:
-        """Logits (B, K + 1) of the stop after k patches; right is the stop after all ``counts`` (B,)."""
+        """Return the stop loss of logits (B, K + 1) after k patches; the target is a stop after all ``counts`` (B,)."""
         place = torch.arange(logits.shape[1], device=logits.device)
         over, asked = place == counts.unsqueeze(1), place <= counts.unsqueeze(1)
         weight = torch.tensor(STOP_WEIGHT, device=logits.device)
@@ -273,9 +273,9 @@ class SledText:
     def sample(
         self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, guidance: float = 1.0
     ) -> SampledSequence:
-        """Speak until every utterance has stopped or is too long; a call per patch. ``nfe`` is 1.
+        """Sample until every utterance has stopped or is too long, with one call per patch; ``nfe`` is 1.
 
-        ``guidance``: 1 is none, more follows the text more closely.
+        ``guidance`` 1 is off; larger values follow the text more closely.
         """
         chunks = list(self.stream(cond, rng, temperature, guidance))
         values = torch.cat([chunk.values for chunk in chunks], dim=1)
@@ -284,7 +284,7 @@ class SledText:
     def stream(
         self, cond: Condition, rng: Noise, temperature: float = 1.0, guidance: float = 1.0
     ) -> Iterator[SampledSequence]:
-        """The same, chunk by chunk as it is spoken; the last one, which may be empty, knows who has stopped."""
+        """Yield the same draw chunk by chunk; the last chunk, which may be empty, says which utterances stopped."""
         require_dropout("text_dropout", self.text_dropout, guidance)
         phones = cond.phone_mask.sum(dim=1)
         limits = (LONGEST * phones * self.network.rate).ceil().long().clamp_min(1)
@@ -330,7 +330,7 @@ class SledText:
         return Turns(phones, -(-frames // self.patch))
 
     def _read(self, cond: Condition, guidance: float) -> Given:
-        """All there is to read, and with guidance once more without text."""
+        """Return prompt and text, and with guidance a second copy without text."""
         branches = [False] if guidance == 1 else [False, True]
         left_out = [torch.full((len(cond.phones),), branch, device=cond.phones.device) for branch in branches]
         pasts, texts, offsets = zip(*(self.network.read(cond, branch) for branch in left_out), strict=True)
@@ -339,7 +339,7 @@ class SledText:
 
 
 def phones_read(cond: Condition, size: int) -> Tensor:
-    """Phones of the text that are over before each patch of ``size`` frames, and before what follows: (B, K + 1)."""
+    """Return the number of phones that end before each patch of ``size`` frames, and in all: (B, K + 1)."""
     assert cond.alignment is not None  # of an acoustic model
     frames = functional.one_hot(cond.alignment, cond.phones.shape[1]) * cond.mask.unsqueeze(-1)
     counts = frames.sum(dim=1)

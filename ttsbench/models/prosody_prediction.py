@@ -1,4 +1,4 @@
-"""Prosody by a model: what was drawn, as durations in frames and phone log-F0."""
+"""Predicted prosody: draws of a prosody model as durations in frames and phone log-F0."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ttsbench.types import Noise
 
 
 def denormalised(drawn: Tensor, norm: Normalisation, longest: float) -> Prosody:
-    """Normalised (P, 2) -> durations in frames, between 1 and ``longest``, and phone log-F0."""
+    """Return durations in frames, between 1 and ``longest``, and phone log-F0, from normalised values (P, 2)."""
     values = drawn.cpu().double().numpy()
     log_duration = values[:, 1] * norm.log_duration_std + norm.log_duration_mean
     durations = np.rint(np.exp(np.minimum(log_duration, np.log(longest)))).astype(np.int64)
@@ -31,7 +31,7 @@ def predicted_log_f0(
     seed: int,
     sampling: SamplingSettings,
 ) -> dict[str, NDArray[np.float32]]:
-    """One draw of the phone log-F0 (P,) of each utterance by a prosody model, sampled with ``sampling``."""
+    """Return one draw of the phone log-F0 (P,) of each utterance by a prosody model."""
     found = {}
     for utterance in utterances:
         noise = Noise([utterance_seed("condition", seed, utterance.id)])

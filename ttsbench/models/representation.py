@@ -1,7 +1,7 @@
-"""What acoustic models predict, and how speech is made of it: log-mels and a vocoder, or a codec's latents.
+"""The target of acoustic models and its decoder: log-mels with a vocoder, or the latents of a codec.
 
-Frames are those of the experiment's ``mel`` in either case: F0, energy and durations lie on its grid. With a codec,
-``mel`` has to say the codec's own sample rate, frame shift and number of channels, and its decoder is the vocoder.
+Both use the frames of the experiment's ``mel``: F0, energy and durations lie on its grid. With a codec, ``mel`` must
+state the codec's sample rate, frame shift and number of channels, and the codec's decoder replaces the vocoder.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from ttsbench.interfaces import Codec, Vocoder
 
 
 class Decoder:
-    """A codec's decoder in the place of a vocoder."""
+    """The decoder of a codec, used as a vocoder."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
 
     def synthesize(self, log_mel: Tensor) -> Tensor:
-        """Latents (T, C) -> samples (T * hop_length,) in [-1, 1]."""
+        """Decode latents (T, C) into samples (T * hop_length,) in [-1, 1]."""
         return self._codec.decode(log_mel.float())
 
 
 def make_codec(experiment: Experiment) -> Codec | None:
-    """The codec whose latents are predicted; None for log-mels."""
+    """Return the codec whose latents are predicted; None for log-mels."""
     config = experiment.codec
     if config is None:
         return None
@@ -37,7 +37,7 @@ def make_codec(experiment: Experiment) -> Codec | None:
 
 
 def make_vocoder(experiment: Experiment) -> Vocoder:
-    """What makes speech of what is predicted."""
+    """Return the vocoder, or the decoder of the codec."""
     codec = make_codec(experiment)
     if codec is not None:
         return Decoder(codec)
@@ -46,18 +46,18 @@ def make_vocoder(experiment: Experiment) -> Vocoder:
 
 
 def codec_signature(experiment: Experiment) -> str:
-    """What features depend on beside the definition of the mel: the codec, as text; empty for log-mels."""
+    """Return the codec as text, on which features depend; empty for log-mels."""
     config = experiment.codec
     return json.dumps(registry.plugin_key("codecs", config.name, config.options), sort_keys=True) if config else ""
 
 
 def maker(experiment: Experiment) -> str:
-    """What made speech, as a table says it."""
+    """Return the vocoder or codec as a table names it."""
     return f"codec {experiment.codec.name}" if experiment.codec else f"vocoder {experiment.vocoder.name}"
 
 
 def check_codec(experiment: Experiment, codec: Codec) -> None:
-    """Raise ``ConfigError`` where the mel's grid is not the codec's, or a vocoder is asked for beside it."""
+    """Raise ``ConfigError`` if the grid of the mel is not the codec's, or if a vocoder is configured as well."""
     if experiment.vocoder != VocoderConfig():
         raise ConfigError("codec: its decoder makes the speech; leave the vocoder out.")
     wanted = {

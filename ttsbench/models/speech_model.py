@@ -1,4 +1,4 @@
-"""A trained model: conditioner and adapter, built from a config and kept in ``weights.safetensors`` (no pickle)."""
+"""A speech model: the shared conditioner and an adapter, built from a config and saved as safetensors (no pickle)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SpeechModel(nn.Module):
         shape: Mapping[str, int],
         sources: Mapping[str, nn.Module] | None = None,
     ) -> None:
-        """``shape`` gives n_phones, n_speakers and channels (of the target)."""
+        """Build the model; ``shape`` gives n_phones, n_speakers and channels (of the target)."""
         super().__init__()
         self.role: Role = role
         self.channels = shape["channels"]
@@ -54,9 +54,9 @@ class SpeechModel(nn.Module):
             self.conditioner.load_state_dict(self._source(self.adapter.fine_tunes).conditioner.state_dict())
 
     def initialise_from(self, other: SpeechModel) -> None:
-        """Start where another model ended: its conditioner, and its backbone in every backbone of the same shape.
+        """Copy the conditioner of another model, and its backbone into every backbone of the same shape.
 
-        What goes on from a model of its own has started already.
+        An adapter that fine-tunes one of its sources is left as it is.
         """
         if isinstance(self.adapter, FineTunedAdapter):
             return
@@ -67,42 +67,42 @@ class SpeechModel(nn.Module):
                 module.initialise_from(learnt[0])
 
     def forward(self, batch: RawBatch) -> Condition:
-        """The condition of a batch, and what the models that the adapter starts from make of it."""
+        """Return the condition of a batch, with those of the models that the adapter starts from."""
         condition: Condition = self.conditioner(batch)
         return replace(condition, sources=_Conditions(self.sources, batch))
 
     def train(self, mode: bool = True) -> SpeechModel:
-        """Training or evaluation mode; the models that the adapter starts from stay in the latter."""
+        """Set training or evaluation mode; the models that the adapter starts from stay in evaluation mode."""
         super().train(mode)
         self.sources.eval()
         return self
 
     def group_parameters(self) -> dict[str, list[nn.Parameter]]:
-        """Optimizer group -> trainable parameters; the conditioner learns with the generator."""
+        """Return optimizer group -> trainable parameters; the conditioner is in the group of the generator."""
         groups = {name: [p for p in network.parameters() if p.requires_grad] for name, network in self.groups.items()}
         groups["generator"] = [*self.conditioner.parameters(), *groups["generator"]]
         return groups
 
     def saved_modules(self) -> nn.ModuleDict:
-        """What sampling needs, and so what is saved and counted."""
+        """Return the modules that sampling needs, which are saved and counted."""
         return nn.ModuleDict({"conditioner": self.conditioner, "generator": self.groups["generator"]})
 
     def sampling_parameters(self) -> list[nn.Parameter]:
-        """Everything that runs at sampling time, a refined model included."""
+        """Return the parameters of everything that runs at sampling time, including a refined model."""
         own = list(self.saved_modules().parameters())
         return own + [one for source in self._refined() for one in source.sampling_parameters()]
 
     def parameter_count(self) -> int:
-        """Parameters used at sampling time."""
+        """Return the number of parameters used at sampling time."""
         return sum(parameter.numel() for parameter in self.sampling_parameters())
 
     @property
     def prompted(self) -> bool:
-        """Whether its adapter is told by a prompt who speaks."""
+        """Whether a prompt identifies the speaker for this adapter."""
         return isinstance(self.adapter, Prompted) and self.adapter.prompted
 
     def generators(self) -> list[nn.Module]:
-        """The networks whose calls are function evaluations."""
+        """Return the networks whose calls count as function evaluations."""
         return [self.groups["generator"], *(one for source in self._refined() for one in source.generators())]
 
     def _refined(self) -> list[SpeechModel]:
@@ -117,9 +117,9 @@ class SpeechModel(nn.Module):
     def sample_sequence(
         self, cond: Condition, nfe: int, rng: Noise, temperature: float, **sampling: Any
     ) -> SampledSequence:
-        """The adapter's draw, as long as the condition or as it has decided itself, set to 0 at padding.
+        """Sample the adapter; the result has the length of the condition or its own, and is 0 at padding.
 
-        ``sampling`` is what this adapter's ``sample`` takes beyond what every adapter's does.
+        ``sampling`` holds the adapter's own parameters of ``sample``.
         """
         drawn = self.adapter.sample(cond, nfe, rng, temperature, **sampling)
         if isinstance(drawn, Tensor):
@@ -128,12 +128,12 @@ class SpeechModel(nn.Module):
         return drawn._replace(values=drawn.values * real.unsqueeze(-1))
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float, **sampling: Any) -> Tensor:
-        """The values (B, T, C) of ``sample_sequence``."""
+        """Return the values (B, T, C) of ``sample_sequence``."""
         return self.sample_sequence(cond, nfe, rng, temperature, **sampling).values
 
 
 class _Conditions(Mapping[str, Condition]):
-    """What each source makes of a batch, computed when it is asked for: a teacher is not when its student speaks."""
+    """Conditions of the source models, computed on first access: sampling a student needs no teacher."""
 
     def __init__(self, sources: nn.ModuleDict, batch: RawBatch) -> None:
         self._sources, self._batch = sources, batch
@@ -166,14 +166,14 @@ def backbone_factory(size: ModelSize) -> Callable[..., nn.Module]:
 
 
 def save_model(folder: Path, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """``weights.safetensors`` and ``model.json``, from which ``load_model`` builds the model again."""
+    """Write ``weights.safetensors`` and ``model.json``, from which ``load_model`` rebuilds the model."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_json(folder / "model.json", description)
     write_bytes(folder / "weights.safetensors", save(tensors), durable=True)
 
 
 def load_model(folder: Path, root: Path) -> SpeechModel:
-    """A trained model in evaluation mode, frozen. ``root`` is the run's folder, for the models it starts from."""
+    """Return a trained model, frozen and in evaluation mode; ``root`` is the run folder of its sources."""
     description = read_json(folder / "model.json")
     sources = {name: load_model(root / source, root) for name, source in description["sources"].items()}
     model = SpeechModel(
@@ -189,7 +189,7 @@ def load_model(folder: Path, root: Path) -> SpeechModel:
 
 
 def freeze(model: SpeechModel) -> SpeechModel:
-    """Evaluation mode, no gradients for parameters (energy models still differentiate with respect to their input)."""
+    """Set evaluation mode and disable gradients of parameters; energy models still differentiate their input."""
     model.eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
@@ -197,5 +197,5 @@ def freeze(model: SpeechModel) -> SpeechModel:
 
 
 def utterance_seed(*parts: int | str) -> int:
-    """A seed from (experiment seed, system, utterance, ...): the same on every machine, unrelated between streams."""
+    """Return a seed from (experiment seed, system, utterance, ...): the same on all machines, distinct by stream."""
     return int(content_hash(list(parts)), 16) % 2**63

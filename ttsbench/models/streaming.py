@@ -1,4 +1,4 @@
-"""Speech as it is being made: chunks of samples from an adapter and a vocoder that can both stream."""
+"""Streaming: chunks of samples from an adapter and a vocoder that can both stream."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def audio_stream(
     adapter: Streaming, vocoder: StreamingVocoder, norm: Normalisation, cond: Condition, rng: Noise,
     temperature: float = 1.0, **sampling: Any,
 ) -> Iterator[Tensor]:  # fmt: skip
-    """Chunks of samples (N_i,) of a single utterance; run it under ``torch.no_grad``."""
+    """Yield chunks of samples (N_i,) of a single utterance; call it under ``torch.no_grad``."""
     chunks = adapter.stream(cond, rng, temperature, **sampling)
     return vocoder.stream(chunk.values[0, : chunk.lengths[0]].cpu() * norm.mel_std + norm.mel_mean for chunk in chunks)
 
 
 def first_chunk_s(start: Callable[[], Iterator[Tensor]]) -> float:
-    """Seconds from before ``start()`` until its first samples are there. Raises ``ClipError`` where none come."""
+    """Return the seconds from before ``start()`` to its first samples. Raises ``ClipError`` if there are none."""
     began = time.perf_counter()
     for samples in start():
         if len(samples):

@@ -16,7 +16,7 @@ from ttsbench.types import Condition, Prompt, Role
 
 
 class PhoneEncoder(nn.Module):
-    """Phones (B, P) and speakers (B,) -> states (B, P, D)."""
+    """Encode phones (B, P) and speakers (B,) as states (B, P, D)."""
 
     def __init__(self, n_phones: int, n_speakers: int, dim: int, layers: int, kernel: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class PhoneEncoder(nn.Module):
 
 
 class Conditioner(nn.Module):
-    """What every adapter is conditioned on, for one role: encoder, then the length regulator for acoustic models."""
+    """The conditioning of all adapters of a role: the encoder and, for acoustic models, the length regulator."""
 
     POSITION_FEATURES = 4  # position in phone, 1 - position, log duration, F0
 

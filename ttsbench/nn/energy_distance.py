@@ -1,16 +1,16 @@
-"""A network that draws, and the distance that trains it.
+"""A generator head with noise input, and the energy distance that trains it.
 
 "Efficient speech language modeling via energy distance in continuous latent space", Ma et al. 2025,
-https://arxiv.org/abs/2505.13181. g is a stack of residual blocks on a state z that noise e modulates, zero at first:
+https://arxiv.org/abs/2505.13181. g is a stack of residual blocks on a state z, modulated by noise e and initially zero:
 
     x = A z,   u = B e;   x <- x + gate MLP(LN(x) (1 + scale) + shift), each of (shift, scale, gate) from SiLU(LN(u))
 
-and two draws h, h' of it for the same z are compared with the target y:
+Two draws h, h' for the same z are compared with the target y:
 
     d(h, y) + d(h', y) - repulsion d(h, h'),   d(a, b) = |a - b|^beta
 
-Distances are root mean squares over real elements, with 1e-6 inside the root, since below beta 1 the slope at 0 has no
-bound. Guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598) mixes states with and without a condition:
+Distances are root mean squares over real elements, with 1e-6 inside the root, because the slope at 0 is unbounded for
+beta below 1. Guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598) mixes states with and without condition:
 
     z = z_u + guidance (z_c - z_u)
 """
@@ -29,7 +29,7 @@ TINY = 1e-6
 
 
 class NoiseBlock(nn.Module):
-    """A residual block that noise modulates."""
+    """A residual block modulated by noise."""
 
     def __init__(self, width: int, noise_width: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class NoiseBlock(nn.Module):
 
 
 class NoiseHead(nn.Module):
-    """G: a state and noise -> one patch."""
+    """Map a state and noise to one patch: g above."""
 
     def __init__(self, dim: int, out: int, width: int, blocks: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class NoiseHead(nn.Module):
 
 @dataclass(frozen=True)
 class EnergyDistance:
-    """The generalised energy distance up to a constant, from two draws.
+    """Generalised energy distance from two draws, up to a constant.
 
     Raises ``ConfigError`` for an exponent outside (0, 2] or a negative repulsion.
     """
@@ -95,13 +95,13 @@ class EnergyDistance:
 
 
 def guided(states: Tensor, guidance: float) -> Tensor:
-    """States (2 B, ...), those without a condition last -> (B, ...)."""
+    """Combine states (2 B, ...), unconditional ones last, to (B, ...)."""
     conditional, unconditional = states.chunk(2)
     return unconditional + guidance * (conditional - unconditional)
 
 
 def require_dropout(option: str, dropout: float, guidance: float = 1.0) -> None:
-    """Refuse what is no share, and guidance of a network that never went without its condition."""
+    """Raise ``ConfigError`` for an invalid share, or for guidance without dropout of the condition in training."""
     if not 0 <= dropout < 1:
         raise ConfigError(f"{option} is the share of utterances without their condition, 0 to below 1, got {dropout}.")
     if guidance != 1 and not dropout:
@@ -112,7 +112,7 @@ def require_dropout(option: str, dropout: float, guidance: float = 1.0) -> None:
 
 
 def patches(x: Tensor, patch: int) -> Tensor:
-    """X (B, T, C) -> (B, K, patch C), the last one filled up with zeros."""
+    """Split x (B, T, C) into patches (B, K, patch C); zeros fill the last one."""
     x = functional.pad(x, (0, 0, 0, -x.shape[1] % patch))
     return x.reshape(len(x), x.shape[1] // patch, patch * x.shape[2])
 

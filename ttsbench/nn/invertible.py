@@ -30,7 +30,7 @@ SMALLEST_SLOPE = 1e-3
 
 
 class Bijection(nn.Module, ABC):
-    """x (B, T, C) to z (B, T, C) and back."""
+    """An invertible map between x (B, T, C) and z (B, T, C)."""
 
     @abstractmethod
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -42,7 +42,7 @@ class Bijection(nn.Module, ABC):
 
 
 class Chain(Bijection):
-    """One layer after another."""
+    """A sequence of layers."""
 
     def __init__(self, layers: Sequence[Bijection]) -> None:
         super().__init__()
@@ -282,7 +282,7 @@ def _knots(parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _edges(raw: Tensor) -> Tensor:
-    """Sizes of K bins before the softmax (..., K) -> their edges (..., K + 1), from -TAIL to TAIL."""
+    """Return the edges (..., K + 1) of K bins, from -TAIL to TAIL, from sizes before the softmax (..., K)."""
     bins = raw.shape[-1]
     shares = SMALLEST_BIN + (1 - SMALLEST_BIN * bins) * raw.softmax(dim=-1)
     inner = TAIL * (2 * shares.cumsum(dim=-1)[..., :-1] - 1)

@@ -18,7 +18,7 @@ BASE = 10_000.0  # of the rotary frequencies
 
 
 class Cache:
-    """Keys and values (layers, B, H, capacity, W) of the ``length`` positions that were read so far."""
+    """Keys and values (layers, B, H, capacity, W) of the first ``length`` positions."""
 
     def __init__(self, transformer: Transformer, batch: int, capacity: int) -> None:
         like = transformer.norm.weight
@@ -28,7 +28,7 @@ class Cache:
         self.length = 0
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Take new keys and values (B, H, K, W) of a layer, give all of it up to them."""
+        """Append keys and values (B, H, K, W) of a layer and return all of them."""
         end = self.length + keys.shape[2]
         self.keys[layer, :, :, self.length : end] = keys
         self.values[layer, :, :, self.length : end] = values
@@ -68,7 +68,7 @@ class Transformer(nn.Module):
 
     @staticmethod
     def _seen(new: int, known: int, real: Tensor | None, device: torch.device) -> Tensor | None:
-        """What each of the last ``new`` of ``known`` positions may look at, (B or 1, 1, new, known)."""
+        """Return the attention mask (B or 1, 1, new, known) of the last ``new`` of ``known`` positions."""
         if real is None and new == 1:
             return None  # a single new position sees everything
         seen = torch.ones(new, known, dtype=torch.bool, device=device).tril(known - new)
@@ -105,14 +105,14 @@ class Block(nn.Module):
 
 
 def rotation(places: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (B, 1, K, W / 2) of places (B, K)."""
+    """Return cosines and sines (B, 1, K, W / 2) of positions (B, K)."""
     rates = BASE ** (-torch.arange(0, width, 2, device=places.device) / width)
     angles = (places.unsqueeze(-1) * rates).unsqueeze(1)
     return angles.cos(), angles.sin()
 
 
 def rotated(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """X (B, H, K, W), its pairs of channels turned by the angles of their positions."""
+    """Rotate the channel pairs of x (B, H, K, W) by the angles of their positions."""
     cosine, sine = turn
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)

@@ -28,9 +28,9 @@ LONGEST = 3.0  # times the frames per phone that training has seen: more is no l
 
 
 class GaussianUpsampler(nn.Module):
-    """States of phones (B, P, D) to a condition for each of T frames.
+    """Upsample states of phones (B, P, D) to a condition for each of T frames.
 
-    ``rounded`` has whole frames by rounding instead, through which no gradient passes.
+    With ``rounded`` the durations are rounded to whole frames, and no gradient passes through them.
     """
 
     seen: Tensor
@@ -43,29 +43,29 @@ class GaussianUpsampler(nn.Module):
         self.register_buffer("seen", torch.tensor([6.0, 1.0]))  # frames and phones that training has seen
 
     def frames(self, cond: Condition) -> Tensor:
-        """How many frames every phone takes, (B, P), 0 at padding: w above."""
+        """Return the number of frames of every phone (B, P), 0 at padding: w above."""
         rate = (self.seen[0] / self.seen[1]).log()
         frames: Tensor = (rate + self.takes(cond.states).squeeze(-1)).exp() * cond.phone_mask
         return frames
 
     def lengths(self, cond: Condition) -> tuple[Tensor, Tensor]:
-        """How many frames it takes to say the phones, (B,) int64, and whether that is a length at all, (B,) bool."""
+        """Return the predicted number of frames (B,) int64, and whether it is a valid length, (B,) bool."""
         wanted = self.frames(cond).sum(dim=1)
         longest = LONGEST * cond.phone_mask.sum(dim=1) * self.seen[0] / self.seen[1]
         within = torch.nan_to_num(wanted, nan=float("inf")) <= longest
         return torch.where(within, wanted, longest).round().clamp_min(1).long(), within
 
     def length_loss(self, cond: Condition) -> Tensor:
-        """Squared error of the log of the length that ``cond.mask`` has, a mean over utterances."""
+        """Return the squared error of the log length against that of ``cond.mask``, averaged over utterances."""
         if self.training:
             self.seen += torch.stack([cond.mask.sum(), cond.phone_mask.sum()])
         wanted = self.frames(cond).sum(dim=1)
         return (wanted.clamp_min(1e-6).log() - cond.lengths.log()).square().mean()
 
     def expand(self, cond: Condition, lengths: Tensor | None = None) -> Condition:
-        """The condition with what was read for each frame, and with ``durations`` that have a gradient, (B, P).
+        """Return the condition with the upsampled sequence, and with differentiable ``durations`` (B, P).
 
-        There are as many frames as ``cond.mask`` has, or ``lengths`` (B,) of them.
+        The number of frames is that of ``cond.mask``, or ``lengths`` (B,).
         """
         mask = cond.mask
         if lengths is not None:
@@ -103,7 +103,7 @@ class GaussianUpsampler(nn.Module):
 
 
 class Voice(nn.Module):
-    """A prompt to what is to be known of its voice, (B, D)."""
+    """Summarise a prompt as a speaker vector (B, D)."""
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Voice(nn.Module):
 
 
 class UpsamplingBackbone(nn.Module):
-    """The shared backbone, with what reads the text for it."""
+    """The shared backbone with the Gaussian upsampler in front of it."""
 
     def __init__(self, backbone: nn.Module, upsampler: GaussianUpsampler) -> None:
         super().__init__()
@@ -130,6 +130,6 @@ class UpsamplingBackbone(nn.Module):
 
 
 def _whole(taken: Tensor) -> Tensor:
-    """Frames (B, P) rounded to whole ones of the same sum."""
+    """Round frames (B, P) to whole numbers with the same sum."""
     ends = taken.cumsum(dim=1).round()
     return torch.diff(ends, dim=1, prepend=ends.new_zeros(len(ends), 1))

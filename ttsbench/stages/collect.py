@@ -1,7 +1,7 @@
-"""Stage collect: the wavs of somebody's folder become the clips of a system.
+"""Stage collect: record the wavs of the user's folders as clips of a system.
 
-Leaves a record per clip: where its wav lies, the hash of its bytes, its phones where a metric needs them and its text
-is known, or the reason why there is no clip. Nothing is copied.
+A record holds the path of the wav, the hash of its bytes and, if a metric needs them and the text is known, its phones;
+or the reason why there is no clip. No file is copied.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def find_clips(folder: Path) -> dict[str, Path]:
 
 
 def tasks(run: Run, job: Job[CollectSpec]) -> Sequence[Task]:
-    """Chunks of clips without a record."""
+    """Return chunks of clips without a record."""
     folder = job.path(run)
     ids = [one.id for one in evaluated_utterances(run.folder)]
     clips = [(id_, draw) for draw in range(job.spec.samples) for id_ in ids]
@@ -55,7 +55,7 @@ def tasks(run: Run, job: Job[CollectSpec]) -> Sequence[Task]:
 
 
 def work(run: Run, job: Job[CollectSpec], task: Task, progress: Progress) -> None:
-    """Record a chunk."""
+    """Record a chunk of clips."""
     by_id = {one.id: one for one in evaluated_utterances(run.folder)}
     with caller(job.path(run) / f"{content_hash(task['clips'])}.started") as call:
         for done, (id_, draw) in enumerate(task["clips"]):
@@ -70,7 +70,7 @@ def work(run: Run, job: Job[CollectSpec], task: Task, progress: Progress) -> Non
 
 
 def finish(run: Run, job: Job[CollectSpec]) -> None:
-    """Every clip has its record."""
+    """Do nothing: every clip has its record."""
 
 
 @lru_cache(maxsize=32)
@@ -79,7 +79,7 @@ def _clips(folder: Path, key: str) -> Mapping[str, Path]:
 
 
 def _phones(call: Call, utterance: EvaluatedUtterance, path: Path) -> tuple[Phone, ...] | None:
-    """Phones by forced alignment; None where the text is not known or does not fit."""
+    """Return phones by forced alignment; None if the text is unknown or does not fit."""
     if not utterance.text:
         return None
     try:

@@ -1,8 +1,8 @@
-"""Stage score: every metric on every clip, with each recording analysed once for all systems.
+"""Stage score: compute every metric for every clip; each recording is analysed once for all systems.
 
-Rows lie in ``parts/<utterance>.json`` and carry the key of what they were computed from, so that a new system or metric
-costs only its own cells. ``finish`` leaves one ``<metric>.csv`` per metric:
-system, seed, sample, utterance, the metric's columns, error, warning. A failure is a row with a reason and no numbers.
+Rows are stored in ``parts/<utterance>.json`` with the key of all that they depend on, so a new system or metric
+computes only its own cells. ``finish`` writes one ``<metric>.csv`` per metric with the columns system, seed, sample,
+utterance, those of the metric, error and warning. A failure is a row with a reason and without numbers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Measurement = dict[str, Any]  # ``values`` or ``error``, and possibly ``warning`
 
 
 def tasks(run: Run, job: ScoreJob) -> Sequence[Task]:
-    """Chunks of utterances with at least one cell missing or out of date."""
+    """Return chunks of utterances with at least one cell that is missing or out of date."""
     folder = job.path(run)
     left = [
         one.id
@@ -48,7 +48,7 @@ def tasks(run: Run, job: ScoreJob) -> Sequence[Task]:
 
 
 def work(run: Run, job: ScoreJob, task: Task, progress: Progress) -> None:
-    """Score a chunk, all systems of an utterance together."""
+    """Score a chunk of utterances, each for all systems together."""
     by_id = {one.id: one for one in evaluated_utterances(run.folder)}
     marker = job.path(run) / "parts" / f"{content_hash(task['utterances'])}.started"
     with caller(marker) as call:
@@ -59,7 +59,7 @@ def work(run: Run, job: ScoreJob, task: Task, progress: Progress) -> None:
 
 
 def finish(run: Run, job: ScoreJob) -> None:
-    """One table of rows per metric. Utterance by utterance: whatever their number, one is in memory."""
+    """Write one table of rows per metric; a single utterance is in memory at a time."""
     folder = job.path(run)
     with ExitStack() as stack:
         writers = {}
@@ -78,7 +78,7 @@ def finish(run: Run, job: ScoreJob) -> None:
 
 
 def cell_keys(run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> list[str]:
-    """The hash of everything a cell depends on, for each cell of an utterance in the plan's order."""
+    """Return the hash of everything that a cell depends on, for each cell of an utterance in the order of the plan."""
     keys = []
     for row in job.spec.clips:
         for sample in range(row.samples):
@@ -89,7 +89,7 @@ def cell_keys(run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> list[st
 
 
 def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is_recording: bool) -> Measurement:
-    """One cell: values, or the reason why there are none. No fault of a clip or a metric becomes a number."""
+    """Return one cell: values, or the reason of a failure. No fault of a clip or a metric becomes a number."""
     info: MetricInfo = metric.info
     if isinstance(clip, ClipError):
         return {"error": str(clip)}
@@ -118,7 +118,7 @@ def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is
 
 
 def _lacking(info: MetricInfo, clip: Clip, reference: Clip) -> str:
-    """What a metric needs and this clip came without; nothing where all is there."""
+    """Return which input of a metric the clip lacks; empty if nothing is missing."""
     if "transcript" in info.needs and clip.transcript is None:
         return "the clip has no transcript: the recogniser failed on it, or none was run"
     if "phones" in info.needs and (clip.phones is None or reference.phones is None):
@@ -157,7 +157,7 @@ def _score_cell(
 
 
 class _Clips:
-    """The clips of one utterance, each read once and dropped with the utterance: memory does not grow."""
+    """The clips of one utterance: each is read once, and all are released with the utterance."""
 
     def __init__(self, run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> None:
         self._folder, self._utterance, self._mel = run.folder, utterance, run.experiment.mel
@@ -210,7 +210,7 @@ _current: list[tuple[Any, _Clips]] = []
 
 
 def _clips_of(run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> _Clips:
-    """Those of the utterance that this process is at."""
+    """Return the clips of the utterance that this process is scoring."""
     key = (run.folder, job.key, utterance.id)
     if not _current or _current[0][0] != key:
         _current[:] = [(key, _Clips(run, job, utterance))]
@@ -228,7 +228,7 @@ def _prompt_clip(utterance: EvaluatedUtterance) -> Clip | None:
 
 
 def _evidence(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, row: ScoredClips, sample: int) -> list[Any]:
-    """What a clip that was handed in holds, and what it is compared with."""
+    """Return the content of a clip from the user's folders and of its reference, for the key of its cells."""
     found: list[Any] = [utterance.text, utterance.speaker, utterance.prompt]
     draws = range(row.samples) if sample == 0 else [sample]  # the first clip of a system carries all its draws
     for one, draw in (*((row, draw) for draw in draws), (_ground_truth(job), 0)):
@@ -267,7 +267,7 @@ _metrics: dict[str, Any] = {}
 
 
 def _metric(run: Run, name: str) -> Any:
-    """One object per process and set of options."""
+    """Return the metric with its options; one object per process."""
     options = run.experiment.metrics[name]
     key = content_hash([name, options])
     if key not in _metrics:
@@ -280,7 +280,7 @@ def _number(value: float | None) -> str:
 
 
 def _cells(job: ScoreJob) -> Iterator[tuple[ScoredClips, int, str]]:
-    """Every (system and seed, draw, metric)."""
+    """Yield every combination of system and seed, draw, and metric."""
     for row in job.spec.clips:
         for sample in range(row.samples):
             for metric in job.spec.metric_keys:

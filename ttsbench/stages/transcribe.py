@@ -1,6 +1,6 @@
-"""Stage transcribe: one transcript per clip, once, for every metric that needs it.
+"""Stage transcribe: transcribe every clip once, for all metrics that read transcripts.
 
-Leaves ``parts/*.json``, brought together in ``transcripts.json``: {"<id>.<draw>": {"text": ...} or {"error": ...}}.
+Writes ``parts/*.json`` and merges them into ``transcripts.json``: {"<id>#<draw>": {"text": ...} or {"error": ...}}.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHUNK = 8  # clips per task
 
 
 def tasks(run: Run, job: Job[TranscribeSpec]) -> Sequence[Task]:
-    """Chunks of clips without a transcript."""
+    """Return chunks of clips without a transcript."""
     ids = [utterance.id for utterance in evaluated_utterances(run.folder)]
     clips = [(id_, sample) for sample in range(job.spec.samples) for id_ in ids]
     chunks = [clips[start : start + CHUNK] for start in range(0, len(clips), CHUNK)]
@@ -33,7 +33,7 @@ def tasks(run: Run, job: Job[TranscribeSpec]) -> Sequence[Task]:
 
 
 def work(run: Run, job: Job[TranscribeSpec], task: Task, progress: Progress) -> None:
-    """Transcribe a chunk."""
+    """Transcribe a chunk of clips."""
     part = _part(job.path(run), task["clips"])
     found: dict[str, dict[str, str]] = {}
     with caller(part.with_suffix(".started")) as call:
@@ -56,7 +56,7 @@ def finish(run: Run, job: Job[TranscribeSpec]) -> None:
 
 
 def _transcribe(run: Run, wavs: Path, id_: str, sample: int) -> dict[str, str]:
-    """The words of one clip; whatever goes wrong with it is the reason why there are none."""
+    """Return the words of one clip, or the reason of a failure."""
     recogniser = _recogniser(run, run.experiment.transcriber.name)
     try:
         samples, rate = read(read_record(wavs, id_, sample).audio)
@@ -80,7 +80,7 @@ _recognisers: dict[str, Any] = {}
 
 
 def _recogniser(run: Run, name: str) -> Any:
-    """One recogniser per process: loading it costs more than a clip."""
+    """Return the recogniser; one per process, because loading it costs more than a clip."""
     options = run.experiment.transcriber.options
     known = _vocabulary(run.folder)
     key = content_hash([name, options, known])

@@ -33,14 +33,14 @@ DRAW_NFE = 4  # evaluations a trained model is drawn with in training, where it 
 
 
 def adapters_in(recipes: Iterable[str]) -> tuple[str, ...]:
-    """The adapters whose draws the recipes ask for, each once."""
+    """Return the adapters whose draws the recipes use, each once."""
     parts = [part for recipe in recipes for part in recipe.split("+")]
     return tuple(dict.fromkeys(part for part in parts if part not in PARTS))
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """How recipes are followed. ``sources`` are the trained models by adapter, as ``ModelContext`` has them."""
+    """Apply recipes. ``sources`` are the trained models by adapter, as in ``ModelContext``."""
 
     sources: Mapping[str, Any]
     distortion: float = 0.275
@@ -87,7 +87,7 @@ class Corruption:
         return made * (rng.uniform(mask, channels if part == "mask" else 1) >= self.distortion)
 
     def _runs(self, mask: Tensor, channels: int, rng: Noise) -> Tensor:
-        """Where a run of frames or a run of channels lies, (B, T, C): each leaves sqrt(1 - distortion)."""
+        """Return a mask (B, T, C) of one run of frames and one run of channels; each keeps sqrt(1 - distortion)."""
         width = 1 - math.sqrt(1 - self.distortion)
         frames = torch.arange(mask.shape[1], device=mask.device) + 0.5
         bands = torch.arange(channels, device=mask.device) + 0.5
@@ -98,20 +98,20 @@ class Corruption:
 
 
 def _within(place: Tensor, start: Tensor, width: float) -> Tensor:
-    """Whether places (B, N) in [0, 1] lie in the run of ``width`` that begins at a share ``start`` (B,) of the rest."""
+    """Return whether positions (B, N) in [0, 1] lie in a run of ``width`` that begins at ``start`` (B,) of the rest."""
     after = place - start.unsqueeze(1) * (1 - width)
     return (after >= 0) & (after < width)
 
 
 def draw(source: Any, cond: Condition, rng: Noise, nfe: int | None = None) -> Tensor:
-    """A draw (B, T, C) of a trained model, without gradients; with its own number of evaluations where none is told."""
+    """Return a draw (B, T, C) of a trained model without gradients; by default with its own number of evaluations."""
     with torch.no_grad():
         drawn: Tensor = source.sample(cond, nfe or source.adapter.info.nfe[0], rng, 1.0)
     return drawn
 
 
 def parse_recipes(recipes: Sequence[str], what: str) -> tuple[str, ...]:
-    """The recipes of an option, each of which has to do something to the target."""
+    """Parse the recipes of an option; raises ``ConfigError`` for one that leaves the target unchanged."""
     if isinstance(recipes, str) or not recipes or any(not part for recipe in recipes for part in recipe.split("+")):
         raise ConfigError(f"{what} is a list of recipes such as [mask, l2, l2+noise], got {recipes!r}.")
     return tuple(recipes)

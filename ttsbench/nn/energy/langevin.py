@@ -1,10 +1,11 @@
-"""Langevin dynamics: a hypothesis walks up the density of speech, step by step.
+"""Langevin dynamics: move a hypothesis towards higher density, step by step.
 
     Y <- Y + size s(Y) + spread Z,    s = grad log p = -grad E,    Z ~ N(0, I)
 
-With spread = sqrt(2 size) its stationary distribution is p, as size goes to 0 (Roberts and Tweedie 1996). Energy-based
-models refine the draw of another model in this way (Sun, Tu and Ragni 2023, https://arxiv.org/abs/2310.12765). A walk
-that leaves every place where speech could be has diverged, and says at which step.
+With spread = sqrt(2 size) the stationary distribution tends to p as size tends to 0 (Roberts and Tweedie 1996).
+Energy-based models refine the draw of another model in this way (Sun, Tu and Ragni 2023,
+https://arxiv.org/abs/2310.12765). A walk whose values exceed those of any plausible speech has diverged; the error
+names its step.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ FARTHEST = 10.0  # root mean square of a normalised target, whose standard devia
 
 @dataclass(frozen=True)
 class Step:
-    """How far to go along the score, and the standard deviation of the noise added."""
+    """Size of a step along the score, and standard deviation of the added noise."""
 
     size: float
     spread: float = 0.0
 
 
 def walk(start: Tensor, score: Callable[[Tensor], Tensor], mask: Tensor, steps: Sequence[Step], rng: Noise) -> Tensor:
-    """From ``start`` (B, T, C) along ``score``, one call a step; raises ``ClipError`` where an utterance diverges."""
+    """Walk from ``start`` (B, T, C) along ``score``, one call per step; raises ``ClipError`` on divergence."""
     y = start
     for number, step in enumerate(steps, start=1):
         y = y + step.size * score(y)
@@ -48,11 +49,11 @@ def walk(start: Tensor, score: Callable[[Tensor], Tensor], mask: Tensor, steps: 
 
 
 def langevin_steps(number: int, size: float, noise: float) -> list[Step]:
-    """``number`` equal steps; ``noise`` 1 samples the density, 0 climbs to a mode, between is a lower temperature."""
+    """Return ``number`` equal steps; ``noise`` 1 samples the density, and 0 climbs to a mode."""
     return [Step(size, noise * math.sqrt(2 * size))] * number
 
 
 def _root_mean_square(y: Tensor, mask: Tensor) -> float:
-    """Of the utterance that is farthest out; NaN where one is."""
+    """Return the largest root mean square over utterances; NaN if any is NaN."""
     squares = y.square().sum(dim=(1, 2)) / (mask.sum(dim=1) * y.shape[-1]).clamp_min(1)
     return float(squares.max().sqrt()) if bool(torch.isfinite(squares).all()) else math.nan

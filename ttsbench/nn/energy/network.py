@@ -31,7 +31,7 @@ LOUD = 0.2  # weights by which Y joins a condition already learnt: at .065, a pi
 
 
 class FrameFeatures(nn.Module):
-    """Features by the shared backbone."""
+    """Features from the shared backbone."""
 
     def __init__(self, context: ModelContext, loud: float | None) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class PhoneFeatures(nn.Module):
 
 
 def _placed(x: Tensor) -> Tensor:
-    """X (B, T, W) plus sinusoids of its place."""
+    """Add sinusoidal positions to x (B, T, W)."""
     place = torch.arange(x.shape[1], device=x.device) / 1_000.0
     return x + time_embedding(place, x.shape[2])
 
@@ -102,7 +102,7 @@ class Energy(nn.Module):
         return energies
 
     def score(self, y: Tensor, cond: Condition, differentiable: bool = False) -> Tensor:
-        """-T dE/dY (B, T, C), 0 at padding; ``differentiable`` where a loss is made of it."""
+        """Return -T dE/dY (B, T, C), 0 at padding; ``differentiable`` if a loss depends on it."""
         with torch.enable_grad():
             at = y if y.requires_grad else y.detach().requires_grad_()
             (slope,) = torch.autograd.grad(self(at, cond).sum(), at, create_graph=differentiable)
