@@ -20,6 +20,7 @@ from PIL import Image
 from speechlike import speechlike
 from tinycorpus import SAMPLE_RATE, TINY
 
+from ttsbench.audio.pitch import F0_MAX, F0_MIN
 from ttsbench.config.schema import MelConfig
 from ttsbench.errors import ClipError, TtsbenchError
 from ttsbench.evaluation.clip_record import wav_path
@@ -236,7 +237,7 @@ def test_the_line_in_a_spectrogram_lies_where_its_f0_is():
         voice = sum(np.cos(2 * np.pi * k * f0 * time) / k for k in range(1, int(7000 / f0)))
         image = Image.open(BytesIO(picture((0.1 * voice).astype(np.float32), mel)))
         rows = np.nonzero(np.asarray(image) == LINE)[0]
-        expected = (1 - np.log(f0 / 65) / np.log(600 / 65)) * (image.height - 1)
+        expected = (1 - np.log(f0 / F0_MIN) / np.log(F0_MAX / F0_MIN)) * (image.height - 1)
         assert abs(np.median(rows) - expected) < 2
     with pytest.raises(ClipError, match="too few"):
         picture(np.zeros(100, np.float32), mel)

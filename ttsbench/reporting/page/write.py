@@ -16,6 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ttsbench.audio.pitch import F0_MAX, F0_MIN
 from ttsbench.engine.store import write_text
 from ttsbench.errors import TtsbenchError
 from ttsbench.reporting.archive import result_files
@@ -64,6 +65,7 @@ def render_page(folder: Path, listen: Sequence[str] = (), packed: bool = False) 
         blind=blind_trials(folder, table, listening, packed) if listening else None,
         provenance=provenance,
         files=[name for name in result_files(folder) if not (packed and name == "rows.parquet")],
+        f0_range=f"{F0_MIN:g} to {F0_MAX:g}",
         style=_static(STYLE),
         scripts=scripts,
         policy=_policy(scripts),
