@@ -263,3 +263,9 @@ def test_equal_generators_give_equal_floors():
     rows = drawn_rows(np.random.default_rng(0), 20, 100)
     first, again, other = (EnergyDivergence().floor(rows, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_one_utterance_has_no_floor():
+    rows = drawn_rows(np.random.default_rng(0), 1, 100, draws=3)
+    assert math.isnan(EnergyDivergence().floor(rows, np.random.default_rng(0)))
+    assert EnergyDivergence().reduce(rows) > 0
