@@ -2,8 +2,7 @@
 
 A plug-in is registered in an entry-point group: ``ttsbench.adapters``, ``ttsbench.judges``, ``ttsbench.metrics``,
 ``ttsbench.corpora``, ``ttsbench.vocoders``, ``ttsbench.codecs``, ``ttsbench.transcribers`` or ``ttsbench.figures``. The
-options of an experiment become keyword arguments of the constructor, and they are checked against its signature. The
-classes themselves are described by the ``...Factory`` protocols at the end.
+options of an experiment become keyword arguments of the constructor (``...Factory``, at the end), and are checked.
 """
 
 from __future__ import annotations

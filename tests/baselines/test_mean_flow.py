@@ -65,8 +65,8 @@ def test_exact_average_velocity_gives_the_target_distribution_in_any_number_of_s
 
 
 def test_one_step_keeps_the_spread_that_flow_matching_loses():
-    mean_flow, flow_matching = (restored(fit(with_backbone(cls, 2)), 1).std for cls in (MeanFlow, FlowMatching))
-    assert mean_flow > 0.7 > 0.5 > flow_matching
+    mean_flow, flow_matching = (restored(fit(with_backbone(cls, 2), 400), 1).std for cls in (MeanFlow, FlowMatching))
+    assert mean_flow > 0.65 > 0.55 > flow_matching
 
 
 def test_time_inputs_change_the_output():

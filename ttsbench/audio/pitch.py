@@ -29,7 +29,6 @@ from ttsbench.types import Samples
 
 F0_MIN = 50.0  # Hz
 F0_MAX = 800.0  # Hz
-THRESHOLD = 0.45  # of the normalised cross-correlation at the period of a voiced frame; see ``voicing``
 
 Contour = NDArray[np.float64]
 

@@ -27,7 +27,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ttsbench.audio.pitch import THRESHOLD
+from ttsbench.audio.voicing_threshold import THRESHOLD
 
 # Chosen on 12 clips of LJSpeech and 36 of LibriSpeech: voicing against REAPER, pYIN and RAPT, and the root mean square
 # error of a known offset of log-F0 between two copies through WORLD (.023; .032 by DIO alone, .083 by Praat).

@@ -1,4 +1,4 @@
-"""As large as the shared backbone: how networks of other kinds keep the controlled track's word."""
+"""Widths at which other networks have as many parameters as the shared backbone, as the controlled track requires."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import nn
 
 
 def match_width(network: Callable[[int], nn.Module], peer: Callable[[], nn.Module], widths: range) -> int:
-    """The width at which ``network(width)`` has most nearly as many parameters as ``peer()``, which it rises with.
+    """Return the width at which ``network(width)`` has the number of parameters closest to that of ``peer()``.
 
-    Both are counted without being made, so that no random number is drawn.
+    The number must rise with the width. Networks are built on the meta device, so no random number is drawn.
     """
 
     def parameters(width: int) -> int:
