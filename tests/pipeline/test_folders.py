@@ -118,7 +118,7 @@ def test_failures_are_counted_and_listed(scored):
 
 def test_table_names_systems_with_missing_clips(scored):
     text = (scored[0] / "run" / "table.md").read_text()
-    assert "faulty: 4 failed under MCD, Level, Level, the first because: there is no u0 in faulty" in text
+    assert "faulty: 4 clips not measured under MCD, Level, Level; first reason: there is no u0 in faulty" in text
     assert "(3 of 7)" in text
 
 

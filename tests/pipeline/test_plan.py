@@ -67,7 +67,7 @@ def test_sampling_waits_for_every_model_that_is_loaded(corpus):
     jobs = {job.id: job for job in plan(corpus, adapters={"dmd": {"options": {"ctc": 1.0}}}, prosody=["oracle"])}
     trainings = {id_ for id_ in jobs if id_.startswith("train ")}
     assert set(jobs["synthesize dmd+oracle seed0"].needs) == {"prepare", *trainings}
-    assert {id_.split("-")[0] for id_ in trainings} == {"train diffusion", "train mel_ctc", "train dmd"}
+    assert {id_.split("-")[0] for id_ in trainings} == {"train diffusion", "train l2", "train mel_ctc", "train dmd"}
 
 
 def test_all_models_of_a_role_and_seed_start_from_one_model(corpus):

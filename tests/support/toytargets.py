@@ -93,7 +93,8 @@ def fit(adapter, steps=250, batch=32, rate=3e-3, seed=0):
         losses = adapter.losses(bimodal(batch, seed=fresh), step, noise(batch, fresh))
         for name, loss in losses.items():
             optimizers[name].zero_grad()
-            loss.backward(inputs=list(networks[name].parameters()), retain_graph=True)
+            inputs = [parameter for parameter in networks[name].parameters() if parameter.requires_grad]
+            loss.backward(inputs=inputs, retain_graph=True)
         for optimizer, schedule in zip(optimizers.values(), schedules, strict=True):
             optimizer.step()
             schedule.step()

@@ -11,7 +11,7 @@ from ttsbench.config.loading import load_experiment
 from ttsbench.config.schema import Experiment
 from ttsbench.engine.executor import execute
 from ttsbench.engine.job import STAGES, AnyJob, Job, Run
-from ttsbench.engine.layout import RunLayout
+from ttsbench.engine.layout import REPORT, RunLayout
 from ttsbench.engine.progress import RunReporter, clock, console
 from ttsbench.engine.sentinels import DONE, is_done, mark_done, was_done
 from ttsbench.engine.store import locked, read_json, write_json
@@ -90,6 +90,7 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
 
 
 def _execute(run: Run, plan: Sequence[AnyJob], quiet: bool, workers: int) -> Mapping[str, str]:
+    (run.folder / REPORT / DONE).unlink(missing_ok=True)  # the page is written again after a run
     mark_outdated(run.folder)
     reporter = RunReporter(console(), quiet, workers)
     try:

@@ -202,6 +202,7 @@ def _identity_problem(metric: Any) -> str:
     if math.isnan(best) or math.isnan(worse):
         return ""
     holds = best >= worse if metric.info.higher_is_better else best <= worse
+    holds = holds or math.isclose(best, worse, rel_tol=1e-6)  # sums of other numbers may round otherwise
     return "" if holds else f"{best:g} against itself, {worse:g} against another voice; is higher_is_better right?"
 
 

@@ -22,11 +22,14 @@ OTHER_TEXT = "the small boat was sold to nine people"
 OTHER_SPEAKER = "f2"
 SPEAKER = "f5"  # a speaker of the embedded corpus, whose prosody has a known distribution
 PITCHES = (178.2, 235.8)  # Hz, where that speaker's two registers are densest
+EFFORTS = (2.5, -2.5)  # dB per octave, the two modes of the embedded corpus
 TRANSCRIPT = "nine people ask for a tall boat"
 FORMANTS = ((600.0, 130.0), (1_300.0, 130.0), (2_600.0, 180.0), (3_400.0, 260.0))  # centre and bandwidth, Hz
-LABELS = ("N", "AY1", "N", SILENCE, "P", "IY1", "P", "AH0", "L", SILENCE)
+LABELS = ("n", "aɪ", "n", "ə", SILENCE, "p", "iː", "p", "ə", "l", SILENCE)  # as espeak-ng names them
 SYLLABLES_PER_S = 4.0
 DRAWS = 19
+LAW = 8  # draws of the law of a corpus that can draw its recordings again
+FRAMES, BANDS = 129, 80  # of a clip of DURATION_S, at the default mel
 VOICED = 0.75  # of a syllable
 
 
@@ -72,8 +75,9 @@ def _draws(samples: Samples) -> Draws:
     """Draws of mels and prosody around values that depend on the clip; as many as a central interval of 90 % needs."""
     rng = np.random.default_rng(len(samples))
     level = float(np.nan_to_num(np.abs(samples)).clip(0, 1).sum())
-    log_mel = level + rng.standard_normal((DRAWS, 40, 16))
-    return Draws(log_mel.astype(np.float32), rng.standard_normal((DRAWS, len(LABELS), 2)).astype(np.float32))
+    log_mel, law = (level + rng.standard_normal((count, FRAMES, BANDS)) for count in (DRAWS, LAW))
+    prosody = rng.standard_normal((DRAWS, len(LABELS), 2))
+    return Draws(log_mel.astype(np.float32), prosody.astype(np.float32), law=law.astype(np.float32))
 
 
 def _phones(seconds: float) -> tuple[Phone, ...]:
@@ -88,8 +92,8 @@ def _phrases(phones: Sequence[Phone]) -> list[dict[str, float]]:
     runs = [list(run) for silent, run in groupby(phones, lambda phone: phone.label == SILENCE) if not silent]
     return [
         {"pitch": pitch, "range": 45.0, "rate": 180.0, "start_s": run[0].start_s, "end_s": run[-1].end_s,
-         "pause_s": 0.1}
-        for pitch, run in zip(PITCHES, runs, strict=True)
+         "pause_s": 0.1, "effort": effort, "formant_scale": 1.0, "quality_log_density": 0.0}
+        for pitch, effort, run in zip(PITCHES, EFFORTS, runs, strict=True)
     ]  # fmt: skip
 
 
