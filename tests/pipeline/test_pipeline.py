@@ -336,8 +336,10 @@ def test_diverging_sampling_is_a_failed_clip_with_the_step(site, tmp_path):
     assert all("reached the length limit of" in error for error in cut)
     assert len(list((run / "wavs" / "sled_text+text").rglob("*.wav"))) + len({*cut}) >= 1
     assert "sled_text+oracle" not in {system for system, _ in values}
-    told = "- Start from other models, whose training is not in their own budget: wild (l2), nce_ebm (l2)."
-    assert told in (run / "table.md").read_text(encoding="utf-8")
+    note = (
+        "- Start from other trained models, whose training is not part of their budget: wild (L2 regression), nce_ebm ("
+    )
+    assert note in (run / "table.md").read_text(encoding="utf-8")
     curve = rows(run / "train" / "wild-acoustic-seed0" / "curve.csv")  # one training serves both
     assert 0 <= float(curve[-1]["monitored_accuracy"]) <= 1
 
