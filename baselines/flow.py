@@ -83,7 +83,7 @@ class WaveNet(nn.Module):
         _zero(self.output)
 
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
-        """X (B, T, in_channels), cond (B, T, D), mask (B, T) -> (B, T, out_channels)."""
+        """Map x (B, T, in_channels), cond (B, T, D), mask (B, T) to (B, T, out_channels)."""
         hidden = self.input(x) + self.condition(cond)
         skipped = torch.zeros_like(hidden)
         for gate, mixer in zip(self.gates, self.mixers, strict=True):
@@ -136,7 +136,7 @@ class Glow(nn.Module):
         return unsqueeze(self.chain.inverse(z, pairs, real), noise.shape[1])
 
     def log_likelihood(self, x: Tensor, cond: Tensor, mask: Tensor, offset: int = 0) -> Tensor:
-        """X (B, T, C), cond (B, T, D), mask (B, T) -> log p(x | cond) (B,), natural.
+        """Map x (B, T, C), cond (B, T, D), mask (B, T) to log p(x | cond) (B,), natural.
 
         With ``offset`` 1 the first frame has no partner, and the second is paired with the third.
         """
@@ -207,7 +207,7 @@ class Flow:
         return (mean,) if mean else ()
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """One network, one group."""
+        """Return the only network, which is the generator."""
         return {"generator": self.network}
 
     @property

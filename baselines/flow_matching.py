@@ -83,7 +83,7 @@ class VelocityNetwork(nn.Module):
         self.network, self.residual = network, residual
 
     def forward(self, x: Tensor, cond: Condition, t: Tensor, *options: Any) -> Tensor:
-        """X (B, T, C), t (B,), options of the network -> its output (B, T, C)."""
+        """Map x (B, T, C), t (B,), options of the network to its output (B, T, C)."""
         output: Tensor = self.network(x, cond.sequence, cond.mask, t, *options)
         return output
 
@@ -140,7 +140,7 @@ class FlowMatching:
         return (mean,) if mean else ()
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """One network, one group."""
+        """Return the only network, which is the generator."""
         return {"generator": self.network}
 
     @property
@@ -198,7 +198,7 @@ class FlowMatching:
         return output
 
     def draw_times(self, rng: Noise, device: torch.device) -> Tensor:
-        """One training time per utterance, (B,)."""
+        """Draw a training time for each utterance, (B,)."""
         return rng.time(device) if self.times == "uniform" else 1 / (1 + draw_ratios(rng, device))
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
@@ -253,7 +253,7 @@ class Guided(nn.Module):
         self.unconditional = nn.Parameter(torch.zeros(cond_dim))  # replaces a condition that is left out
 
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor, t: Tensor, left_out: Tensor, guidance: float) -> Tensor:
-        """X (B, T, C), cond (B, T, D), mask (B, T), t (B,), without a condition where left_out (B,) -> (B, T, C)."""
+        """Map x (B, T, C), cond (B, T, D), mask (B, T), t (B,) to (B, T, C), unconditionally where left_out (B,)."""
         cond = torch.where(left_out.view(-1, 1, 1), self.unconditional, cond)
         output: Tensor = self.network(x, cond, mask, t)
         if guidance == 1:

@@ -40,7 +40,7 @@ class Gan:
         return {"generator": self.network, "discriminator": self.discriminator}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """One loss per network; the discriminator does not train the encoder."""
+        """Return a scalar loss for each network; the discriminator does not train the encoder."""
         (drawn, other), mask = (self.sample(batch.cond, 1, rng) for _ in range(2)), batch.mask
         sequence = batch.cond.sequence.detach()
         fooled, real, fake = (self.discriminator(y, sequence, mask) for y in (drawn, batch.target, drawn.detach()))
@@ -51,6 +51,6 @@ class Gan:
         }
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
-        """One pass from noise to a sample (B, T, C)."""
+        """Map noise to a sample (B, T, C) in a single pass."""
         drawn: Tensor = self.network(temperature * rng.normal(cond.mask, self.noise), cond.sequence, cond.mask)
         return drawn

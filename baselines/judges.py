@@ -37,7 +37,7 @@ class Reader(nn.Module):
         self.norm = nn.LayerNorm(WIDTH)
 
     def forward(self, y: Tensor, mask: Tensor) -> Tensor:
-        """Y (B, T, C), mask (B, T)."""
+        """Map y (B, T, C), mask (B, T) to features (B, T, WIDTH)."""
         hidden = self.input(torch.where(mask.unsqueeze(-1), y, 0.0))
         for block in self.blocks:
             hidden = block(hidden, mask)
@@ -53,7 +53,7 @@ class Recogniser(nn.Module):
         self.reader, self.output = Reader(channels), nn.Linear(WIDTH, 1 + n_phones)
 
     def forward(self, y: Tensor, mask: Tensor) -> Tensor:
-        """Y (B, T, C), mask (B, T)."""
+        """Map y (B, T, C), mask (B, T) to log-probabilities (B, T, 1 + n_phones)."""
         log_probabilities: Tensor = functional.log_softmax(self.output(self.reader(y, mask)), dim=-1)
         return log_probabilities
 
@@ -69,7 +69,7 @@ class MelCtc:
         self.network = Recogniser(context.channels, context.n_phones)
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """One network, one group."""
+        """Return the only network, which is the generator."""
         return {"generator": self.network}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
@@ -95,7 +95,7 @@ class SpeakerEncoder(nn.Module):
         self.speakers = nn.Parameter(torch.randn(n_speakers, EMBEDDING))
 
     def forward(self, y: Tensor, mask: Tensor) -> Tensor:
-        """Y (B, T, C), mask (B, T)."""
+        """Map y (B, T, C), mask (B, T) to unit vectors (B, EMBEDDING)."""
         return functional.normalize(self.output(masked_statistics(self.reader(y, mask), mask)), dim=1)
 
 
@@ -110,7 +110,7 @@ class MelSpeaker:
         self.network = SpeakerEncoder(context.channels, context.n_speakers)
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """One network, one group."""
+        """Return the only network, which is the generator."""
         return {"generator": self.network}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:

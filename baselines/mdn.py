@@ -33,7 +33,7 @@ class Mdn:
         self.network = context.backbone(0, components * (1 + 2 * context.channels))
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """One network, one group."""
+        """Return the only network, which is the generator."""
         return {"generator": self.network}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:

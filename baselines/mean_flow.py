@@ -29,7 +29,7 @@ class MeanFlow:
         self.network = context.backbone(context.channels + 1, context.channels, time=True)
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """One network, one group."""
+        """Return the only network, which is the generator."""
         return {"generator": self.network}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:

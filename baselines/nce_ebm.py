@@ -79,7 +79,7 @@ class NceEbm:
         return tuple(dict.fromkeys([initial, *adapters_in(parse_recipes(negatives, "nce_ebm: negatives"))]))
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """The energy, one group."""
+        """Return the energy network."""
         return {"generator": self.energy}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:

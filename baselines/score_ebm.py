@@ -79,7 +79,7 @@ class ScoreNetwork(nn.Module):
         )
 
     def forward(self, y: Tensor, cond: Condition, differentiable: bool = True) -> Tensor:
-        """Y (B, T, C) -> d = sigma^2 s (B, T, C), 0 at padding."""
+        """Map y (B, T, C) to d = sigma^2 s (B, T, C), 0 at padding."""
         if self.energy is not None:
             return self.sigma**2 * self.energy.score(y, cond, differentiable)
         assert self.network is not None  # one of the two is set
@@ -135,16 +135,16 @@ class ScoreEbm:
 
     @classmethod
     def starts_from(cls, initial: str = "l2", hypotheses: Sequence[str] = HYPOTHESES, **_: object) -> tuple[str, ...]:
-        """The model whose draw is refined, and those that the hypotheses are drawn from."""
+        """Return the model whose draw is refined, and those that the hypotheses are drawn from."""
         recipes = parse_recipes(hypotheses, "hypotheses") if "delta" in cls.objectives else ()
         return tuple(dict.fromkeys([initial, *adapters_in(recipes)]))
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """The score, one group."""
+        """Return the score network."""
         return {"generator": self.score}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """Sliced score matching at noisy data, the delta loss at hypotheses, or their weighted sum."""
+        """Return the loss: sliced score matching at noisy data, the delta loss at hypotheses, or their weighted sum."""
         cond, mean = batch.cond, self.residual.mean(batch.cond)
         data = self.residual.whiten(batch.target, mean, cond.mask)
         terms = []
@@ -158,7 +158,7 @@ class ScoreEbm:
         return {"generator": torch.stack(terms).sum()}
 
     def score_matching(self, data: Tensor, cond: Condition, rng: Noise) -> Tensor:
-        """The sliced loss of the score at data (B, T, C) with noise, a mean over valid elements."""
+        """Return the sliced loss of the score at data (B, T, C) with noise, averaged over valid elements."""
         noisy = data + self.sigma * rng.normal(cond.mask, self.channels)
 
         def score(y: Tensor) -> Tensor:
@@ -174,16 +174,16 @@ class ScoreEbm:
         return torch.stack(losses).mean()
 
     def delta(self, data: Tensor, hypothesis: Tensor, cond: Condition) -> Tensor:
-        """Mean squared error of the displacement from a hypothesis to the data, both (B, T, C)."""
+        """Return the mean squared error of the displacement from a hypothesis to the data, both (B, T, C)."""
         error = self.score(hypothesis, cond) - (data - hypothesis)
         return masked_mean(error.square(), cond.mask)
 
     def sample(
         self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, step: float = 1.0, noise: float = 1.0
     ) -> Tensor:
-        """Refine the hypothesis (B, T, C) of the initial model by ``nfe`` steps, whose noise temperature scales.
+        """Refine the hypothesis (B, T, C) of the initial model by ``nfe`` steps; temperature scales their noise.
 
-        ``step``: size of the Langevin steps in units of sigma^2. ``noise``: 1 samples the density, 0 climbs to a mode.
+        ``step`` is the size of a Langevin step in units of sigma^2. ``noise`` 1 samples the density, 0 finds a mode.
         """
         if not step > 0 or not noise >= 0:
             raise ConfigError(f"{self.info.name} samples with step > 0 and noise >= 0, got {step} and {noise}.")

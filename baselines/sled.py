@@ -50,7 +50,7 @@ class SledNetwork(nn.Module):
         self, reader: Callable[[], nn.Module], steps: int, channels: int, dim: int, layers: int, blocks: int, width:
         int, residual: Residual | None = None,
     ) -> None:  # fmt: skip
-        """``steps`` and ``channels`` are a patch's; ``reader`` makes the network that reads the condition."""
+        """Build the network for patches of ``steps`` x ``channels``; ``reader`` builds the network of the condition."""
         super().__init__()
         backbone = reader()
         assert isinstance(backbone, Backbone)  # a Callable does not say what it makes
@@ -62,21 +62,21 @@ class SledNetwork(nn.Module):
         self.head = NoiseHead(dim, steps * channels, width, blocks)
 
     def read(self, cond: Condition) -> Tensor:
-        """Condition of each patch: the states of its steps, (B, K, D')."""
+        """Return the condition of each patch: the states of its steps, (B, K, D')."""
         states = self.reader.states(None, cond.sequence, cond.mask)
         return patches(states * cond.mask.unsqueeze(-1), self.steps)
 
     def states(
         self, previous: Tensor, given: Tensor, left_out: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """Previous patches (B, K, P), conditions (B, K, D'), left_out (B,) -> z (B, K, dim)."""
+        """Return states z (B, K, dim) of previous patches (B, K, P) and conditions (B, K, D'), none at left_out (B,)."""
         if left_out is not None:
             given = torch.where(left_out.view(-1, 1, 1), self.unconditional, given)
         z: Tensor = self.transformer(self.previous(previous) + self.condition(given), cache)
         return z
 
     def forward(self, previous: Tensor, given: Tensor, noise: Tensor, cache: Cache, guidance: float = 1.0) -> Tensor:
-        """One step: previous patch (B, P), its condition (B, D'), noise (B, NOISE) -> patch (B, P).
+        """Draw the next patch (B, P) from the previous patch (B, P), its condition (B, D') and noise (B, NOISE).
 
         With guidance other than 1 the cache holds 2 B rows, those without a condition last.
         """
@@ -136,21 +136,21 @@ class Sled:
 
     @staticmethod
     def starts_from(mean: str = "l2", **_: object) -> tuple[str, ...]:
-        """The model around whose output residuals are taken."""
+        """Return the model around whose output residuals are taken."""
         return (mean,) if mean else ()
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """One network, one group."""
+        """Return the only network, which is the generator."""
         return {"generator": self.network}
 
     @property
     def residual(self) -> Residual:
-        """Conversion between targets and the data that are drawn."""
+        """Return the conversion between targets and residuals."""
         assert self.network.residual is not None  # set in the constructor
         return self.network.residual
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """The energy distance of two draws at every patch, a mean over patches."""
+        """Return the energy distance of two draws at every patch, averaged over patches."""
         mask = batch.mask.unsqueeze(-1)
         data = self.residual.whiten(batch.target, self.residual.mean(batch.cond), batch.mask)
         target, real = patches(data, self.patch), self._real(batch.cond)
@@ -164,9 +164,9 @@ class Sled:
         return {"generator": (distances * drawn).sum() / drawn.sum().clamp_min(1)}
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0, guidance: float = 1.0) -> Tensor:
-        """Draw (B, T, C), one call of the network for each patch; temperature scales the noise. ``nfe`` is 1.
+        """Draw (B, T, C) with one call of the network per patch; temperature scales the noise. ``nfe`` is 1.
 
-        ``guidance``: 1 is none, more follows the condition more closely.
+        ``guidance`` 1 is off; larger values follow the condition more closely.
         """
         require_dropout("condition_dropout", self.condition_dropout, guidance)
         batch, time = cond.mask.shape
@@ -181,5 +181,5 @@ class Sled:
         return self.residual.restore(data, self.residual.mean(cond))
 
     def _real(self, cond: Condition) -> Tensor:
-        """Which elements of each patch are real, (B, K, P)."""
+        """Return the mask of real elements of each patch, (B, K, P)."""
         return patches(cond.mask.unsqueeze(-1).expand(-1, -1, self.channels), self.patch)

@@ -139,7 +139,7 @@ class TextNetwork(nn.Module):
         return Text(*(torch.cat(parts, dim=1) for parts in both)), real.sum(dim=1).float()
 
     def states(self, given: Given, previous: Tensor, read: Tensor, turns: Turns) -> Tensor:
-        """All there is to read, patches (B, K, C'), the first of which is nothing, p (B, K) -> z (B, K, dim)."""
+        """Return states z (B, K, dim) of the inputs, previous patches (B, K, C'), the first empty, and p (B, K)."""
         past, text, offset = given
         count = previous.shape[1]
         speech = self._speech(previous, torch.arange(count, device=previous.device) == 0)
@@ -161,7 +161,7 @@ class TextNetwork(nn.Module):
     def forward(
         self, previous: Tensor, noise: Tensor, read: Tensor | None, reading: Reading, guidance: float
     ) -> Tensor:
-        """One step: previous patch (B, C'), noise (B, NOISE), p (B,) -> patch, advance, logit of the stop, (B, C' + 2).
+        """Draw patch, advance and stop logit (B, C' + 2) from the previous patch (B, C'), noise (B, NOISE) and p (B,).
 
         Before the first patch p is None. With guidance other than 1 there are 2 B rows of reading, those without text
         last.
@@ -179,7 +179,7 @@ class TextNetwork(nn.Module):
         return torch.cat([patch[:, :-1], drawn[:, -1:], self.stop(with_text)], dim=-1)
 
     def _speech(self, previous: Tensor, first: Tensor) -> Tensor:
-        """Patches (B, K, C') as inputs; where first (K,) there is none before."""
+        """Return patches (B, K, C') as inputs; where first (K,) is True there is no previous patch."""
         return torch.where(first.view(1, -1, 1), self.start, self.previous(previous))
 
 
@@ -235,7 +235,7 @@ class SledText:
             self.network.no_text.requires_grad_(False)
 
     def networks(self) -> Mapping[str, nn.Module]:
-        """One network, one group."""
+        """Return the only network, which is the generator."""
         return {"generator": self.network}
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
@@ -319,7 +319,7 @@ class SledText:
         yield self._chunk(drawn, counts - k + len(drawn), counts < limits)
 
     def _chunk(self, drawn: Sequence[Tensor], counts: Tensor, stopped: Tensor) -> SampledSequence:
-        """Patches (B, C'), of which the first ``counts`` (B,) are real, no fewer than none and no more than all."""
+        """Return the first ``counts`` (B,) of patches (B, C') as a chunk, with counts clipped to the valid range."""
         batch = len(counts)
         values = torch.stack(list(drawn), dim=1) if drawn else counts.new_zeros(batch, 0, dtype=torch.float)
         frames = values.reshape(batch, len(drawn) * self.patch, self.channels)

@@ -1,4 +1,4 @@
-"""Whether the draws of each objective spread as far as they err: calibration and energy score on held-out mels.
+"""Calibration benchmark: the spread of each objective's draws against their error, and energy scores, on held-out mels.
 
 Trains acoustic models of an experiment on its prepared corpus and draws mels of held-out utterances from the recorded
 prosody. All numbers are in standard deviations of the normalised target:

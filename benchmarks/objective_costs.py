@@ -1,9 +1,9 @@
-"""What a training step and a step of sampling of each objective cost, relative to L2's, in one run.
+"""Cost of a training step and of a sampling step of each objective, relative to L2, in one run.
 
-Every objective is built as an acoustic model of the controlled track and given the same batch of random speech. Rounds
-go through all objectives in turn, so that a machine whose speed drifts slows all of them; the numbers are medians of
-the ratios to L2 in the same round. A training step is everything from batch to optimizer; a step of sampling is the
-time of a whole draw, hypothesis included, over its number of function evaluations.
+Every objective is an acoustic model of the controlled track and gets the same batch of random speech. Rounds pass
+through all objectives in turn, so that a drift of the machine's speed affects all of them; numbers are medians of the ratios to
+L2 in the same round. A training step covers batch to optimizer; a sampling step is the time of a whole draw, hypothesis
+included, divided by its number of function evaluations.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def main() -> None:
 
 
 def build(name: str, options: Mapping[str, Any], size: ModelSize) -> SpeechModel:
-    """An untrained acoustic model, with the untrained models it starts from."""
+    """Return an untrained acoustic model with the untrained models that it starts from."""
     sources = {source: freeze(build(source, {}, size)) for source in registry.starts_from(name, options)}
     shape = {"n_phones": PHONES, "n_speakers": SPEAKERS, "channels": CHANNELS}
     return SpeechModel(name, options, "acoustic", size, shape, sources)
 
 
 def speech(batch: int) -> RawBatch:
-    """Random utterances of 240 frames."""
+    """Return random utterances of 240 frames."""
     rng = np.random.default_rng(0)
     durations = np.full(PHONES, FRAMES_PER_PHONE)
     alignment = np.repeat(np.arange(PHONES), durations)
@@ -68,7 +68,7 @@ def speech(batch: int) -> RawBatch:
 
 
 def training_step(model: SpeechModel, batch: int) -> Callable[[], float]:
-    """Seconds of one step of all groups that have a loss at it."""
+    """Return the seconds of one step of all groups that have a loss."""
     raw, groups = speech(batch), model.group_parameters()
     optimizers = {name: torch.optim.AdamW(parameters) for name, parameters in groups.items()}
     number = 0
@@ -90,7 +90,7 @@ def training_step(model: SpeechModel, batch: int) -> Callable[[], float]:
 
 
 def drawing(model: SpeechModel) -> Callable[[], float]:
-    """Seconds of a draw for one utterance, over its function evaluations."""
+    """Return the seconds of a draw for one utterance, per function evaluation."""
     raw, grid = speech(1), model.adapter.info.nfe
     nfe = min(grid, key=lambda n: abs(n - FEW))
 
@@ -104,7 +104,7 @@ def drawing(model: SpeechModel) -> Callable[[], float]:
 
 
 def relative(timed: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Median over rounds of the ratio to the peer's time, after one round that is not counted."""
+    """Return the median over rounds of the ratio to the peer's time; the first round is not counted."""
     seconds = [{name: measure() for name, measure in timed.items()} for _ in range(rounds + 1)][1:]
     return {name: statistics.median(one[name] / one[PEER] for one in seconds) for name in timed}
 

@@ -1,18 +1,18 @@
-"""What it costs to score 8 systems by mcd, log_f0_rmse and ffe, against pymcd and VERSA on the same clips.
+"""Cost of scoring 8 systems by mcd, log_f0_rmse and ffe, relative to pymcd and VERSA on the same clips.
 
     python benchmarks/scoring.py DATA [--versa mcd_f0.py] [--clips 6] [--processes 2]
 
-DATA holds recordings (.wav, .flac); systems are made of them beforehand. All three read 16-bit wavs and share the same
-worker processes, which have imported and compiled everything before; each round of clips is given to one tool after the
-other, so that a machine whose speed drifts slows all.
+DATA holds recordings (.wav, .flac), from which the systems are made first. All tools read 16-bit wavs in the same
+worker processes, which have imported and compiled everything. Each round of clips goes to one tool after the other, so that a
+drift of the machine's speed affects all of them.
 
-pymcd gives MCD alone, in its mode "dtw", by its own function. VERSA's is `mcd_f0` with the options of egs/demo/tts.yaml
-(dtw: true), which gives MCD, F0 RMSE and F0 correlation; --versa takes versa/sequence_metrics/mcd_f0.py of a checkout.
-Without it the preset `mcd_versa_dtw` runs in its place, which costs less: it leaves out D4C, the alignment for F0 and
-the loops over frames.
+pymcd computes MCD alone, with its own function in mode "dtw". VERSA's tool is `mcd_f0` with the options of
+egs/demo/tts.yaml (dtw: true), which computes MCD, F0 RMSE and F0 correlation; --versa names
+versa/sequence_metrics/mcd_f0.py of a checkout. Without it the preset `mcd_versa_dtw` replaces it, which costs less: it
+leaves out D4C, the alignment for F0 and the loops over frames.
 
-The result to read is the ratio of processor time; the aim is at most 1/10 of pymcd and 1/20 of VERSA. Then: where the
-time goes.
+The results are ratios of processor time, with at most 1/10 of pymcd and 1/20 of VERSA as the goal, and the time of each
+step.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def prepare(data: Path, count: int, folder: Path) -> list[Utterance]:
-    """Recordings of 3 to 9 s spread over the data, and what eight systems made of each, as 16-bit wavs."""
+    """Return recordings of 3 to 9 s spread over the data, and the versions of eight systems, as 16-bit wavs."""
     files = [path for path in sorted(data.rglob("*")) if path.suffix in (".wav", ".flac")]
     files = [path for path in files if SHORTEST_S < soundfile.info(path).duration < LONGEST_S]
     if len(files) < count:
@@ -94,7 +94,7 @@ def prepare(data: Path, count: int, folder: Path) -> list[Utterance]:
 
 
 def warm_pool(utterance: Utterance, versa: Path | None, processes: int) -> Any:
-    """Worker processes, all of which have imported and compiled everything."""
+    """Return worker processes that have imported and compiled everything."""
     context = multiprocessing.get_context("spawn")
     pool = context.Pool(processes, warm_up, (utterance, versa, context.Barrier(processes)))
     pool.map(abs, range(processes))  # done when the barrier is passed
@@ -102,7 +102,7 @@ def warm_pool(utterance: Utterance, versa: Path | None, processes: int) -> Any:
 
 
 def compare(pool: Any, utterances: Sequence[Utterance], versa: Path | None) -> None:
-    """Time the three on the same clips, in turns, and print what a second of a system's audio costs."""
+    """Time the three tools on the same clips in turns, and print the cost per second of a system's audio."""
     pairs: dict[str, Callable[..., float]] = {"pymcd": score_by_pymcd}
     pairs["VERSA" if versa else "VERSA's mcd alone"] = partial(score_by_versa, versa)
     wall, cpu = (dict.fromkeys(("ttsbench", *pairs), 0.0) for _ in range(2))
@@ -124,7 +124,7 @@ def compare(pool: Any, utterances: Sequence[Utterance], versa: Path | None) -> N
 
 
 def score(utterance: Utterance) -> float:
-    """Processor seconds for an utterance of all systems by the three metrics, as the score stage takes them."""
+    """Return processor seconds for an utterance of all systems by the three metrics, as in the score stage."""
     began = time.process_time()
     reference_path, paths = utterance
     metrics = [metric(name) for name in METRICS]
@@ -137,7 +137,7 @@ def score(utterance: Utterance) -> float:
 
 
 def score_by_pymcd(pair: tuple[Path, Path]) -> float:
-    """Processor seconds for one pair by pymcd's own function."""
+    """Return processor seconds for one pair by pymcd's own function."""
     from pymcd.mcd import Calculate_MCD
 
     began = time.process_time()
@@ -146,7 +146,7 @@ def score_by_pymcd(pair: tuple[Path, Path]) -> float:
 
 
 def score_by_versa(versa: Path | None, pair: tuple[Path, Path]) -> float:
-    """Processor seconds for one pair by VERSA's own function, or else by the preset."""
+    """Return processor seconds for one pair by VERSA's own function, or by the preset."""
     began = time.process_time()
     if versa is None:
         reference, clip = (Clip(path.stem, *read(path)) for path in pair)
@@ -168,13 +168,13 @@ def warm_up(utterance: Utterance, versa: Path | None, all_warm: Any) -> None:
 
 @cache
 def metric(name: str) -> Any:
-    """One object per process."""
+    """Return the metric; one object per process."""
     return registry.load("metrics", name)()
 
 
 @cache
 def versa_module(path: Path) -> Any:
-    """VERSA's file; what it imports of its package only registers it and is left empty."""
+    """Load VERSA's file; its imports from its own package, which only register it, are left empty."""
     names = ("BaseMetric", "MetricCategory", "MetricMetadata", "MetricType")
     definition = types.ModuleType("versa.definition")
     definition.__dict__.update(dict.fromkeys(names, object))
@@ -188,7 +188,7 @@ def versa_module(path: Path) -> Any:
 
 
 def profile(utterances: Sequence[Utterance]) -> dict[str, float]:
-    """Where the time goes: processor seconds per second of a clip, by step."""
+    """Print processor seconds per second of a clip, by step."""
     spent: dict[str, float] = {}
     audio_s = 0.0
 

@@ -1,10 +1,10 @@
-"""Whether scoring is linear in the number of clips, and its memory flat: 100 to 2,000 utterances of two systems.
+"""Scaling of the score stage: time and memory for 100 to 2,000 utterances of two systems.
 
     python benchmarks/scoring_scale.py [--counts 100 500 1000 2000]
 
-Clips are synthetic, about a second long, all different, and written before the clock starts. Each count is scored by a
-fresh process as the score stage does it: utterance by utterance, all systems and metrics together, one row per cell
-kept. Peak memory is that process's; the rows are the little that may grow.
+Clips are synthetic, about a second long, all different, and written before the measurement. A fresh process scores each
+count as the score stage does: utterance by utterance, with all systems and metrics together. Time should be linear and
+peak memory flat, apart from the rows.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def prepare(folder: Path, number: int) -> None:
-    """A reference of 0.8 to 1.2 s and each system's version of it."""
+    """Write a reference of 0.8 to 1.2 s and a version of it for each system."""
     rng = np.random.default_rng(number)
     f0, tract, duration_s = rng.uniform(90, 220), rng.uniform(0.9, 1.15), rng.uniform(0.8, 1.2)
     for name, (higher, wider) in {"reference": (1.0, 1.0), **SYSTEMS}.items():
@@ -57,7 +57,7 @@ def prepare(folder: Path, number: int) -> None:
 
 
 def score(folder: Path, count: int) -> tuple[float, float, float]:
-    """Wall and processor seconds for ``count`` utterances, and the peak memory of this process in MiB."""
+    """Return wall and processor seconds for ``count`` utterances, and the peak memory of this process in MiB."""
     metrics = [registry.load("metrics", name)() for name in METRICS]
     measured(folder, 0, metrics)  # compiles
     wall, cpu = time.perf_counter(), time.process_time()
@@ -68,7 +68,7 @@ def score(folder: Path, count: int) -> tuple[float, float, float]:
 
 
 def measured(folder: Path, number: int, metrics: list[Any]) -> list[tuple[float, ...]]:
-    """The rows of one utterance."""
+    """Return the rows of one utterance."""
     reference = Clip(str(number), *read(folder / f"{number}-reference.wav"))
     rows = []
     for name in SYSTEMS:

@@ -1,7 +1,7 @@
-"""Sampling of SLED with its cache, against the reference loop that reads everything again at every patch.
+"""Decoding speed of SLED with its key-value cache, relative to a loop that reads the whole sequence for every patch.
 
-Both draw the same patches from the same weights on one core, in one run; the result to read is the ratio, and how the
-time of a patch grows with its position.
+Both draw the same patches from the same weights on one core in one run. The results are the ratio, and the time of a
+patch as a function of its position.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def cached(adapter: Sled, given: Tensor, noise: Tensor) -> tuple[Tensor, list[float]]:
-    """All patches and the seconds of each."""
+    """Return all patches and the seconds of each."""
     cache = Cache(adapter.network.transformer, 1, given.shape[1])
     drawn, seconds = [given.new_zeros(1, adapter.patch * CHANNELS)], []
     for k in range(given.shape[1]):
@@ -60,7 +60,7 @@ def cached(adapter: Sled, given: Tensor, noise: Tensor) -> tuple[Tensor, list[fl
 
 
 def uncached(adapter: Sled, given: Tensor, noise: Tensor) -> tuple[Tensor, float]:
-    """All patches, each from the whole of what came before, and the seconds of all."""
+    """Return all patches, each computed from the whole sequence before it, and the total seconds."""
     began = time.perf_counter()
     drawn = given.new_zeros(1, 1, adapter.patch * CHANNELS)
     for k in range(given.shape[1]):

@@ -1,8 +1,8 @@
-"""How long one waits for the first samples of free-running SLED: with text and speech interleaved, and without.
+"""Latency of free-running SLED: seconds to the first samples, with and without interleaving of text and speech.
 
-On one core, vocoder included (Griffin-Lim, chunk by chunk), from phones to the first samples and to the last, all in
-one run. An untrained network: weights do not change the time of a patch. It is kept from stopping, so that all say as
-much.
+Everything runs on one core in one run, from phones to the first and the last samples, with Griffin-Lim as a streaming
+vocoder. The network is untrained, since weights do not change the time of a patch, and it is kept from stopping, so
+that all variants produce the same length.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
 
 @torch.no_grad()
 def stream(interleave: list[int] | None, phones: int) -> Iterator[torch.Tensor]:
-    """Samples of some text, until it is as long as it is allowed to be."""
+    """Yield samples for a text up to the length limit."""
     size = ModelSize(dim=128)
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def training_step() -> Callable[[], None]:
-    """Forward, backward and AdamW of the default backbone as `l1` uses it."""
+    """Return forward, backward and AdamW of the default backbone as `l1` uses it."""
     size, train = ModelSize(), TrainConfig()
     network: nn.Module = backbone_factory(size)(0, 80)
     optimizer = torch.optim.AdamW(network.parameters())
@@ -57,7 +57,7 @@ def training_step() -> Callable[[], None]:
 
 
 def matrix_product() -> Callable[[], None]:
-    """The product that most of the step consists of, repeated to last about as long."""
+    """Return the product that most of the step consists of, repeated to take about as long."""
     size, train = ModelSize(), TrainConfig()
     left = torch.ones(train.batch_size * (train.crop_frames or 192), size.dim)
     right = torch.ones(size.dim, 4 * size.dim)
@@ -70,14 +70,14 @@ def matrix_product() -> Callable[[], None]:
 
 
 def flops(work: Callable[[], None]) -> int:
-    """Floating-point operations of one call, as torch counts them."""
+    """Return the floating-point operations of one call, as torch counts them."""
     with FlopCounterMode(display=False) as counter:
         work()
     return int(counter.get_total_flops())
 
 
 def rate(work: Callable[[], None], repeats: int = 3) -> float:
-    """FLOP/s over a few calls after one that warms up."""
+    """Return FLOP/s over a few calls, after one call that warms up."""
     operations = flops(work)
     work()
     began = time.perf_counter()

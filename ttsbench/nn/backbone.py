@@ -64,7 +64,7 @@ class Backbone(nn.Module):
         self.load_state_dict(fitting, strict=False)
 
     def forward(self, x: Tensor | None, cond: Tensor, mask: Tensor, t: Tensor | None = None) -> Tensor:
-        """X (B, T, in_channels) or None, cond (B, T, D), mask (B, T), t (B,) or None -> (B, T, out_channels)."""
+        """Map x (B, T, in_channels) or None, cond (B, T, D), mask (B, T), t (B,) or None to (B, T, out_channels)."""
         if self.output is None:
             raise ValueError("A backbone without out_channels has states only; call states().")
         output: Tensor = self.output(self.states(x, cond, mask, t))

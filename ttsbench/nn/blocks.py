@@ -45,7 +45,7 @@ class ConvBlock(nn.Module):
             nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: Tensor, mask: Tensor, vector: Tensor | None = None) -> Tensor:
-        """X (B, T, C), mask (B, T) bool, vector (B, V) or None -> (B, T, C)."""
+        """Map x (B, T, C), mask (B, T) bool, vector (B, V) or None to (B, T, C)."""
         real = x * mask.unsqueeze(-1)
         hidden = self.norm(self.depthwise(real.transpose(1, 2)).transpose(1, 2))
         if self.modulation is not None:

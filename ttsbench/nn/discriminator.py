@@ -1,8 +1,8 @@
-"""A discriminator on the features of another network's blocks, as DMD2 has it.
+"""A discriminator on the features of another network's blocks, as in DMD2.
 
-Yin et al. 2024, https://arxiv.org/abs/2405.14867: what the fake score has learnt tells recordings from what was made.
-Text and noise, which both have in common, make up nearly all of those features. So that what differs is learnt in some
-hundred steps, each block's are normalised, and the first judgement is one half, of which nothing is to be unlearnt.
+Yin et al. 2024, https://arxiv.org/abs/2405.14867: features of the fake score separate recordings from generated data.
+Text and noise, which both have in common, account for nearly all of these features. To learn the difference within some
+hundred steps, the features of each block are normalised, and the initial output is one half everywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ttsbench.types import Condition
 
 
 class Discriminator(nn.Module):
-    """Features of several blocks (B, T, W) and a condition -> a number per frame (B, T, 1), 1 for recordings."""
+    """Map features of several blocks (B, T, W) and a condition to a number per frame (B, T, 1), 1 for recordings."""
 
     def __init__(self, blocks: Sequence[ConvBlock], cond_dim: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Discriminator(nn.Module):
         nn.init.constant_(self.output.bias, 0.5)
 
     def forward(self, features: Sequence[Tensor], cond: Condition) -> Tensor:
-        """One judgement per frame."""
+        """Return the decision for each frame, (B, T, 1)."""
         hidden = self.condition(cond.sequence)
         for layer, one in zip(self.inputs, features, strict=True):
             hidden = hidden + layer(self.read(one))
@@ -41,7 +41,7 @@ class Discriminator(nn.Module):
 
 
 def blocks_of(network: nn.Module) -> list[ConvBlock]:
-    """The blocks of a backbone whose features the discriminator reads."""
+    """Return the blocks of a backbone whose features the discriminator reads."""
     found = [module for module in network.modules() if isinstance(module, ConvBlock)]
     if not found:
         raise ConfigError("dmd: the discriminator reads features of the shared backbone; set adversarial to 0.")
@@ -50,7 +50,7 @@ def blocks_of(network: nn.Module) -> list[ConvBlock]:
 
 @contextmanager
 def tapped(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
-    """Collects what the blocks put out."""
+    """Collect the outputs of blocks."""
     outputs: list[Tensor] = []
     handles = [block.register_forward_hook(lambda *call: outputs.append(call[2])) for block in blocks]
     try:

@@ -39,7 +39,7 @@ class NoiseBlock(nn.Module):
         _zero(self.modulation[-1])
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        """X (..., width), noise (..., noise_width) -> (..., width)."""
+        """Map x (..., width), noise (..., noise_width) to (..., width)."""
         shift, scale, gate = self.modulation(noise).chunk(3, dim=-1)
         update: Tensor = gate * self.mlp(self.norm(x) * (1 + scale) + shift)
         return x + update
@@ -59,7 +59,7 @@ class NoiseHead(nn.Module):
         _zero(self.output)
 
     def forward(self, z: Tensor, noise: Tensor) -> Tensor:
-        """Z (..., dim), noise (..., NOISE) -> (..., out)."""
+        """Map z (..., dim), noise (..., NOISE) to (..., out)."""
         x, noise = self.state(z), self.noise(noise)
         for block in self.blocks:
             x = block(x, noise)

@@ -34,7 +34,7 @@ class Bijection(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """X (B, T, C), cond (B, T, D), mask (B, T, C) -> z (B, T, C) and log |det dz/dx| (B,)."""
+        """Map x (B, T, C), cond (B, T, D), mask (B, T, C) to z (B, T, C) and log |det dz/dx| (B,)."""
 
     @abstractmethod
     def inverse(self, z: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class Chain(Bijection):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """X (B, T, C), cond (B, T, D), mask (B, T, C) -> z (B, T, C) and log |det dz/dx| (B,)."""
+        """Map x (B, T, C), cond (B, T, D), mask (B, T, C) to z (B, T, C) and log |det dz/dx| (B,)."""
         total = x.new_zeros(len(x))
         for layer in self.layers:
             x, log_det = layer(x, cond, mask)
@@ -64,10 +64,10 @@ class Chain(Bijection):
 
 
 class ActNorm(Bijection):
-    """z = (x + shift) * exp(log_scale), a shift and a scale per channel.
+    """z = (x + shift) * exp(log_scale), with a shift and a scale per channel.
 
-    The first batch seen in training sets both so that every channel of its real elements has zero mean and unit
-    variance. ``initialised`` belongs to the state: what goes on from a checkpoint does not begin anew.
+    The first training batch sets both, so that every channel of its real elements has zero mean and unit variance.
+    ``initialised`` is part of the state, so that a resumed training does not repeat this.
     """
 
     initialised: Tensor
@@ -79,7 +79,7 @@ class ActNorm(Bijection):
         self.register_buffer("initialised", torch.tensor(False))
 
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """X (B, T, C), mask (B, T, C) -> z (B, T, C) and log |det dz/dx| (B,)."""
+        """Map x (B, T, C), mask (B, T, C) to z (B, T, C) and log |det dz/dx| (B,)."""
         if self.training and not bool(self.initialised):
             self._initialise(x, mask)
         z = torch.where(mask, (x + self.shift) * self.log_scale.exp(), 0.0)
@@ -105,10 +105,9 @@ class ActNorm(Bijection):
 
 
 class InvertibleConv(Bijection):
-    """z = W x on groups of channels, W orthogonal at first and one for all groups.
+    """z = W x on groups of channels; W is orthogonal at first and shared by all groups.
 
-    As in Glow-TTS a group has four channels, two of them from either half of C. A group that is not wholly real passes
-    as it is.
+    As in Glow-TTS, a group has four channels, two from each half of C. Groups with padding are left unchanged.
     """
 
     def __init__(self, channels: int) -> None:
@@ -117,7 +116,7 @@ class InvertibleConv(Bijection):
         self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(self.size, self.size)))
 
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """X (B, T, C), mask (B, T, C) -> z (B, T, C) and log |det dz/dx| (B,)."""
+        """Map x (B, T, C), mask (B, T, C) to z (B, T, C) and log |det dz/dx| (B,)."""
         whole = self._groups(mask).all(dim=-1, keepdim=True)
         log_det = torch.linalg.slogdet(self.weight).logabsdet * whole.sum(dim=(1, 2, 3))
         return self._mixed(x, self.weight, whole), log_det
@@ -134,15 +133,15 @@ class InvertibleConv(Bijection):
         return torch.unflatten(mixed, -1, (2, -1)).transpose(2, 3).flatten(2)
 
     def _groups(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C / size, size)."""
+        """Split channels into groups: (B, T, C) to (B, T, C / size, size)."""
         return torch.unflatten(x, -1, (2, -1, self.size // 2)).transpose(2, 3).flatten(3)
 
 
 class Coupling(Bijection):
-    """One half of C is changed, element by element, as a network of the other half and of the condition says.
+    """Change one half of C element-wise, with parameters from a network of the other half and the condition.
 
-    ``network(half (B, T, C / 2), cond (B, T, D), mask (B, T))`` gives ``PARAMETERS`` numbers per element; where they
-    are 0, nothing changes. With ``flip`` it is the first half that is changed.
+    ``network(half (B, T, C / 2), cond (B, T, D), mask (B, T))`` returns ``PARAMETERS`` numbers per element; zeros leave
+    an element unchanged. With ``flip`` the first half is changed.
     """
 
     PARAMETERS: ClassVar[int]
@@ -152,7 +151,7 @@ class Coupling(Bijection):
         self.network, self.flip = network, flip
 
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """X (B, T, C), cond (B, T, D), mask (B, T, C) -> z (B, T, C) and log |det dz/dx| (B,)."""
+        """Map x (B, T, C), cond (B, T, D), mask (B, T, C) to z (B, T, C) and log |det dz/dx| (B,)."""
         (kept, moved), (_, real) = self._halves(x), self._halves(mask)
         changed, log_slope = self.change(moved, self._predicted(kept, cond, mask))
         log_det = torch.where(real, log_slope, 0.0).sum(dim=(1, 2))
@@ -221,16 +220,16 @@ class SplineCoupling(Coupling):
 
 
 def squeeze(x: Tensor, offset: int = 0) -> Tensor:
-    """(B, T, C) -> (B, T', 2 C): frames two by two, side by side, after ``offset`` frames of padding.
+    """Join pairs of frames, (B, T, C) to (B, T', 2 C), after ``offset`` frames of padding.
 
-    T' = ceil((offset + T) / 2); a last frame without a partner stands beside zeros (False in a mask).
+    T' = ceil((offset + T) / 2); zeros (False in a mask) join a last frame without a partner.
     """
     missing = (offset + x.shape[1]) % 2
     return torch.unflatten(functional.pad(x, (0, 0, offset, missing)), 1, (-1, 2)).flatten(2)
 
 
 def unsqueeze(x: Tensor, length: int) -> Tensor:
-    """(B, T', 2 C) -> (B, length, C), what ``squeeze`` without offset put together."""
+    """Undo ``squeeze`` without offset: (B, T', 2 C) to (B, length, C)."""
     return torch.unflatten(x, -1, (2, -1)).flatten(1, 2)[:, :length]
 
 

@@ -49,7 +49,7 @@ class Transformer(nn.Module):
     def forward(
         self, x: Tensor, cache: Cache | None = None, places: Tensor | None = None, real: Tensor | None = None
     ) -> Tensor:
-        """X (B, K, dim): all of a sequence, or with a cache what follows on what it holds.
+        """Map x (B, K, dim) to (B, K, dim): a whole sequence, or the continuation of a cache.
 
         ``places`` (B, K) are the positions, counted where left out. ``real`` (B, known) says which of everything known,
         x included, may be looked at: where padding lies before what counts.
@@ -90,7 +90,7 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, turn: tuple[Tensor, Tensor], seen: Tensor | None, cache: Cache | None, layer: int
     ) -> Tensor:
-        """X (B, K, dim) -> (B, K, dim)."""
+        """Map x (B, K, dim) to (B, K, dim)."""
         batch, count, dim = x.shape
         qkv = self.qkv(self.attention_norm(x)).view(batch, count, 3, self.heads, dim // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)

@@ -40,9 +40,9 @@ def make_network(
 
 
 class UNet(nn.Module):
-    """Called as ``Backbone`` is: x (B, T, in_channels) or None, cond (B, T, D), mask (B, T), t (B,) or None.
+    """U-Net with the call of ``Backbone``: x (B, T, in_channels) or None, cond (B, T, D), mask (B, T), t (B,) or None.
 
-    Any T: sequences are padded inside to a multiple of the coarsest step. ``dim`` must be a multiple of 8.
+    T is arbitrary: sequences are padded to a multiple of the coarsest step. ``dim`` must be a multiple of 8.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class UNet(nn.Module):
         self.output = nn.Conv1d(dim, out_channels, 1)
 
     def forward(self, x: Tensor | None, cond: Tensor, mask: Tensor, t: Tensor | None = None) -> Tensor:
-        """X (B, T, in_channels) or None, cond (B, T, D), mask (B, T), t (B,) or None -> (B, T, out_channels)."""
+        """Map x (B, T, in_channels) or None, cond (B, T, D), mask (B, T), t (B,) or None to (B, T, out_channels)."""
         if (x is None) != (self.input is None):
             raise ValueError("x must be given exactly where the U-Net was made with in_channels > 0.")
         if (t is None) != (self.time is None):
@@ -81,7 +81,7 @@ class UNet(nn.Module):
         return decoded[:, :, : mask.shape[1]].transpose(1, 2) * mask.unsqueeze(-1)
 
     def _decode(self, hidden: Tensor, mask: Tensor, vector: Tensor | None) -> Tensor:
-        """Hidden (B, dim, T) and mask (B, 1, T), T a multiple of the coarsest step -> (B, out_channels, T)."""
+        """Map hidden (B, dim, T) and mask (B, 1, T), T a multiple of the coarsest step, to (B, out_channels, T)."""
         masks, kept = [mask], list[Tensor]()
         for level, stage in enumerate(self.down):
             hidden = stage(hidden, masks[-1], vector)
@@ -112,7 +112,7 @@ class Stage(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
     def forward(self, x: Tensor, mask: Tensor, vector: Tensor | None) -> Tensor:
-        """X (B, width, T), mask (B, 1, T), vector (B, V) or None -> (B, dim, T)."""
+        """Map x (B, width, T), mask (B, 1, T), vector (B, V) or None to (B, dim, T)."""
         hidden = self.first(x, mask)
         if self.time is not None:
             hidden = hidden + self.time(vector).unsqueeze(-1)
@@ -132,7 +132,7 @@ class ConvNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels, 1))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """X (B, I, T), mask (B, 1, T) -> (B, O, T)."""
+        """Map x (B, I, T), mask (B, 1, T) to (B, O, T)."""
         normal = group_norm(self.conv(x * mask), mask, GROUPS)
         return functional.mish(normal * self.weight + self.bias)
 
@@ -148,7 +148,7 @@ class Attention(nn.Module):
         self.heads = heads
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """X (B, T, dim), mask (B, 1, T) -> (B, T, dim)."""
+        """Map x (B, T, dim), mask (B, 1, T) to (B, T, dim)."""
         batch, time, _ = x.shape
         query, key, value = self.qkv(self.norm(x)).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask.unsqueeze(1))
@@ -157,7 +157,7 @@ class Attention(nn.Module):
 
 
 def group_norm(x: Tensor, mask: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
-    """X (B, C, T) to zero mean and unit variance per group of channels, over the steps where mask (B, 1, T) is True."""
+    """Normalise x (B, C, T) per group of channels over the steps where mask (B, 1, T) is True."""
     grouped, real = x.reshape(len(x), groups, -1, x.shape[-1]), mask.unsqueeze(1).to(x.dtype)
     count = (real.sum(dim=(2, 3), keepdim=True) * grouped.shape[2]).clamp_min(1)
     centred = grouped - (grouped * real).sum(dim=(2, 3), keepdim=True) / count

@@ -124,7 +124,7 @@ class UpsamplingBackbone(nn.Module):
         self.backbone, self.upsampler = backbone, upsampler
 
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor, t: Tensor) -> Tensor:
-        """X (B, T, C), a condition that was read (B, T, D), mask (B, T), t (B,) -> (B, T, C)."""
+        """Map x (B, T, C), an upsampled condition (B, T, D), mask (B, T), t (B,) to (B, T, C)."""
         output: Tensor = self.backbone(x, cond, mask, t)
         return output
 

@@ -15,7 +15,7 @@ from ttsbench import AdapterInfo, Batch, Condition, ModelContext, Noise, masked_
 
 
 class MyObjective:
-    """One Gaussian for every channel of every step; ``min_log_std`` bounds log sigma from below."""
+    """A Gaussian for each channel and step; ``min_log_std`` bounds log sigma from below."""
 
     info = AdapterInfo(
         name="my_objective",

@@ -1,1 +1,1 @@
-"""What energy-based objectives are made of: the energy, wrong answers to tell from speech, Langevin dynamics."""
+"""Parts of energy-based objectives: the energy, corrupted targets, Langevin dynamics."""

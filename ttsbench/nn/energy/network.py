@@ -44,7 +44,7 @@ class FrameFeatures(nn.Module):
         self.network = network
 
     def forward(self, y: Tensor, cond: Condition) -> Tensor:
-        """Y (B, T, C) -> (B, T, W)."""
+        """Map y (B, T, C) to (B, T, W)."""
         features: Tensor = self.network(y, cond.sequence, cond.mask)
         return features
 
@@ -65,7 +65,7 @@ class PhoneFeatures(nn.Module):
         self.decoder = nn.TransformerDecoder(decoder, layers)
 
     def forward(self, y: Tensor, cond: Condition) -> Tensor:
-        """Y (B, T, C) -> (B, T, W)."""
+        """Map y (B, T, C) to (B, T, W)."""
         with sdpa_kernel(SDPBackend.MATH):  # the only one that can be differentiated twice
             phones = self.encoder(_placed(self.phones(cond.states)), src_key_padding_mask=~cond.phone_mask)
             features: Tensor = self.decoder(
@@ -82,7 +82,7 @@ def _placed(x: Tensor) -> Tensor:
 
 
 class Energy(nn.Module):
-    """E(Y | x), low for speech. ``loud``: standard deviation of the weights by which Y comes in, at first."""
+    """E(Y | x), low for speech. ``loud`` is the initial standard deviation of the input weights of Y."""
 
     def __init__(self, context: ModelContext, network: EnergyTrack = "backbone", loud: float | None = LOUD) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Energy(nn.Module):
         self.attention = nn.Sequential(nn.Linear(width, width // 4), nn.Tanh(), nn.Linear(width // 4, 1, bias=False))
 
     def forward(self, y: Tensor, cond: Condition) -> Tensor:
-        """Y (B, T, C) -> energies (B,)."""
+        """Map y (B, T, C) to energies (B,)."""
         features = self.features(torch.where(cond.mask.unsqueeze(-1), y, 0.0), cond)
         padding = ~cond.mask.unsqueeze(-1)
         weights = self.attention(features).masked_fill(padding, -torch.inf).softmax(dim=1)
