@@ -69,7 +69,7 @@ class SledNetwork(nn.Module):
     def states(
         self, previous: Tensor, given: Tensor, left_out: Tensor | None = None, cache: Cache | None = None
     ) -> Tensor:
-        """Return states z (B, K, dim) of previous patches (B, K, P) and conditions (B, K, D'), none at left_out (B,)."""
+        """Return states z (B, K, dim) of previous patches (B, K, P) and conditions (B, K, D') unless left_out (B,)."""
         if left_out is not None:
             given = torch.where(left_out.view(-1, 1, 1), self.unconditional, given)
         z: Tensor = self.transformer(self.previous(previous) + self.condition(given), cache)

@@ -1,8 +1,8 @@
 """Cost of a training step and of a sampling step of each objective, relative to L2, in one run.
 
 Every objective is an acoustic model of the controlled track and gets the same batch of random speech. Rounds pass
-through all objectives in turn, so that a drift of the machine's speed affects all of them; numbers are medians of the ratios to
-L2 in the same round. A training step covers batch to optimizer; a sampling step is the time of a whole draw, hypothesis
+through all objectives in turn, so that a drift of the machine's speed affects all of them; numbers are medians
+of the ratios to L2 in the same round. A training step covers batch to optimizer; a sampling step is the time of a whole draw, hypothesis
 included, divided by its number of function evaluations.
 """
 

@@ -3,8 +3,8 @@
     python benchmarks/scoring.py DATA [--versa mcd_f0.py] [--clips 6] [--processes 2]
 
 DATA holds recordings (.wav, .flac), from which the systems are made first. All tools read 16-bit wavs in the same
-worker processes, which have imported and compiled everything. Each round of clips goes to one tool after the other, so that a
-drift of the machine's speed affects all of them.
+worker processes, which have imported and compiled everything. Each round of clips goes to one tool after the
+other, so that a drift of the machine's speed affects all of them.
 
 pymcd computes MCD alone, with its own function in mode "dtw". VERSA's tool is `mcd_f0` with the options of
 egs/demo/tts.yaml (dtw: true), which computes MCD, F0 RMSE and F0 correlation; --versa names

@@ -51,8 +51,8 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Map x (B, K, dim) to (B, K, dim): a whole sequence, or the continuation of a cache.
 
-        ``places`` (B, K) are the positions, counted where left out. ``real`` (B, known) says which of everything known,
-        x included, may be looked at: where padding lies before what counts.
+        ``places`` (B, K) are the positions, consecutive by default. ``real`` (B, known) masks the known positions, x
+        included, for sequences with padding in front.
         """
         start = cache.length if cache else 0
         if places is None:
