@@ -2,8 +2,8 @@
 
 Every objective is an acoustic model of the controlled track and gets the same batch of random speech. Rounds pass
 through all objectives in turn, so that a drift of the machine's speed affects all of them; numbers are medians
-of the ratios to L2 in the same round. A training step covers batch to optimizer; a sampling step is the time of a whole draw, hypothesis
-included, divided by its number of function evaluations.
+of the ratios to L2 in the same round. A training step covers batch to optimizer; a sampling step is the time of a
+whole draw, hypothesis included, divided by its number of function evaluations.
 """
 
 from __future__ import annotations

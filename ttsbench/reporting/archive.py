@@ -1,18 +1,24 @@
 """``ttsbench archive``: copy the results of a finished run, without audio, weights and features.
 
 The copy holds every table, claim and figure, ``provenance.json``, the scores of every clip and the experiment. Paths of
-the machine are reduced to names. ``ttsbench claims`` evaluates claims on an archived run: ``claims/judgement.py``.
+the machine are reduced to names. An archive is meant to be committed, so scores are stored in single precision and
+figures as PNG with their data. ``ttsbench claims`` evaluates claims on an archived run: ``claims/judgement.py``.
 """
 
 from __future__ import annotations
 
 import shlex
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from ttsbench.engine.store import read_json, write_json
 from ttsbench.errors import TtsbenchError
+from ttsbench.evaluation.clip_table import FILE
 
 EXPERIMENT, PROVENANCE = "experiment.json", "provenance.json"
 FILES = (
@@ -43,16 +49,43 @@ def archive_run(run: Path, destination: Path) -> list[str]:
         raise TtsbenchError(
             f"{destination} holds more than results ({', '.join(unknown[:3]) or 'a file'}). Give another folder."
         )
-    if destination.exists():
-        shutil.rmtree(destination)
-    destination.mkdir(parents=True)
-    for name in result_files(run):
-        shutil.copyfile(run / name, destination / name)
-    if (run / FOLDER).exists():
-        shutil.copytree(run / FOLDER, destination / FOLDER)
-    write_json(destination / EXPERIMENT, _portable_experiment(run / EXPERIMENT))
-    write_json(destination / PROVENANCE, _portable_provenance(run / PROVENANCE))
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{destination.name}.", dir=destination.parent) as temporary:
+        copy = Path(temporary, "archive")
+        _copy(run, copy)
+        if destination.exists():
+            destination.rename(Path(temporary, "previous"))  # deleted only once the new archive is complete
+        copy.rename(destination)
     return sorted(path.name for path in destination.iterdir())
+
+
+def _copy(run: Path, folder: Path) -> None:
+    """Write the archive of a run into a new folder."""
+    folder.mkdir()
+    for name in result_files(run):
+        if name == FILE:
+            _copy_rows(run / name, folder / name)
+        else:
+            shutil.copyfile(run / name, folder / name)
+    if (run / FOLDER).exists():
+        shutil.copytree(run / FOLDER, folder / FOLDER, ignore=shutil.ignore_patterns("*.pdf"))
+    write_json(folder / EXPERIMENT, _portable_experiment(run / EXPERIMENT))
+    write_json(folder / PROVENANCE, _portable_provenance(run / PROVENANCE))
+
+
+def _copy_rows(source: Path, destination: Path) -> None:
+    """Copy rows in single precision, sorted and encoded for a small file: a fifth of the size of the original."""
+    frame = pd.read_parquet(source).sort_values(["metric", "utterance", "system", "seed", "sample"], kind="stable")
+    frame["value"] = frame["value"].astype(np.float32)
+    frame["statistics"] = frame["statistics"].map(lambda values: np.asarray(values, dtype=np.float32))
+    frame.to_parquet(
+        destination,
+        index=False,
+        compression="zstd",
+        compression_level=19,
+        use_dictionary=["system", "utterance", "speaker", "metric", "error", "warning"],
+        column_encoding={"statistics.list.element": "BYTE_STREAM_SPLIT"},
+    )
 
 
 def _portable_experiment(path: Path) -> dict[str, object]:
