@@ -119,7 +119,7 @@ def test_the_range_follows_the_speaker():
     high[0, 90:95] = 100.0  # below 0.6 * 300
     t = np.arange(8_000) / 16_000
     x = np.sin(2 * np.pi * 300 * t) + 0.5 * np.sin(2 * np.pi * 600 * t)
-    path = best_path(x, 16_000, high, 5.0)
+    path = best_path(x, 16_000, high, 5.0, 0.45)
     assert np.abs(path[:98] / 300 - 1).max() < 0.01, "a third of the speaker's F0 is a period too, but out of range"
 
 

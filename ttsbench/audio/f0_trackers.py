@@ -19,8 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from numpy.typing import NDArray
 
-from ttsbench.audio.pitch import F0_MAX, F0_MIN, world_f0
-from ttsbench.audio.voicing_threshold import THRESHOLD
+from ttsbench.audio.pitch import F0_MAX, F0_MIN, THRESHOLD, world_f0
 from ttsbench.errors import ConfigError
 from ttsbench.rng import global_seed
 from ttsbench.types import Clip, Samples

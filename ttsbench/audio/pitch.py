@@ -29,6 +29,7 @@ from ttsbench.types import Samples
 
 F0_MIN = 50.0  # Hz
 F0_MAX = 800.0  # Hz
+THRESHOLD = 0.45  # normalised cross-correlation at the period of a voiced frame; see ``voicing``
 
 Contour = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ def world_f0(
         raise ClipError(f"cannot estimate F0: the clip {reason}; replace it or leave it out")
     x = np.ascontiguousarray(samples, dtype=np.float64)
     high_passed, f0 = candidates(x, sample_rate, f0_min, f0_max, frame_period_ms)
-    coarse = best_path(high_passed, sample_rate, f0, frame_period_ms)
+    coarse = best_path(high_passed, sample_rate, f0, frame_period_ms, THRESHOLD)
     times = np.arange(len(coarse)) * frame_period_ms / 1000
     refined: Contour = pyworld.stonemask(x, coarse, times, sample_rate)
     refined[(refined < f0_min) | (refined > f0_max)] = 0.0  # StoneMask may leave the search range

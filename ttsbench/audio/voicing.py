@@ -8,7 +8,7 @@ speaker recognition based on pitch contours", Ph.D. thesis, 1968; D. Talkin, "A 
 
 A path over all frames maximises the sum of strengths minus transition costs, as in P. Boersma, "Accurate short-term
 analysis of the fundamental frequency and the harmonics-to-noise ratio of a sampled sound", IFA Proceedings 17, 1993. A
-path may be unvoiced in any frame. The strength of the unvoiced state is ``THRESHOLD``, more in quiet frames, and a cost
+path may be unvoiced in any frame. The strength of the unvoiced state is ``threshold``, more in quiet frames, and a cost
 for each change of voicing gives the decision hysteresis. Levels are relative to the clip's own level
 (sum P_t^2 / sum P_t, so pauses have no weight), and a gain has no effect.
 
@@ -27,7 +27,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ttsbench.audio.voicing_threshold import THRESHOLD
 
 # Chosen on 12 clips of LJSpeech and 36 of LibriSpeech: voicing against REAPER, pYIN and RAPT, and the root mean square
 # error of a known offset of log-F0 between two copies through WORLD (.023; .032 by DIO alone, .083 by Praat).
@@ -47,12 +46,13 @@ TINY = 1e-12
 Values = NDArray[np.float64]
 
 
-def best_path(x: Values, sample_rate: int, candidates: Values, frame_period_ms: float) -> Values:
+def best_path(x: Values, sample_rate: int, candidates: Values, frame_period_ms: float, threshold: float) -> Values:
     """Return F0 in Hz, 0 where unvoiced, (T,), chosen from candidates in Hz (bands, T), 0 where there is none.
 
-    ``x`` (N,) has no offset or rumble; frames are at times ``frame_period_ms * arange(T)``.
+    ``x`` (N,) has no offset or rumble; frames are at times ``frame_period_ms * arange(T)``. ``threshold`` is the least
+    normalised cross-correlation of a voiced frame that is not quiet.
     """
-    unvoiced = _unvoiced_strengths(x, float(sample_rate), candidates.shape[1], frame_period_ms / 1000)
+    unvoiced = _unvoiced_strengths(x, float(sample_rate), candidates.shape[1], frame_period_ms / 1000, threshold)
     energy = np.append(0.0, np.cumsum(x * x))
     strengths = _strengths(x, energy, float(sample_rate), candidates, unvoiced, frame_period_ms)
     switch, jump = SWITCH_COST * 5.0 / frame_period_ms, JUMP_COST * 5.0 / frame_period_ms
@@ -79,7 +79,7 @@ def speaker_range(f0: Values) -> tuple[float, float] | None:
 
 
 @njit(cache=True, nogil=True)
-def _unvoiced_strengths(x: Values, sample_rate: float, frames: int, period_s: float) -> Values:
+def _unvoiced_strengths(x: Values, sample_rate: float, frames: int, period_s: float, threshold: float) -> Values:
     """Return the strength of the unvoiced state (T,): the threshold, raised in quiet frames."""
     half = int(LEVEL_WINDOW_S * sample_rate / 2)
     power = np.zeros(frames)
@@ -89,7 +89,7 @@ def _unvoiced_strengths(x: Values, sample_rate: float, frames: int, period_s: fl
         power[t] = np.square(piece).sum() / max(1, len(piece))
     level = (power * power).sum() / (power.sum() + TINY)
     db = 10.0 * np.log10(np.maximum(power, TINY * level) / (level + TINY * TINY))
-    strengths: Values = THRESHOLD + QUIET_SLOPE * np.maximum(0.0, QUIET_DB - db)
+    strengths: Values = threshold + QUIET_SLOPE * np.maximum(0.0, QUIET_DB - db)
     return strengths
 
 
