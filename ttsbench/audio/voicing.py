@@ -27,7 +27,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-
 # Chosen on 12 clips of LJSpeech and 36 of LibriSpeech: voicing against REAPER, pYIN and RAPT, and the root mean square
 # error of a known offset of log-F0 between two copies through WORLD (.023; .032 by DIO alone, .083 by Praat).
 WINDOW_S = 0.010
