@@ -31,15 +31,19 @@ def test_every_kind_of_damage_heals(site):
         next((run / "scores" / "parts").glob("*.json")): b"{",
         next((run / "transcripts").rglob("transcripts.json")): b"",
         next((run / "wavs").rglob("*.wav")): b"RIFF",
+        next((run / "wavs" / "l1+oracle").rglob("draws/*.npz")): b"PK",
         run / "table.md": None,
         run / "index.html": b"<",
         run / "prepare" / "manifest.jsonl": b"{}",
     }
+    same = {path: path.read_bytes() for path in damaged if path.suffix in (".safetensors", ".wav", ".npz", ".jsonl")}
     for path, content in damaged.items():
         path.unlink() if content is None else path.write_bytes(content)
     result = compare(experiment, "--output", run, "--jobs", 2, "--quiet")
     assert result.status == 0, result.err
     assert rows(run) == expected
+    assert {path: path.read_bytes() for path in same} == same
+    assert all(path.exists() for path in damaged)
     for name in ("weights.safetensors", "mcd.csv", "transcripts.json", "table.md", "manifest.jsonl"):
         assert f"{name}" in result.err and "missing or damaged; the job runs again" in result.err
     assert "nothing to do" in compare(experiment, "--output", run, "--quiet").out

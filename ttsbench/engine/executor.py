@@ -51,7 +51,7 @@ def execute(
     tick_s: float = TICK_S,
 ) -> Mapping[str, str]:
     """Run the jobs that are not done; return the jobs that failed or could not run, each with its reason."""
-    waiting = [job for job in plan if not _is_intact(run, job, reporter)]
+    waiting = [job for job in plan if not is_done(job.path(run), job.key)]
     reporter.start(plan, waiting)
     if not waiting:
         return {}
@@ -62,17 +62,15 @@ def execute(
         engine.close()
 
 
-def _is_intact(run: Run, job: AnyJob, reporter: Reporter) -> bool:
-    """Return whether a job is done; discard damaged files of a finished job, and say so."""
-    folder = job.path(run)
-    if is_done(folder, job.key):
-        return True
-    if was_done(folder, job.key):
-        damaged = discard_damage(folder, whole=job.stage in ONE_RESULT)
-        names = ", ".join(os.path.relpath(path, run.folder) for path in damaged[:3])
-        more = f" and {len(damaged) - 3} more" if len(damaged) > 3 else ""
-        reporter.message(f"{job.id}: {names}{more} missing or damaged; the job runs again.")
-    return False
+def discard_damaged_files(run: Run, plan: Sequence[AnyJob], reporter: Reporter) -> None:
+    """Discard the damaged files of finished jobs, which then run again, and say so."""
+    for job in plan:
+        folder = job.path(run)
+        if was_done(folder, job.key) and not is_done(folder, job.key):
+            damaged = discard_damage(folder, whole=job.stage in ONE_RESULT)
+            names = ", ".join(os.path.relpath(path, run.folder) for path in damaged[:3])
+            more = f" and {len(damaged) - 3} more" if len(damaged) > 3 else ""
+            reporter.message(f"{job.id}: {names}{more} missing or damaged; the job runs again.")
 
 
 class _Executor:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ttsbench.config.loading import load_experiment
 from ttsbench.config.schema import Experiment
-from ttsbench.engine.executor import execute
+from ttsbench.engine.executor import discard_damaged_files, execute
 from ttsbench.engine.job import STAGES, AnyJob, Job, Run
 from ttsbench.engine.layout import REPORT, RunLayout
 from ttsbench.engine.progress import RunReporter, clock, console
@@ -90,9 +90,10 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
 
 
 def _execute(run: Run, plan: Sequence[AnyJob], quiet: bool, workers: int) -> Mapping[str, str]:
-    (run.folder / REPORT / DONE).unlink(missing_ok=True)  # the page is written again after a run
-    mark_outdated(run.folder)
     reporter = RunReporter(console(), quiet, workers)
+    discard_damaged_files(run, plan, reporter)
+    (run.folder / REPORT / DONE).unlink(missing_ok=True)  # the page gets a banner, and is written again at the end
+    mark_outdated(run.folder)
     try:
         return execute(run, plan, workers, reporter)
     finally:

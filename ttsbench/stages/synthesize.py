@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from ttsbench.audio.wav import load_clip_audio, write
 from ttsbench.config.schema import MelConfig
 from ttsbench.config.specs import SynthesizeSpec
-from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH
+from ttsbench.config.systems import ANOTHER_RENDERING, COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.data.batching import Prosody
 from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import Record, is_made, wav_path, write_failure, write_record
-from ttsbench.evaluation.draws import write_draws
+from ttsbench.evaluation.draws import draws_path, write_draws
 from ttsbench.models.representation import make_vocoder
 from ttsbench.stages.redraws import redrawn_mels
 from ttsbench.stages.sampling import OperationCost, Sample, Sampler, compute_seconds
@@ -41,12 +41,17 @@ COUNTED_SHARE = 8  # operations are counted on one utterance in this many
 
 
 def tasks(run: Run, job: SynthesizeJob) -> Sequence[Task]:
-    """Return chunks of utterances with a vocoded draw that has no record yet."""
+    """Return chunks of utterances that lack the record of a vocoded draw, or their draws."""
     folder = job.path(run)
     ids = [utterance.id for utterance in PreparedCorpus(run.layout.prepare).split("test")]
-    missing = [id_ for id_ in ids if not all(is_made(folder, id_, draw) for draw in range(job.spec.samples))]
+    missing = [id_ for id_ in ids if not _is_complete(folder, id_, job.spec)]
     size = max(1, CHUNK // job.spec.draws)
     return [{"utterances": missing[start : start + size]} for start in range(0, len(missing), size)]
+
+
+def _is_complete(folder: Path, id_: str, spec: SynthesizeSpec) -> bool:
+    has_draws = spec.system == COPY_SYNTHESIS or draws_path(folder, id_).exists()
+    return has_draws and all(is_made(folder, id_, draw) for draw in range(spec.samples))
 
 
 def finish(run: Run, job: SynthesizeJob) -> None:
