@@ -106,6 +106,11 @@ class RunLayout:
         """The provenance of the results, as JSON."""
         return self.root / "provenance.json"
 
+    @property
+    def summary(self) -> Path:
+        """The table in numbers: one row per system and metric."""
+        return self.root / "summary.csv"
+
     def training(self, model: str) -> Path:
         """The folder of one training."""
         return self.root / train_folder(model)

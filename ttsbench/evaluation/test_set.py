@@ -10,9 +10,8 @@ from typing import Any
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.data.prompts import Prompts
 from ttsbench.data.text import words
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json, write_json
-
-LISTING = "utterances.json"
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,10 @@ class EvaluatedUtterance:
 
 def evaluated_utterances(folder: Path) -> list[EvaluatedUtterance]:
     """Return all utterances that the run in ``folder`` scores, in the order of the rows."""
-    listing = folder / LISTING
+    listing = RunLayout(folder).utterances
     if listing.exists():
         return [EvaluatedUtterance(**values) for values in read_json(listing)]
-    corpus = PreparedCorpus(folder / "prepare")
+    corpus = PreparedCorpus(RunLayout(folder).prepare)
     prompts = Prompts(corpus)
     return [_evaluated(utterance, prompts.of(utterance)) for utterance in corpus.split("test")]
 
@@ -43,15 +42,15 @@ def _evaluated(utterance: PreparedUtterance, prompt: PreparedUtterance | None) -
 
 def write_listing(folder: Path, utterances: Iterable[EvaluatedUtterance]) -> None:
     """Write the utterances of a comparison of folders."""
-    write_json(folder / LISTING, [asdict(utterance) for utterance in utterances])
+    write_json(RunLayout(folder).utterances, [asdict(utterance) for utterance in utterances])
 
 
 def vocabulary(folder: Path) -> list[str]:
     """Return the words of the whole corpus, or of all given texts: the vocabulary of the recogniser."""
-    listing = folder / LISTING
+    listing = RunLayout(folder).utterances
     texts = (
         [utterance.text for utterance in evaluated_utterances(folder)]
         if listing.exists()
-        else [utterance.text for utterance in PreparedCorpus(folder / "prepare").utterances]
+        else [utterance.text for utterance in PreparedCorpus(RunLayout(folder).prepare).utterances]
     )
     return sorted({word for text in texts for word in words(text)})

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 
 COLUMNS = (
@@ -28,10 +29,11 @@ def training_table(run: Path) -> pd.DataFrame:
     fall from an earlier to a later value. It is near 0 if training has converged, and positive if the loss rises again.
     (The loss itself is no denominator, because the likelihood of a flow has no natural zero.)
     """
+    layout = RunLayout(run)
     archived = run / "training.csv"
-    if archived.exists() and not (run / "train").exists():  # an archived run has results but no models
+    if archived.exists() and not layout.train.exists():  # an archived run has results but no models
         return pd.read_csv(archived)
-    rows = [_row(path.parent) for path in sorted((run / "train").glob("*/cost.json"))]
+    rows = [_row(path.parent) for path in sorted(layout.train.glob("*/cost.json"))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ttsbench.config.loading import validate
+from ttsbench.engine.job import Run
 from ttsbench.engine.layout import RunLayout
-from ttsbench.engine.store import read_json
 from ttsbench.errors import ClipError, TtsbenchError
 from ttsbench.evaluation.clip_record import read_record, record_path
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
@@ -39,10 +38,11 @@ class Material:
 
 def read_material(run: Path) -> Material:
     """Read the first draw of every system and seed; raises ``TtsbenchError`` for a folder without a finished run."""
-    if not (run / "summary.csv").exists() or not (run / "experiment.json").exists():
+    layout = RunLayout(run)
+    if not layout.summary.exists() or not layout.experiment.exists():
         raise TtsbenchError(f"{run} holds no finished run: it has no summary.csv. Run its compare or score to the end.")
-    experiment = validate(read_json(run / "experiment.json"), str(run / "experiment.json"))
-    with (run / "summary.csv").open(newline="", encoding="utf-8") as file:
+    experiment = Run.open(run).experiment
+    with layout.summary.open(newline="", encoding="utf-8") as file:
         systems = list(dict.fromkeys(row["system"] for row in csv.DictReader(file)))
     utterances = evaluated_utterances(run)
     clips: dict[tuple[str, str], list[Source]] = {}
@@ -59,8 +59,9 @@ def read_material(run: Path) -> Material:
 
 def _folders(run: Path, system: str, seeds: Sequence[int]) -> dict[int, Path]:
     """Return the folders of a system's clips by training seed."""
-    folder = run / "wavs" / system
-    folders = {0: folder} if RunLayout(run).compares_folders else {seed: folder / f"seed{seed}" for seed in seeds}
+    layout = RunLayout(run)
+    folder = layout.wavs_of(system, None)
+    folders = {0: folder} if layout.compares_folders else {seed: layout.wavs_of(system, seed) for seed in seeds}
     there = {seed: path for seed, path in folders.items() if path.is_dir()}
     if not there:
         raise TtsbenchError(

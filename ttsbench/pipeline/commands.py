@@ -158,7 +158,7 @@ def report(folder: Path, listen: Sequence[str] = ()) -> int:
 def _report_systems_without_clips(run: Run) -> int:
     """Print the systems of which no clip could be measured; return 1 if there are any."""
     measured: dict[str, bool] = {}
-    with (run.folder / "summary.csv").open(newline="", encoding="utf-8") as file:
+    with run.layout.summary.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if int(row["n"]) or int(row["n_failed"]):  # the metric applies to the system
                 measured[row["system"]] = measured.get(row["system"], False) or int(row["n"]) > 0

@@ -13,6 +13,7 @@ from typing import Any
 from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.engine.job import Run
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import content_hash, file_hash, write_text
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
@@ -27,7 +28,7 @@ PACKAGES = ("espeakng-loader", "lightning", "numba", "numpy", "onnxruntime", "po
 
 def provenance(run: Run) -> dict[str, Any]:
     """Return a JSON record of everything that is needed to reproduce a run."""
-    weights = sorted((run.folder / "train").glob("*/weights.safetensors"))
+    weights = sorted(run.layout.train.glob("*/weights.safetensors"))
     command = run.folder / COMMAND
     return {
         "command": command.read_text(encoding="utf-8") if command.exists() else None,
@@ -54,7 +55,7 @@ def _corpus(run: Run) -> dict[str, Any]:
     if run.compares_folders:
         listed = [[item.id, item.text, _reference(run.folder, item.id)] for item in evaluated_utterances(run.folder)]
         return {"name": "folder", "utterances": len(listed), "hash": content_hash(listed)}
-    utterances = PreparedCorpus(run.folder / "prepare").utterances
+    utterances = PreparedCorpus(run.layout.prepare).utterances
     # Features are cached under the hash of their recording.
     listed = [[item.id, item.text, item.split, Path(item.features).stem] for item in utterances]
     return {"name": run.experiment.corpus.name, "utterances": len(listed), "hash": content_hash(listed)}
@@ -62,7 +63,7 @@ def _corpus(run: Run) -> dict[str, Any]:
 
 def _reference(folder: Path, id_: str) -> str | None:
     try:
-        return read_record(folder / "wavs" / GROUND_TRUTH, id_, 0).content
+        return read_record(RunLayout(folder).wavs_of(GROUND_TRUTH, None), id_, 0).content
     except ClipError as error:
         return str(error)
 

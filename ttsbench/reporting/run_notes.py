@@ -33,7 +33,7 @@ def run_notes(folder: Path, experiment: Experiment, systems: Sequence[str]) -> l
     if RunLayout(folder).compares_folders:
         notes: list[str] = read_json(RunLayout(folder).folder_request)["notes"]
         return notes
-    prepared = read_json(folder / "prepare" / "notes.json")
+    prepared = read_json(RunLayout(folder).prepare / "notes.json")
     titles = _label_titles(experiment, systems)
     return [
         *_row_names(experiment, systems),

@@ -61,7 +61,7 @@ def work(run: Run, job: Job[ScoreSpec], task: Task, progress: Progress) -> None:
     metrics = _metric_rows(run, job)
     systems = job.spec.systems
     cells = summary(metrics, systems, _sampling(run))
-    write_csv(summary_frame(cells, metrics), run.folder / "summary.csv")
+    write_csv(summary_frame(cells, metrics), run.layout.summary)
     write_csv(_failures(metrics, job.spec.left_out), run.folder / "failures.csv")
     speakers = {utterance.id: utterance.speaker for utterance in evaluated_utterances(run.folder)}
     write_clip_rows(clip_frame(metrics, speakers), run.folder / FILE)
@@ -70,7 +70,7 @@ def work(run: Run, job: Job[ScoreSpec], task: Task, progress: Progress) -> None:
     progress(0.7)
     _claims(run, metrics)
     progress(0.8)
-    write_json(run.folder / "provenance.json", provenance(run))
+    write_json(run.layout.provenance, provenance(run))
     _figures(run, job, metrics, systems)
     write_page(run.folder, task.get("listen", ()))
 
@@ -150,7 +150,7 @@ def _figures(run: Run, job: Job[ScoreSpec], metrics: Sequence[MetricRows], syste
         run.folder, run.experiment, description(run.folder, run.experiment), systems,
         {rows.info.name: rows for rows in metrics}, wavs,
     )  # fmt: skip
-    write_figures(finished, run.folder / "figures")
+    write_figures(finished, run.layout.figures)
 
 
 def _sampling(run: Run) -> BootstrapSettings:
@@ -170,7 +170,7 @@ def _metric_rows(run: Run, job: Job[ScoreSpec]) -> list[MetricRows]:
             signature += f"|{run.experiment.mel.signature}"
         if "transcript" in metric.info.needs:
             signature += f"|{recogniser}"
-        metrics.append(read_rows(run.folder / "scores" / f"{name}.csv", metric, signature))
+        metrics.append(read_rows(run.layout.metric_rows(name), metric, signature))
     return metrics
 
 

@@ -27,6 +27,7 @@ from ttsbench.config.systems import ANOTHER_RENDERING, COPY_SYNTHESIS, GROUND_TR
 from ttsbench.data.batching import Prosody
 from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.layout import RunLayout
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import Record, is_made, wav_path, write_failure, write_record
 from ttsbench.evaluation.draws import draws_path, write_draws
@@ -193,7 +194,7 @@ def _phone_times(labels: Sequence[str], durations: NDArray[np.int64], mel: MelCo
 
 @lru_cache(maxsize=2)
 def _corpus(folder: Path, key: str) -> PreparedCorpus:
-    return PreparedCorpus(folder / "prepare")
+    return PreparedCorpus(RunLayout(folder).prepare)
 
 
 _samplers: dict[str, Sampler] = {}

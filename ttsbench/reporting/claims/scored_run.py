@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench import registry
-from ttsbench.config.loading import validate
 from ttsbench.config.schema import Experiment, pair
-from ttsbench.engine.store import read_json
+from ttsbench.engine.job import Run
+from ttsbench.engine.layout import RunLayout
 from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.clip_table import FILE, read_clip_rows
 from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
@@ -28,10 +28,10 @@ class ScoredRun:
 
         Raises ``TtsbenchError`` if the folder holds no finished run.
         """
-        if not (folder / "summary.csv").exists():
+        if not RunLayout(folder).summary.exists():
             raise TtsbenchError(f"{folder} holds no finished run: it has no summary.csv. Run its compare to the end.")
         self._folder = folder
-        self.experiment: Experiment = validate(read_json(folder / "experiment.json"), str(folder))
+        self.experiment: Experiment = Run.open(folder).experiment
         self.name, self.corpus = self.experiment.name, self.experiment.corpus.name
         settings = self.experiment.statistics
         self._sampling = BootstrapSettings(settings.resamples, settings.level, settings.seed)
@@ -41,10 +41,10 @@ class ScoredRun:
 
     def _rows(self, name: str) -> MetricRows:
         metric = registry.load("metrics", name)(**self.experiment.metrics[name])
-        scores = self._folder / "scores"
-        if not scores.exists():
+        layout = RunLayout(self._folder)
+        if not layout.scores.exists():
             return read_clip_rows(self._folder / FILE, metric)
-        return read_rows(scores / f"{name}.csv", metric, metric.info.signature)
+        return read_rows(layout.metric_rows(name), metric, metric.info.signature)
 
     def difference(self, metric: str, system: str, baseline: str, to: float | None = None) -> Comparison:
         """Return ``system`` minus ``baseline`` in the metric, or in its distance from ``to``."""

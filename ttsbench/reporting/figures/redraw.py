@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 from ttsbench.errors import ConfigError
 from ttsbench.registry import did_you_mean
@@ -19,11 +20,12 @@ def redraw(run: Path, name: str, output: Path, formats: Sequence[str] = ("pdf", 
 
     Systems and metrics may be given by name or by title. Raises ``ConfigError`` for a figure that the run lacks.
     """
-    known = {path.stem for path in (run / "figures").glob("*.csv")} & set(DRAW)
+    layout = RunLayout(run)
+    known = {path.stem for path in layout.figures.glob("*.csv")} & set(DRAW)
     if name not in known:
         raise ConfigError(f"{run} has no figure '{name}' that can be drawn again. {did_you_mean(name, known)}")
-    titles: Mapping[str, str] = read_json(run / "experiment.json").get("table", {}).get("titles", {})
+    titles: Mapping[str, str] = read_json(layout.experiment).get("table", {}).get("titles", {})
     if options.get("systems") is not None:
         options["systems"] = [titles.get(system, system) for system in options["systems"]]
-    frame = pd.read_csv(run / "figures" / f"{name}.csv", keep_default_na=False, na_values=[""])
+    frame = pd.read_csv(layout.figures / f"{name}.csv", keep_default_na=False, na_values=[""])
     return save_figure(DRAW[name](frame, **options), output, formats)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from ttsbench import registry
 from ttsbench.config.schema import ORACLE, TEXT, Experiment, pair
 from ttsbench.config.systems import REFERENCES
+from ttsbench.engine.layout import RunLayout
 from ttsbench.errors import ConfigError
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.reporting.figures.layout import PANELS
@@ -47,7 +48,7 @@ class FinishedRun:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """``summary.csv``."""
-        return _read(self.folder / "summary.csv", ("value", "low", "high"))
+        return _read(RunLayout(self.folder).summary, ("value", "low", "high"))
 
     @cached_property
     def differences(self) -> pd.DataFrame:

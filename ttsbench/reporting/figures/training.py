@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ttsbench.config.schema import pair
+from ttsbench.engine.layout import RunLayout
 from ttsbench.evaluation.training_summary import model_of, points, read_curve
 from ttsbench.reporting.figures.identity import COLOURS
 from ttsbench.reporting.figures.layout import PANELS, Layout, drawing
@@ -34,7 +35,7 @@ def training_frame(run: FinishedRun) -> pd.DataFrame:
     """Return one row per recorded loss, with ``COLUMNS``; a model is called as in the table."""
     lines = []
     for role in ("acoustic", "prosody"):
-        for path in sorted((run.folder / "train").glob(f"*-{role}-seed*/curve.csv")):
+        for path in sorted(RunLayout(run.folder).train.glob(f"*-{role}-seed*/curve.csv")):
             model, seed = model_of(path.parent.name, role), path.parent.name.rpartition("-seed")[2]
             title, curve = _title(run, model, role), read_curve(path)
             for column, kind in KINDS.items():

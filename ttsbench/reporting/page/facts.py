@@ -14,15 +14,15 @@ from ttsbench.reporting.page.table import PageTable
 
 def provenance_of(folder: Path) -> dict[str, Any]:
     """Return ``provenance.json``; an empty mapping without the file."""
-    path = folder / "provenance.json"
+    path = RunLayout(folder).provenance
     return dict(read_json(path)) if path.exists() else {}
 
 
 def sentence(folder: Path, table: PageTable, provenance: Mapping[str, Any]) -> str:
     """Return corpus, utterances, systems, seeds, draws, device and date, as far as the folder holds them."""
-    path = folder / "experiment.json"
-    experiment = read_json(path) if path.exists() else {}
-    folder_run = RunLayout(folder).compares_folders
+    layout = RunLayout(folder)
+    experiment = read_json(layout.experiment) if layout.experiment.exists() else {}
+    folder_run = layout.compares_folders
     items = [*_test_set(experiment, provenance, table, folder_run), _count(len(table.models), "system")]
     if not folder_run:
         items += _effort(experiment, provenance)

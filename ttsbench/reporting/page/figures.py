@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 
 
@@ -24,7 +25,7 @@ class PageFigure:
 
 def figures_of(folder: Path) -> list[PageFigure]:
     """Return figures with captions in their order, then others by name."""
-    here = folder / "figures"
+    here = RunLayout(folder).figures
     captions = _read(here / "captions.json")
     stems = [*captions, *sorted(path.stem for path in here.glob("*.png") if path.stem not in captions)]
     return [_figure(here, stem, captions.get(stem, "")) for stem in stems if (here / f"{stem}.png").exists()]
@@ -32,7 +33,7 @@ def figures_of(folder: Path) -> list[PageFigure]:
 
 def figure_notes(folder: Path) -> list[str]:
     """Return the reasons why figures could not be drawn."""
-    return list(_read(folder / "figures" / "notes.json").values())
+    return list(_read(RunLayout(folder).figures / "notes.json").values())
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ttsbench.audio.wav import read, resample, write
 from ttsbench.config.schema import MelConfig
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import write_bytes
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
@@ -91,7 +92,8 @@ def listening_of(folder: Path, systems: Sequence[str], listen: Sequence[str] = (
 
     Raises ``TtsbenchError`` if ``listen`` names an unknown utterance.
     """
-    if not (folder / "wavs").is_dir() or not (folder / "experiment.json").exists():
+    layout = RunLayout(folder)
+    if not layout.wavs.is_dir() or not layout.experiment.exists():
         return None
     clips = RunClips(folder)
     utterances, selection = select_utterances(evaluated_utterances(folder), listen)

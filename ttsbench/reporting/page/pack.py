@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import soundfile
 
 from ttsbench.audio.wav import read, resample
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import write_bytes
 from ttsbench.reporting.archive import result_files
 from ttsbench.reporting.page.write import PAGE, render_page
@@ -58,7 +59,7 @@ def _zip(folder: Path, text: str, sounds: Mapping[str, bytes], pictures: Sequenc
         archive.writestr(PAGE, text)
         for name, content in sounds.items():
             archive.writestr(name, content, zipfile.ZIP_STORED)
-        figures = [path.relative_to(folder).as_posix() for path in sorted((folder / "figures").glob("*.p*"))]
+        figures = [path.relative_to(folder).as_posix() for path in sorted(RunLayout(folder).figures.glob("*.p*"))]
         for name in [*(name for name in result_files(folder) if name not in LARGE), *figures, *pictures]:
             archive.write(folder / name, name)
     return buffer.getvalue()

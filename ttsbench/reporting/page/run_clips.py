@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from ttsbench.config.loading import validate
-from ttsbench.config.schema import Experiment
-from ttsbench.engine.layout import RunLayout
-from ttsbench.engine.store import read_json
+from ttsbench.engine.job import Run
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.transcripts import TRANSCRIPTS, clip_key, read_transcripts
@@ -38,14 +35,14 @@ class RunClips:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.experiment: Experiment = validate(read_json(folder / "experiment.json"), str(folder / "experiment.json"))
-        self.external = RunLayout(folder).compares_folders
+        run = Run.open(folder)
+        self.experiment, self.external, self._layout = run.experiment, run.compares_folders, run.layout
         self._transcripts: dict[Path, Mapping[str, Mapping[str, str]]] = {}
 
     def audio(self, clip: ClipId) -> Path:
         """Return the file of a clip; raises ``ClipError`` with the reason if there is none."""
         try:
-            path = read_record(self.folder / "wavs" / self._subfolder(clip), clip.utterance, clip.sample).audio
+            path = read_record(self._layout.wavs_of(clip.system, self._seed(clip)), clip.utterance, clip.sample).audio
         except FileNotFoundError:
             raise ClipError("this copy of the run does not hold the clip") from None
         if not path.exists():
@@ -54,7 +51,7 @@ class RunClips:
 
     def transcript(self, clip: ClipId) -> Mapping[str, str]:
         """Return a mapping with ``text`` or ``error``; an empty one if the run has no transcripts."""
-        folder = self.folder / "transcripts" / self._subfolder(clip)
+        folder = self._layout.transcripts_of(clip.system, self._seed(clip))
         if folder not in self._transcripts:
             self._transcripts[folder] = read_transcripts(folder) if (folder / TRANSCRIPTS).exists() else {}
         return self._transcripts[folder].get(clip_key(clip.utterance, clip.sample), {})
@@ -63,5 +60,5 @@ class RunClips:
         """Return the URL of a file relative to the page."""
         return quote(os.path.relpath(path, self.folder).replace(os.sep, "/"))
 
-    def _subfolder(self, clip: ClipId) -> str:
-        return clip.system if self.external else f"{clip.system}/seed{clip.seed}"
+    def _seed(self, clip: ClipId) -> int | None:
+        return None if self.external else clip.seed

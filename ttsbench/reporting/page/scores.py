@@ -14,6 +14,7 @@ import numpy as np
 
 from ttsbench import registry
 from ttsbench.config.schema import Experiment
+from ttsbench.engine.layout import RunLayout
 from ttsbench.errors import ConfigError
 from ttsbench.evaluation.metric_rows import iterate_rows
 from ttsbench.interfaces import FlooredMetric
@@ -40,7 +41,7 @@ def clip_scores(folder: Path, experiment: Experiment, ids: Collection[str]) -> M
     """Return the scores of every clip of the utterances ``ids``, in the order of the metrics."""
     scores: dict[ClipId, list[ClipScore]] = defaultdict(list)
     for name, options in experiment.metrics.items():
-        path = folder / "scores" / f"{name}.csv"
+        path = RunLayout(folder).metric_rows(name)
         if not path.exists():
             continue
         metric, title = _metric(name, options), experiment.table.titles.get(name, "")

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ttsbench.config.systems import GROUND_TRUTH, REFERENCES
+from ttsbench.engine.layout import RunLayout
 from ttsbench.evaluation.estimates import MetricCell
 from ttsbench.reporting.page.marks import read_marks
 from ttsbench.reporting.tables import decimals, interval, scaled
@@ -70,7 +71,7 @@ class PageTable:
 def read_table(folder: Path) -> PageTable:
     """Read the table of a run's folder."""
     marks = read_marks(folder)
-    frame = pd.read_csv(folder / "summary.csv", dtype=str, keep_default_na=False)
+    frame = pd.read_csv(RunLayout(folder).summary, dtype=str, keep_default_na=False)
     systems = list(dict.fromkeys(frame["system"]))
     references = marks["references"] or [name for name in REFERENCES if name in systems]
     scales = {name: float(known.get("scale", 1.0)) for name, known in marks["metrics"].items()}

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ttsbench.audio.pitch import F0_MAX, F0_MIN
+from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import write_text
 from ttsbench.errors import TtsbenchError
 from ttsbench.reporting.archive import result_files
@@ -44,7 +45,7 @@ def write_page(folder: Path, listen: Sequence[str] = ()) -> None:
 
 def render_page(folder: Path, listen: Sequence[str] = (), packed: bool = False) -> tuple[str, Listening | None]:
     """Return the HTML of the page and its clips; a ``packed`` page plays only the clips that it shows."""
-    if not (folder / "summary.csv").exists():
+    if not RunLayout(folder).summary.exists():
         raise TtsbenchError(f"{folder} has no summary.csv. Finish its compare command first.")
     table = read_table(folder)
     listening = listening_of(folder, table.systems, listen)
