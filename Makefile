@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Workers use one thread each, and so do the tests: two processes then never compete for the same cores.
 export OMP_NUM_THREADS ?= 1
+# Modules are divided among processes; many tests start workers of their own, so more than two gain little.
+TEST_PROCESSES ?= 2
 
 .PHONY: install compare test test-slow smoke check bench clean
 
@@ -25,7 +27,7 @@ smoke: install
 	$(BIN)/ttsbench compare experiments/smoke.yaml
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadscope
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
