@@ -166,9 +166,9 @@ class Dmd:
             if not training:
                 self._monitored["moved"] = self._moved(made, x, t, given)
             if self.discriminator is not None:
-                fooled, told_apart = self._adversarial(made, data, given, rng)
-                losses["generator"] = losses["generator"] + self.adversarial * fooled
-                losses["discriminator"] = told_apart
+                adversarial, discrimination = self._adversarial(made, data, given, rng)
+                losses["generator"] = losses["generator"] + self.adversarial * adversarial
+                losses["discriminator"] = discrimination
             if self.judges and (step >= self.judged_after or not training):
                 target = self.student.from_data(made, cond)
                 losses["generator"] = losses["generator"] + self._judged(target, batch)
