@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,18 @@ from ttsbench.checks.conformance import pretend_device
 
 pretend_device.register()  # before any test computes gradients
 torch.set_num_threads(1)  # as the workers of a run: threads that wait for one another cost more than small tensors gain
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give speechbrain's deferred modules a `__file__` before a Hypothesis test.
+
+    Hypothesis reads `__file__` of every imported module. speechbrain registers modules that are imported on first access,
+    and some of them need packages that are not installed: reading their attributes raises ImportError.
+    """
+    if item.get_closest_marker("hypothesis"):
+        for name, module in list(sys.modules.items()):
+            if name.startswith("speechbrain."):
+                vars(module).setdefault("__file__", None)
 
 
 @pytest.fixture(scope="session")
