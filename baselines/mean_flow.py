@@ -6,7 +6,8 @@ Geng et al. 2025, https://arxiv.org/abs/2505.13447. With x_t = (1 - t) y + t z, 
     L = e / (stop(mean of e over the utterance) + 1e-3),    e = t^2 (u - stop(right-hand side))^2
     sample: x_1 = temperature * z,    x_r = x_t - (t - r) u(x_t, r, t) in nfe equal steps
 
-The network predicts data D, u = (x_t - D) / t, so that it can start from a conditional mean; t - r is an input channel.
+The network predicts data D, u = (x_t - D) / t, so that it can start from a conditional mean; its times are 1 - t and
+t - r.
 As in the paper, logit t and logit r are N(-0.4, 1), and r = t in three quarters of the utterances.
 """
 
@@ -26,7 +27,7 @@ class MeanFlow:
 
     def __init__(self, context: ModelContext, interval: float = 0.25, least_time: float = 0.05) -> None:
         self.channels, self.interval, self.least_time = context.channels, interval, least_time
-        self.network = context.backbone(context.channels + 1, context.channels, time=True)
+        self.network = context.backbone(context.channels, context.channels, time=2)
 
     def networks(self) -> Mapping[str, nn.Module]:
         """Return the only network, which is the generator."""
@@ -48,8 +49,7 @@ class MeanFlow:
 
     def velocity(self, cond: Condition, x: Tensor, r: Tensor, t: Tensor) -> Tensor:
         """Average velocity (B, T, C) between r and t (B,) at x (B, T, C)."""
-        span = (t - r).view(-1, 1, 1).expand(-1, x.shape[1], 1)
-        data: Tensor = self.network(torch.cat([x, span], dim=-1), cond.sequence, cond.mask, 1 - t)
+        data: Tensor = self.network(x, cond.sequence, cond.mask, torch.stack([1 - t, t - r], dim=1))
         return (x - data) / t.view(-1, 1, 1)
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:

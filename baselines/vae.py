@@ -7,7 +7,7 @@ Rybkin et al. 2021, https://arxiv.org/abs/2006.13202:
     L = -log p(y | z, c) / C + beta KL(q || p) / C,    averaged over steps
     sample: g(temperature * z, c)
 
-Decoder ("generator") and encoder ("posterior") minimise the same loss.
+One loss trains decoder ("generator") and encoder ("posterior").
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Vae:
         bound = (
             0.5 * torch.log(error) + self.beta * masked_mean(divergence, mask) * self.latents / batch.target.shape[-1]
         )
-        return {"generator": bound, "posterior": bound}
+        return {"generator+posterior": bound}
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
         """The decoder's mean (B, T, C) for a latent drawn from the prior."""

@@ -17,8 +17,8 @@ torch.set_num_threads(1)  # as the workers of a run: threads that wait for one a
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Give speechbrain's deferred modules a `__file__` before a Hypothesis test.
 
-    Hypothesis reads `__file__` of every imported module. speechbrain registers modules that are imported on first access,
-    and some of them need packages that are not installed: reading their attributes raises ImportError.
+    Hypothesis reads `__file__` of every imported module. speechbrain registers modules that are imported on first
+    access, and some of them need packages that are not installed: reading their attributes raises ImportError.
     """
     if item.get_closest_marker("hypothesis"):
         for name, module in list(sys.modules.items()):

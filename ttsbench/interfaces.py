@@ -47,7 +47,7 @@ class Adapter(Protocol):
         ...
 
     def losses(self, batch: Batch, step: int, rng: Noise) -> Mapping[str, Tensor]:
-        """Optimizer group -> scalar loss, averaged over valid elements. A group without a loss is not updated."""
+        """Optimizer group, or several as "a+b" -> scalar loss over valid elements. Other groups are not updated."""
         ...
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor | SampledSequence:
@@ -69,8 +69,8 @@ class StatefulAdapter(Protocol):
     def state(self) -> Mapping[str, nn.Module | Tensor]:
         """Name -> module or tensor; the name of a tensor is the attribute of the adapter that holds it.
 
-        State is saved in checkpoints and moved to the device. Its backbones begin as those of ``networks()`` do where
-        an experiment says ``start_from``. Sampling must not need it: only ``generator`` is in the saved model.
+        State is saved and moved to the device. With ``start_from`` its backbones start as those of ``networks()`` do.
+        Sampling must not need it: only ``generator`` is in the saved model.
         """
         ...
 
@@ -250,8 +250,7 @@ class RedrawableCorpus(Corpus, Protocol):
     def redraw(self, utterances: Sequence[Utterance], draws: int) -> list[list[tuple[Samples, int]]]:
         """Return other recordings (N,) and their rate in Hz: ``draws`` of each utterance, of the recording's length.
 
-        Text, speaker and everything that models may be given are those of the utterance. The same list of utterances
-        gives the same samples.
+        Text, speaker and all inputs of models are those of the utterance; the same list gives the same samples.
         """
         ...
 

@@ -91,6 +91,7 @@ class Batch:
 
     target: Tensor  # (B, T, C), 0 at padding
     cond: Condition
+    waveform: Tensor | None = None  # (B, T * hop_length) samples of these frames, if ``info.waveform`` asks for them
 
     @property
     def mask(self) -> Tensor:
@@ -102,11 +103,11 @@ class Batch:
 class ModelContext:
     """The arguments with which an adapter is built: its role, its shapes, and the shared backbone family.
 
-    ``backbone(in_channels, out_channels, time=False, share=1.0, residual=False)`` returns a network of the experiment's
+    ``backbone(in_channels, out_channels, time=0, share=1.0, residual=False)`` returns a network of the experiment's
     size, or the first ``share`` of its layers. The network has ``forward(x, cond, mask, t=None)``: x (B, T,
-    in_channels), or None if ``in_channels`` is 0, cond (B, T, D), mask (B, T), t (B,) in [0, 1] -> (B, T,
-    out_channels). With ``start_from`` it starts with the weights of a regression model, output included; the output of
-    a ``residual`` network starts at zero instead.
+    in_channels), or None if ``in_channels`` is 0, cond (B, T, D), mask (B, T), t (B,) in [0, 1], or (B, 2) for the two
+    times of a network with ``time=2`` -> (B, T, out_channels). With ``start_from`` it starts with the weights of a
+    regression model, output included; the output of a ``residual`` network starts at zero instead.
 
     ``sources`` holds the trained, frozen models that the adapter starts from (``AdapterInfo.starts_from``). Each has
     ``adapter`` and ``sample(cond.sources[name], nfe, rng, temperature)`` -> (B, T, C).
@@ -119,6 +120,7 @@ class ModelContext:
     sources: Mapping[str, nn.Module] = field(default_factory=dict)
     n_phones: int = 0  # number of phone labels, which are numbered from 1
     n_speakers: int = 0
+    steps: int = 0  # optimizer steps of the training, for schedules; 0 in a model that is only sampled
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ class AdapterInfo:
         default_factory=dict
     )  # optimizer group -> factor on the learning rate; default 1
     schedule: Literal["cosine", "constant"] = "cosine"  # of the learning rate, after the warm-up
+    waveform: bool = False  # an acoustic model whose training reads ``batch.waveform``
     keep: Literal["best", "last"] = "best"  # checkpoint by the generator's validation loss, or the last one
     version: int = 1
 
@@ -290,6 +293,14 @@ class Noise:
     def time(self, device: torch.device | str = "cpu") -> Tensor:
         """Return one number per utterance, uniform on [0, 1): (B,)."""
         return torch.cat([torch.rand(1, generator=generator) for generator in self._generators]).to(device)
+
+    def dropout(self, x: Tensor, mask: Tensor, rate: float) -> Tensor:
+        """Return x (B, T, C) with a share ``rate`` of its values set to 0 and the rest divided by 1 - ``rate``.
+
+        In place of ``nn.Dropout``, which draws from the global generator; call it in training only.
+        """
+        kept = self.uniform(mask, x.shape[-1]) >= rate
+        return x * kept / (1 - rate)
 
     def _fill(self, mask: Tensor, channels: int, draw: Callable[..., Tensor]) -> Tensor:
         batch, time = mask.shape

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import MappingProxyType, SimpleNamespace
 
@@ -17,6 +18,7 @@ from planted_adapters import (
     DetachedLoss,
     DrawsGlobally,
     GivesNan,
+    HearsPadding,
     HiddenAverage,
     HiddenCount,
     IgnoresMaskInLoss,
@@ -25,6 +27,7 @@ from planted_adapters import (
     LooksAtPadding,
     LosesTheDevice,
     LossPerUtterance,
+    MissesANetwork,
     NeedsTemperatureOne,
     NoGenerator,
     NoInfo,
@@ -33,6 +36,7 @@ from planted_adapters import (
     NotStochastic,
     OnePassForAnyNfe,
     OutsideParameter,
+    PaysTwice,
     Raises,
     RatesOfNobody,
     RemembersTraining,
@@ -65,6 +69,7 @@ from planted_metrics import (
     WritesSamples,
     WrongDirection,
 )
+from tinyplugins import Variational
 
 from ttsbench import AdapterInfo, ConfigError, registry
 from ttsbench.audio.usable import require_usable
@@ -122,6 +127,18 @@ def test_adapter_that_uses_every_feature_conforms(plant):
     assert plant("adapters", Demanding) == {}
 
 
+def test_adapter_with_one_loss_for_two_networks_samples_and_dropout_conforms(plant):
+    class Planted(Variational):
+        info = replace(Variational.info, name="planted")
+
+    assert plant("adapters", Planted) == {}
+
+
+def test_samples_are_masked_like_targets(plant):
+    problems = {check: text for check, text in plant("adapters", HearsPadding).items() if "padding" in check}
+    assert list(problems) == ["acoustic: losses do not depend on padding"], "a prosody model gets no samples"
+
+
 def test_planted_metric_without_a_fault_conforms(plant):
     assert plant("metrics", Metric) == {}
 
@@ -170,6 +187,8 @@ def test_planted_metric_without_a_fault_conforms(plant):
         (LosesTheDevice, "losses are computed on the model's device", "planted_adapters.py:"),
         (LosesTheDevice, "samples are drawn on the model's device", "make tensors on the device of an input"),
         (SwapsLosses, "every loss trains its own network", "losses of two groups swapped?"),
+        (MissesANetwork, "every loss trains its own network", "none for 'posterior'"),
+        (PaysTwice, "losses are finite scalars", "two losses for 'posterior' in one step; add them up"),
         (CostsMore, "info.step_cost", "info.step_cost is 1, but a step takes"),
         (Raises, "losses are finite scalars", "planted_adapters.py:"),
     ],

@@ -250,7 +250,7 @@ def test_a_loss_that_is_no_number_gets_a_sentence(fabric, run):
 def test_a_loss_without_a_network_gets_a_sentence(fabric, run, monkeypatch):
     trainer = trainer_of(fabric, with_train(run), job_of(run, "l1", name="stray"))
     monkeypatch.setattr(trainer._model.adapter, "losses", lambda *_: {"discriminator": torch.zeros(())})
-    with pytest.raises(TtsbenchError, match="'discriminator', which is not one of its networks"):
+    with pytest.raises(TtsbenchError, match="'discriminator', which is none of the networks"):
         step(trainer, 1)
 
 

@@ -2,8 +2,10 @@
 
 import copy
 import random
+from dataclasses import replace
 
 import torch
+from tinyplugins import Variational
 from torch import nn
 
 from ttsbench import AdapterInfo, masked_mean
@@ -90,6 +92,35 @@ class Demanding(Adapter):
                 (slope,) = torch.autograd.grad(energy, x)
             x = x.detach() - slope / nfe
         return x
+
+
+class MissesANetwork(Variational):
+    info = replace(Variational.info, name="planted")
+
+    def losses(self, batch, step, rng):
+        (loss,) = super().losses(replace(batch, target=0 * batch.target), step, rng).values()
+        drawn = self.decoder(rng.normal(batch.mask, 2), batch.cond.sequence, batch.mask, rng_times(batch))
+        return {"generator+posterior": 0 * loss.detach() + masked_mean((drawn - batch.target) ** 2, batch.mask)}
+
+
+class PaysTwice(Variational):
+    info = replace(Variational.info, name="planted")
+
+    def losses(self, batch, step, rng):
+        (loss,) = super().losses(batch, step, rng).values()
+        return {"generator+posterior": loss, "posterior": loss}
+
+
+class HearsPadding(Variational):
+    info = replace(Variational.info, name="planted")
+
+    def losses(self, batch, step, rng):
+        (loss,) = super().losses(batch, step, rng).values()
+        return {"generator+posterior": loss if batch.waveform is None else loss + batch.waveform.square().mean()}
+
+
+def rng_times(batch):
+    return torch.zeros(len(batch.mask), 2, device=batch.mask.device)
 
 
 class IgnoresMaskInLoss(Adapter):

@@ -87,7 +87,12 @@ def install(root: Path) -> Path:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tinyplugins\nVersion: 1.0\n", encoding="utf-8")
     entries = {
-        "adapters": {"two_groups": "TwoGroups", "pupil": "Pupil", "consistency": "Consistency"},
+        "adapters": {
+            "two_groups": "TwoGroups",
+            "pupil": "Pupil",
+            "consistency": "Consistency",
+            "variational": "Variational",
+        },
         "metrics": {"level": "Level", "mortal_level": "MortalLevel"},
         "transcribers": {"echo": "Echo", "mortal_echo": "MortalEcho"},
     }

@@ -159,3 +159,39 @@ class Consistency:
     def sample(self, cond, nfe, rng, temperature=1.0):
         x = temperature * rng.normal(cond.mask, self.channels)
         return x + self.network(x, cond.sequence, cond.mask, torch.ones(len(x), device=x.device))
+
+
+class Variational:
+    """One loss for two networks, which reads samples, seeded dropout and the share of the training that is done."""
+
+    info = AdapterInfo(
+        name="variational", title="Variational", paper=PAPER, stochastic=True, waveform=True, step_cost=2.0
+    )
+
+    def __init__(self, context):
+        self.steps = context.steps
+        self.decoder = context.backbone(2, context.channels, time=2)
+        self.encoder = context.backbone(context.channels, 2)
+        self.scale = torch.nn.Parameter(torch.ones(1))
+        self.encoder.register_parameter("scale", self.scale)
+
+    def networks(self):
+        return {"generator": self.decoder, "posterior": self.encoder}
+
+    def losses(self, batch, step, rng):
+        sequence, mask = batch.cond.sequence, batch.mask
+        latent = self.encoder(rng.dropout(batch.target, mask, 0.2), sequence, mask)
+        share = torch.full((len(mask), 2), step / self.steps, device=mask.device)
+        fit = (self.decoder(latent + rng.normal(mask, 2), sequence, mask, share) - batch.target).square()
+        losses = masked_mean(fit, mask) + 0.1 * masked_mean(latent.square(), mask)
+        if batch.waveform is not None:
+            level = batch.waveform.square().sum(1) / (mask.sum(1) * (batch.waveform.shape[1] // mask.shape[1]))
+            losses = losses + ((level.sqrt() - self.scale) ** 2).mean()
+        else:
+            losses = losses + self.scale.square().mean()
+        return {"generator+posterior": losses}
+
+    def sample(self, cond, nfe, rng, temperature=1.0):
+        return self.decoder(
+            temperature * rng.normal(cond.mask, 2), cond.sequence, cond.mask, cond.mask.new_ones(len(cond.mask), 2)
+        )

@@ -92,9 +92,10 @@ def fit(adapter, steps=250, batch=32, rate=3e-3, seed=0):
         fresh = seed * steps + step + 1
         losses = adapter.losses(bimodal(batch, seed=fresh), step, noise(batch, fresh))
         for name, loss in losses.items():
-            optimizers[name].zero_grad()
-            inputs = [parameter for parameter in networks[name].parameters() if parameter.requires_grad]
-            loss.backward(inputs=inputs, retain_graph=True)
+            trained = [parameter for group in name.split("+") for parameter in networks[group].parameters()]
+            for group in name.split("+"):
+                optimizers[group].zero_grad()
+            loss.backward(inputs=[parameter for parameter in trained if parameter.requires_grad], retain_graph=True)
         for optimizer, schedule in zip(optimizers.values(), schedules, strict=True):
             optimizer.step()
             schedule.step()

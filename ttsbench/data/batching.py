@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtteranc
 from ttsbench.types import Role
 
 Prompter = Callable[["Item", PreparedUtterance, np.random.Generator], "Item"]  # adds the prompt of an utterance
+WithWaveform = Callable[["Item", PreparedUtterance], "Item"]  # adds the samples of an utterance
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class RawBatch:
     mask: Tensor  # (B, T) bool
     target: Tensor  # (B, T, C)
     prompt: RawBatch | None = None  # other recordings of the speakers
+    waveform: Tensor | None = None  # (B, T * hop_length) samples of the frames
 
     def to(self, device: torch.device) -> RawBatch:
         """Return the batch on ``device``."""
@@ -51,7 +54,8 @@ class RawBatch:
         return self._with(lambda tensor: tensor[rank::world])
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> RawBatch:
-        tensors = {field.name: change(getattr(self, field.name)) for field in fields(self) if field.name != "prompt"}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "prompt"}
+        tensors: dict[str, Any] = {name: None if x is None else change(x) for name, x in values.items()}
         return RawBatch(**tensors, prompt=self.prompt._with(change) if self.prompt else None)
 
 
@@ -66,6 +70,7 @@ class Item:
     frame_features: NDArray[np.float32]
     target: NDArray[np.float32]
     prompt: Item | None = None
+    waveform: NDArray[np.float32] | None = None  # (T * hop_length,)
 
 
 def regulate(prosody: Prosody, norm: Normalisation) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -119,6 +124,7 @@ def crop(whole: Item, frames: int, rng: np.random.Generator, reach: int) -> Item
     alignment = whole.alignment[part]
     first = max(0, int(alignment[0]) - reach)
     phones = slice(first, int(alignment[-1]) + reach + 1)
+    hop = 0 if whole.waveform is None else len(whole.waveform) // len(whole.alignment)
     return Item(
         whole.phones[phones],
         whole.speaker,
@@ -127,11 +133,13 @@ def crop(whole: Item, frames: int, rng: np.random.Generator, reach: int) -> Item
         whole.frame_features[part],
         whole.target[part],
         whole.prompt,
+        None if whole.waveform is None else whole.waveform[start * hop : (start + len(alignment)) * hop],
     )
 
 
 def collate(items: Sequence[Item], role: Role) -> RawBatch:
-    """Pad items to the longest. Either all items have a prompt or none has."""
+    """Pad items to the longest. Either all items have a prompt or none has, and so for samples."""
+    waveforms = [each.waveform for each in items if each.waveform is not None]
     prompts = [each.prompt for each in items if each.prompt is not None]
     phone_counts = torch.tensor([len(each.phones) for each in items])
     frame_counts = torch.tensor([len(each.alignment) for each in items])
@@ -147,6 +155,7 @@ def collate(items: Sequence[Item], role: Role) -> RawBatch:
         mask=mask,
         target=_pad([each.target for each in items]),
         prompt=collate(prompts, role) if prompts else None,
+        waveform=_pad(waveforms) if waveforms else None,
     )
 
 
@@ -155,14 +164,14 @@ class Batches:
 
     def __init__(
         self, corpus: PreparedCorpus, role: Role, batch_size: int, crop_frames: int | None, seed: int, reach: int,
-        prompt: Prompter | None = None,
+        prompt: Prompter | None = None, waveform: WithWaveform | None = None,
     ) -> None:  # fmt: skip
-        """Keep ``reach`` phones on either side of a crop; ``prompt`` adds a prompt to each utterance."""
+        """Keep ``reach`` phones on either side of a crop; ``prompt`` and ``waveform`` add what each utterance needs."""
         self._corpus, self._role, self._crop, self._seed, self._reach = corpus, role, crop_frames, seed, reach
         self._utterances = corpus.split("train")
         self._size = min(batch_size, len(self._utterances))
         self._cache: dict[str, Item] = {}
-        self._prompt = prompt
+        self._prompt, self._waveform = prompt, waveform
 
     def __call__(self, step: int) -> RawBatch:
         """Return the batch of optimizer step ``step``."""
@@ -172,6 +181,8 @@ class Batches:
         if self._prompt is not None:
             draws = np.random.default_rng([self._seed, step, 2])
             items = [self._prompt(whole, each, draws) for whole, each in zip(items, utterances, strict=True)]
+        if self._waveform is not None:
+            items = [self._waveform(whole, each) for whole, each in zip(items, utterances, strict=True)]
         if self._role == "acoustic" and self._crop is not None:
             items = [crop(whole, self._crop, rng, self._reach) for whole in items]
         return collate(items, self._role)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,12 @@ class SpeechModel(nn.Module):
         size: ModelSize,
         shape: Mapping[str, int],
         sources: Mapping[str, nn.Module] | None = None,
+        steps: int = 0,
     ) -> None:
-        """Build the model; ``shape`` gives n_phones, n_speakers and channels (of the target)."""
+        """Build the model.
+
+        ``shape`` gives n_phones, n_speakers and channels (of the target); ``steps`` is the length of its training.
+        """
         super().__init__()
         self.role: Role = role
         self.channels = shape["channels"]
@@ -43,7 +47,7 @@ class SpeechModel(nn.Module):
         )
         backbone = backbone_factory(size)
         self.sources = nn.ModuleDict(dict(sources or {}))
-        sizes = {"n_phones": shape["n_phones"], "n_speakers": shape["n_speakers"]}
+        sizes = {"n_phones": shape["n_phones"], "n_speakers": shape["n_speakers"], "steps": steps}
         context = ModelContext(role, shape["channels"], size.dim, backbone, dict(self.sources.items()), **sizes)
         self.adapter: Adapter = registry.trainable(adapter)(context, **options)
         self.groups = nn.ModuleDict(dict(self.adapter.networks()))
@@ -82,6 +86,11 @@ class SpeechModel(nn.Module):
         groups = {name: [p for p in network.parameters() if p.requires_grad] for name, network in self.groups.items()}
         groups["generator"] = [*self.conditioner.parameters(), *groups["generator"]]
         return groups
+
+    def loss_parameters(self, name: str) -> list[nn.Parameter]:
+        """Return the trainable parameters of all groups in the name of a loss, such as "generator+posterior"."""
+        parameters = self.group_parameters()
+        return [parameter for group in groups_of(name) for parameter in parameters[group]]
 
     def saved_modules(self) -> nn.ModuleDict:
         """Return the modules that sampling needs, which are saved and counted."""
@@ -156,13 +165,29 @@ def backbone_factory(size: ModelSize) -> Callable[..., nn.Module]:
     """Return the function ``ModelContext.backbone``, which makes networks of the experiment's size."""
 
     def make(
-        in_channels: int, out_channels: int, time: bool = False, share: float = 1.0, residual: bool = False
+        in_channels: int, out_channels: int, time: int = 0, share: float = 1.0, residual: bool = False
     ) -> Backbone:
         whole = size.backbone_layers
         layers = max(1, round(share * whole))
         return Backbone(in_channels, out_channels, size.dim, size.dim, layers, size.kernel, time, whole, residual)
 
     return make
+
+
+def groups_of(loss: str) -> list[str]:
+    """Return the optimizer groups that a loss trains: "generator+posterior" names two."""
+    return loss.split("+")
+
+
+def group_problem(losses: Iterable[str], groups: Collection[str]) -> str:
+    """Describe what is wrong with the names of losses: an unknown group, or a group with two losses; else ""."""
+    names = [group for loss in losses for group in groups_of(loss)]
+    for name in names:
+        if name not in groups:
+            return f"a loss for '{name}', which is none of the networks ({', '.join(groups)})"
+        if names.count(name) > 1:
+            return f"two losses for '{name}' in one step; add them up"
+    return ""
 
 
 def save_model(folder: Path, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:

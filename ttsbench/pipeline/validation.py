@@ -146,17 +146,18 @@ def _check_models(experiment: Experiment, rows: Sequence[System]) -> None:
     """Build every model once, so that a refused option value is known before training starts."""
     channels: dict[Role, int] = {"acoustic": experiment.mel.n_mels, "prosody": 2}
 
-    def build(adapter: str, options: Mapping[str, Any], role: Role) -> SpeechModel:
+    def build(adapter: str, options: Mapping[str, Any], role: Role, steps: int = 0) -> SpeechModel:
         sources = {name: build(name, {}, role) for name in registry.starts_from(adapter, options)}
         shape = {"n_phones": 1, "n_speakers": 1, "channels": channels[role]}
-        return SpeechModel(adapter, options, role, experiment.model, shape, sources)
+        return SpeechModel(adapter, options, role, experiment.model, shape, sources, steps)
 
     prosody_labels = {system.prosody for system in rows}
     for label, config in experiment.adapters.items():
         roles: list[Role] = ["acoustic", "prosody"] if label in prosody_labels else ["acoustic"]
         for role in roles:
             with _refusal(f"adapters.{label}: '{config.adapter}' does not take {config.options}"):
-                model = build(config.adapter, config.options, role)
+                steps = config.steps or getattr(experiment.train, role).steps
+                model = build(config.adapter, config.options, role, steps)
             if experiment.corpus.held_out_speakers and not model.prompted:
                 raise ConfigError(
                     f"corpus.held_out_speakers: '{label}' has one embedding per training speaker and none for held-out "

@@ -8,9 +8,10 @@ checkpoints).
 Batches, crops and noise are functions of (seed, step), and the checkpoint holds weights, averages, optimizers and
 curve. A training that was killed therefore resumes to the same bits as an undisturbed one.
 
-Each optimizer group has its own loss; groups without a loss are not updated at that step. Gradients of all groups are
-computed before any group is updated. Between devices they are averaged here rather than by a wrapper around
-``forward``, which would not see objectives that differentiate twice or call their networks several times.
+Each optimizer group has its own loss or shares one with others (``groups_of``); groups without a loss are not updated
+at that step. Gradients of all groups are computed before any group is updated. Between devices they are averaged here
+rather than by a wrapper around ``forward``, which would not see objectives that differentiate twice or call their
+networks several times.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -33,19 +34,28 @@ from torch.optim.swa_utils import AveragedModel
 from ttsbench import registry
 from ttsbench.config.schema import TrainConfig
 from ttsbench.config.specs import TrainSpec
-from ttsbench.data.batching import Batches, RawBatch, collate, item
-from ttsbench.data.corpus import PreparedCorpus
+from ttsbench.data.batching import Batches, Item, RawBatch, collate, item
+from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.data.prompts import Prompting
+from ttsbench.data.waveforms import Waveforms
 from ttsbench.engine.isolation import die_with_parent
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import write_bytes, write_json, write_text
 from ttsbench.errors import TtsbenchError
 from ttsbench.interfaces import MonitoredAdapter
 from ttsbench.models.prosody_prediction import predicted_log_f0
-from ttsbench.models.speech_model import SpeechModel, load_model, save_model, utterance_seed
+from ttsbench.models.speech_model import (
+    SpeechModel,
+    group_problem,
+    groups_of,
+    load_model,
+    save_model,
+    utterance_seed,
+)  # fmt: skip
 from ttsbench.stages.model_cache import store_model
 from ttsbench.types import Batch, Noise, Role
 
+T = TypeVar("T")
 CHECKPOINT = "checkpoint.safetensors"
 REPORT_EVERY_S = 0.5
 FINAL_RATE = 0.05  # share of the learning rate at the end of the cosine
@@ -94,11 +104,12 @@ def build_model(run: Run, job: Job[TrainSpec], corpus: PreparedCorpus) -> tuple[
     """
     spec = job.spec
     channels = run.experiment.mel.n_mels if spec.role == "acoustic" else 2
+    steps = spec.budget.get("steps", getattr(run.experiment.train, spec.role).steps)
     shape = {"n_phones": len(corpus.phones), "n_speakers": len(corpus.speakers), "channels": channels}
     sources = {name: load_model(run.folder / folder, run.folder) for name, folder in spec.sources.items()}
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
-        model = SpeechModel(spec.adapter, spec.options, spec.role, run.experiment.model, shape, sources)
+        model = SpeechModel(spec.adapter, spec.options, spec.role, run.experiment.model, shape, sources, steps)
     if spec.start:
         model.initialise_from(load_model(run.folder / spec.start, run.folder))
     description = {**spec.description(), "size": run.experiment.model.model_dump(), "shape": shape}
@@ -138,9 +149,11 @@ class Trainer:
         crop_frames = None if info.free_running else config.crop_frames
         model, self._description = build_model(run, job, corpus)
         prompt = Prompting(corpus) if model.prompted else None
-        self._batches = Batches(corpus, self._role, config.batch_size, crop_frames, self._seed, reach, prompt)
-        valid = [(item(corpus, one, self._role), one) for one in corpus.split("valid")]
-        self._valid = collate([prompt(*pair) if prompt else pair[0] for pair in valid], self._role)
+        waveform = Waveforms(run.experiment.mel, run.experiment.corpus) if info.waveform else None
+        waveform = waveform if self._role == "acoustic" else None
+        self._batches = Batches(corpus, self._role, config.batch_size, crop_frames, self._seed, reach, prompt, waveform)
+        valid = [_valid_item(corpus, each, self._role, prompt, waveform) for each in corpus.split("valid")]
+        self._valid = collate(valid, self._role)
         self._model: SpeechModel = fabric.to_device(model)
         self._average = AveragedModel(self._model.saved_modules(), avg_fn=partial(moving_average, config.ema))
         self._groups = self._model.group_parameters()
@@ -190,7 +203,7 @@ class Trainer:
         share = float(batch.part(rank, world).mask.sum() / batch.mask.sum())
         losses = self._losses(batch, utterance_seed("train", self._seed, self._step), rank, world)
         norms = self._gradients(losses, share)
-        for name in losses:
+        for name in self._by_group(losses):
             optimizer = self._optimizers[name]
             for group in optimizer.param_groups:
                 group["lr"] = rate * self._rates.get(name, 1.0)
@@ -205,11 +218,11 @@ class Trainer:
         noise = Noise([utterance_seed(seed, row) for row in range(rank, len(raw.phones), world)])
         raw = raw.part(rank, world).to(self._fabric.device)
         with self._fabric.autocast():
-            batch = Batch(raw.target, self._model(raw))
+            batch = Batch(raw.target, self._model(raw), raw.waveform)
             losses = dict(self._model.adapter.losses(batch, self._step, noise))
+        if problem := group_problem(losses, self._groups):
+            raise TtsbenchError(f"{self._name} returned {problem}.")
         for name, loss in losses.items():
-            if name not in self._groups:
-                raise TtsbenchError(f"{self._name} returned a loss for '{name}', which is not one of its networks.")
             if not bool(torch.isfinite(loss)):
                 self._write_curve()
                 raise TtsbenchError(
@@ -220,13 +233,13 @@ class Trainer:
         return losses
 
     def _gradients(self, losses: Mapping[str, Tensor], share: float = 1.0) -> dict[str, float]:
-        """Fill ``grad`` of each group from its own loss alone, clip it, and return its norm by group.
+        """Fill ``grad`` of each group from its own loss alone, clip it, and return its norm by loss.
 
         A loss is a mean over valid elements, so each device is weighted by its share of them.
         """
         norms = {}
         for left, (name, loss) in zip(range(len(losses) - 1, -1, -1), losses.items(), strict=True):
-            parameters = self._groups[name]
+            parameters = self._model.loss_parameters(name)
             self._fabric.backward(loss, inputs=parameters, retain_graph=left > 0)
             if self._fabric.world_size > 1:
                 for parameter in parameters:
@@ -234,6 +247,11 @@ class Trainer:
                         parameter.grad = self._summed(parameter.grad * share)
             norms[name] = float(torch.nn.utils.clip_grad_norm_(parameters, self._config.clip_norm))
         return norms
+
+    @staticmethod
+    def _by_group(values: Mapping[str, T]) -> dict[str, T]:
+        """Return values by optimizer group instead of by loss; the groups of one loss share its value."""
+        return {group: value for name, value in values.items() for group in groups_of(name)}
 
     def _summed(self, tensor: Tensor) -> Tensor:
         if self._fabric.world_size == 1:
@@ -243,8 +261,8 @@ class Trainer:
 
     def _log(self, rate: float, losses: Mapping[str, Tensor], norms: Mapping[str, float]) -> None:
         row = {"step": self._step + 1, "learning_rate": rate * self._rates.get("generator", 1.0)}
-        row |= {f"loss_{name}": float(loss.detach()) for name, loss in losses.items()}
-        row |= {f"gradient_norm_{name}": norm for name, norm in norms.items()}
+        row |= {f"loss_{name}": float(loss.detach()) for name, loss in self._by_group(losses).items()}
+        row |= {f"gradient_norm_{name}": norm for name, norm in self._by_group(norms).items()}
         row |= self._monitored("")
         if (self._step + 1) % self._config.validate_every == 0 or self._step + 1 == self._config.steps:
             row |= self._validate()
@@ -260,7 +278,7 @@ class Trainer:
         # Not under no_grad: the loss of an energy model contains the gradient of its energy.
         losses = {
             name: float(loss.detach())
-            for name, loss in self._losses(self._valid, utterance_seed("valid", self._seed)).items()
+            for name, loss in self._by_group(self._losses(self._valid, utterance_seed("valid", self._seed))).items()
         }
         self._model.train()
         saved.load_state_dict(current)
@@ -326,6 +344,16 @@ class Trainer:
         writer.writeheader()
         writer.writerows(self._curve)
         write_text(self._folder / "curve.csv", buffer.getvalue())
+
+
+def _valid_item(
+    corpus: PreparedCorpus, utterance: PreparedUtterance, role: Role, prompt: Prompting | None,
+    waveform: Waveforms | None,
+) -> Item:  # fmt: skip
+    """Return a whole utterance of the validation split with its fixed prompt and its samples."""
+    whole = item(corpus, utterance, role)
+    whole = prompt(whole, utterance) if prompt else whole
+    return waveform(whole, utterance) if waveform else whole
 
 
 def moving_average(decay: float, average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:

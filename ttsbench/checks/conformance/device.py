@@ -35,7 +35,7 @@ def _training_problem(tiny: Tiny) -> str:
     with pretend_device.pretended() as device:
         raw = tiny.raw.to(device)
         for step in range(STEPS):
-            losses = model.adapter.losses(Batch(raw.target, model(raw)), step, Noise(list(SEEDS)))
+            losses = model.adapter.losses(Batch(raw.target, model(raw), raw.waveform), step, Noise(list(SEEDS)))
             elsewhere = [group for group, loss in losses.items() if loss.device != device]
             if elsewhere:
                 return f"the losses of {', '.join(elsewhere)} are on the CPU and the model is not"

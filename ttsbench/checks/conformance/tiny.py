@@ -26,6 +26,7 @@ N_PHONES, N_SPEAKERS = 11, 3
 PHONES = (9, 6, 4)  # per utterance of the batch
 SEEDS = (101, 102, 103)
 STEPS = 12  # optimizer steps within which every network must have had a loss
+HOP = 4  # samples per frame
 PADDING = 5  # steps by which a batch is lengthened
 TOLERANCE = 1e-4  # relative to the largest value, at least to 1: float32 sums in another order
 MOST_NFE = 32  # a grid that exceeds it is sampled at its smallest and middle values only
@@ -81,7 +82,11 @@ class Tiny:
         features = rng.standard_normal((len(alignment), 4)).astype(np.float32)
         target = rng.standard_normal((steps, self.channels)).astype(np.float32)
         labels = rng.integers(1, N_PHONES + 1, phones)
-        return Item(labels, int(rng.integers(N_SPEAKERS)), durations, alignment, features, target)
+        speaker = int(rng.integers(N_SPEAKERS))
+        waveform = None
+        if self.info.waveform and self.role == "acoustic":
+            waveform = rng.standard_normal(len(alignment) * HOP).astype(np.float32)
+        return Item(labels, speaker, durations, alignment, features, target, waveform=waveform)
 
     def model(self, seed: int = 0) -> SpeechModel:
         """An untrained model; ``seed`` determines its weights, but not those of the models that it starts from."""
@@ -89,13 +94,13 @@ class Tiny:
         sources = {name: freeze(Tiny(name, self.role).model(999)) for name in names}
         shape = {"n_phones": N_PHONES, "n_speakers": N_SPEAKERS, "channels": self.channels}
         with global_seed(seed):
-            model = SpeechModel(self.name, self.options, self.role, SIZE, shape, sources)
+            model = SpeechModel(self.name, self.options, self.role, SIZE, shape, sources, STEPS)
             _perturb_zero_weights(model)
         return model
 
     def batch(self, model: SpeechModel) -> Batch:
         """``raw`` through the model's conditioner."""
-        return Batch(self.raw.target, model(self.raw))
+        return Batch(self.raw.target, model(self.raw), self.raw.waveform)
 
     def losses(self, model: SpeechModel, batch: Batch, step: int) -> Losses:
         """The losses of one step; their noise depends on the step alone."""
@@ -128,7 +133,7 @@ def _perturb_zero_weights(model: SpeechModel) -> None:
 
 
 def scribbled(batch: Batch) -> Batch:
-    """The batch with random numbers in the padding of conditioning sequence and target."""
+    """The batch with random numbers in the padding of conditioning sequence, target and samples."""
     generator = torch.Generator().manual_seed(3)
     padding = ~batch.mask.unsqueeze(-1)
 
@@ -141,7 +146,11 @@ def scribbled(batch: Batch) -> Batch:
         sources = {name: scribbled_condition(source) for name, source in cond.sources.items()}
         return replace(cond, sequence=sequence, states=states, sources=sources)
 
-    return Batch(scribble(batch.target), scribbled_condition(batch.cond))
+    waveform = batch.waveform
+    if waveform is not None:
+        samples = 10 * torch.randn(waveform.shape, generator=generator)
+        waveform = torch.where(padding.squeeze(-1).repeat_interleave(HOP, dim=1), samples, waveform)
+    return Batch(scribble(batch.target), scribbled_condition(batch.cond), waveform)
 
 
 def lengthened(batch: Batch) -> Batch:
@@ -157,7 +166,8 @@ def lengthened(batch: Batch) -> Batch:
         sources = {name: lengthened_condition(source) for name, source in cond.sources.items()}
         return replace(cond, **padded, sources=sources)
 
-    return Batch(longer(batch.target), lengthened_condition(batch.cond))
+    waveform = None if batch.waveform is None else functional.pad(batch.waveform, (0, PADDING * HOP))
+    return Batch(longer(batch.target), lengthened_condition(batch.cond), waveform)
 
 
 def tensors_of(cond: Condition) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ttsbench.checks.conformance.tiny import Losses, Tiny
-from ttsbench.models.speech_model import SpeechModel
+from ttsbench.models.speech_model import SpeechModel, group_problem, groups_of
 
 RATE = 1e-3
 
@@ -36,7 +36,7 @@ def train(tiny: Tiny, model: SpeechModel, steps: Iterable[int]) -> Trace:
     trace = Trace(model, silent={f"{group}.{name}": p for group, all_ in named.items() for name, p in all_.items()})
     for step in steps:
         losses = tiny.losses(model, tiny.batch(model), step)
-        trace.groups |= set(losses)
+        trace.groups |= {group for name in losses for group in groups_of(name)}
         trace.problems += [f"step {step}: {problem}" for problem in _problems(losses, named)]
         if trace.problems:
             break
@@ -47,8 +47,8 @@ def train(tiny: Tiny, model: SpeechModel, steps: Iterable[int]) -> Trace:
         for name, parameter in list(trace.silent.items()):
             if parameter.grad is not None and bool(parameter.grad.any()):
                 del trace.silent[name]
-        for group in losses:
-            _move(named[group].values())
+        for name in losses:
+            _move(_trained(name, named).values())
     return trace
 
 
@@ -64,17 +64,20 @@ def _parameters(model: SpeechModel) -> dict[str, dict[str, nn.Parameter]]:
 
 def _problems(losses: Mapping[str, Tensor], named: Mapping[str, Mapping[str, nn.Parameter]]) -> list[str]:
     problems = []
+    if problem := group_problem(losses, named):
+        return [problem]
     for group, loss in losses.items():
-        if group not in named:
-            problems.append(f"a loss for '{group}', which is none of the networks ({', '.join(named)})")
-        elif not isinstance(loss, Tensor) or loss.ndim:
+        if not isinstance(loss, Tensor) or loss.ndim:
             problems.append(f"the loss '{group}' is {_shape(loss)}, not a scalar tensor")
         elif not bool(torch.isfinite(loss)):
             problems.append(f"the loss '{group}' is {float(loss.detach())}")
         elif not loss.requires_grad:
             problems.append(f"the loss '{group}' has no gradient; it was computed under no_grad or detached")
-        elif not named[group]:
-            problems.append(f"the network '{group}' has a loss but no trainable parameter")
+        problems += [
+            f"the network '{network}' has a loss but no trainable parameter"
+            for network in groups_of(group)
+            if not named[network]
+        ]
     return problems
 
 
@@ -85,12 +88,13 @@ def _shape(loss: object) -> str:
 def _swapped(losses: Mapping[str, Tensor], named: Mapping[str, Mapping[str, nn.Parameter]]) -> list[str]:
     """Losses without a gradient for their own network, but with one for another network."""
     problems = []
-    for group, loss in losses.items():
+    for name, loss in losses.items():
         reached = [other for other in named if named[other] and _reaches(loss, named[other])]
-        if reached and group not in reached:
+        missed = [group for group in groups_of(name) if group not in reached]
+        if reached and missed:
             problems.append(
-                f"the loss '{group}' has a gradient for {', '.join(reached)} and none for '{group}'; are the losses of "
-                "two groups swapped?"
+                f"the loss '{name}' has a gradient for {', '.join(reached)} and none for '{missed[0]}'; are the losses "
+                "of two groups swapped?"
             )
     return problems
 
@@ -101,8 +105,13 @@ def _reaches(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> bool:
 
 
 def _take_gradients(losses: Mapping[str, Tensor], named: Mapping[str, Mapping[str, nn.Parameter]]) -> None:
-    for left, (group, loss) in zip(range(len(losses) - 1, -1, -1), losses.items(), strict=True):
-        torch.autograd.backward(loss, inputs=list(named[group].values()), retain_graph=left > 0)
+    for left, (name, loss) in zip(range(len(losses) - 1, -1, -1), losses.items(), strict=True):
+        torch.autograd.backward(loss, inputs=list(_trained(name, named).values()), retain_graph=left > 0)
+
+
+def _trained(loss: str, named: Mapping[str, Mapping[str, nn.Parameter]]) -> dict[str, nn.Parameter]:
+    """The parameters that a loss trains."""
+    return {f"{group}.{name}": p for group in groups_of(loss) for name, p in named[group].items()}
 
 
 def _move(parameters: Iterable[nn.Parameter]) -> None:
