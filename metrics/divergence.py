@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio import frames
+from ttsbench.audio.bandwidth import WIDEBAND_HZ
 from ttsbench.audio.cepstrum import FLOOR_DB
 from ttsbench.audio.codes import code_of
 from ttsbench.audio.f0_trackers import F0Tracker
@@ -244,6 +245,7 @@ class MelDivergence(_Divergence):
             signature=f"js_mel|{frames.SIGNATURE}|bands:16|floor:{FLOOR_DB:g}dB|bins:11x6dB|mean:bands|speakers:pooled|log2|v2",
             paper=PAPER,
             sample_rate=frames.SAMPLE_RATE,
+            band_hz=WIDEBAND_HZ,
             behaviour=Behaviour(
                 identity=0.0,
                 gain=0.001,

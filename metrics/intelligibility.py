@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ttsbench.audio.bandwidth import WIDEBAND_HZ
 from ttsbench.audio.usable import require_usable
 from ttsbench.data.contractions import expanded
 from ttsbench.data.text import NORMALISER, words
@@ -54,6 +55,7 @@ class WordErrorRate(RatioOfSums):
         signature=f"wer|{NORMALISERS}|corpus",
         paper=PAPER,
         needs=frozenset({"transcript"}),
+        band_hz=WIDEBAND_HZ,
         behaviour=BEHAVIOUR,
     )
 
@@ -75,6 +77,7 @@ class CharacterErrorRate(RatioOfSums):
         signature=f"cer|{NORMALISERS}|spaces:yes|corpus",
         paper=PAPER,
         needs=frozenset({"transcript"}),
+        band_hz=WIDEBAND_HZ,
         behaviour=BEHAVIOUR,
     )
 

@@ -50,6 +50,7 @@ class MelCepstralDistortion(Mean):
         signature=f"mcd|{ANALYSIS}|dtw:exact|mean:utterances|v3",
         paper="Kubichek 1993, https://doi.org/10.1109/PACRIM.1993.407206",
         sample_rate=SAMPLE_RATE,
+        band_hz=MAX_HZ,
         behaviour=Behaviour(
             identity=0.0,
             gain=0.01,

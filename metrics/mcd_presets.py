@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from scipy.signal import firwin, lfilter
 from scipy.spatial.distance import euclidean
 
+from ttsbench.audio.bandwidth import WIDEBAND_HZ
 from ttsbench.audio.cepstrum import mel_cepstrum
 from ttsbench.audio.usable import require_usable, usable_at
 from ttsbench.backends.packages import require_package
@@ -77,6 +78,7 @@ def _info(name: str, title: str, paper: str, analysis: str) -> MetricInfo:
         columns=("distortion_db",),
         signature=f"{name}|{analysis}|mean:utterances|v1",
         paper=paper,
+        band_hz=WIDEBAND_HZ,
         behaviour=BEHAVIOUR,
     )
 

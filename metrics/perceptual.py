@@ -27,6 +27,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ttsbench.audio.bandwidth import WIDEBAND_HZ
 from ttsbench.audio.usable import usable_at
 from ttsbench.backends.hub import WEIGHTS, HubModel, offline
 from ttsbench.errors import ConfigError
@@ -88,6 +89,7 @@ def _info(name: str, title: str, paper: str, signature: str, behaviour: Behaviou
         paper=paper,
         needs=frozenset(),
         sample_rate=SAMPLE_RATE,
+        band_hz=WIDEBAND_HZ,
         behaviour=behaviour,
     )
 

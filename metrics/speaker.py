@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ttsbench.audio.bandwidth import WIDEBAND_HZ
 from ttsbench.audio.usable import usable_at
 from ttsbench.backends.hub import HubModel, inference, load
 from ttsbench.backends.speechbrain import HYPERPARAMS, read_sizes
@@ -177,6 +178,7 @@ class SpeakerSimilarity(_Similarity):
         signature="speaker_similarity|resemblyzer|16kHz|volume:-30dBFS|vad:webrtc3|mean:utterances|v1",
         paper="Wan et al. 2018, https://arxiv.org/abs/1710.10467",
         sample_rate=SAMPLE_RATE,
+        band_hz=WIDEBAND_HZ,
         behaviour=Behaviour(
             identity=1.0,
             gain=0.15,  # resemblyzer amplifies quiet clips, and its speech detector then finds other pauses
@@ -215,6 +217,7 @@ class _HubSimilarity(_Similarity):
             signature=f"{name}|{self._source.label}|16kHz|vad:none|mean:utterances|v1",
             paper=paper,
             sample_rate=SAMPLE_RATE,
+            band_hz=WIDEBAND_HZ,
             behaviour=Behaviour(identity=1.0, symmetric=1e-9),
         )
 

@@ -20,6 +20,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ttsbench.audio.bandwidth import WIDEBAND_HZ
 from ttsbench.audio.usable import usable_at
 from ttsbench.backends.hub import HubModel, inference, load
 from ttsbench.errors import ConfigError, MeasurementError
@@ -91,6 +92,7 @@ class _SpeechBertScore(Mean):
             signature=f"{self._name}|{source.label}|layer:{layer}|16kHz|mean:utterances|v1",
             paper=PAPER,
             sample_rate=SAMPLE_RATE,
+            band_hz=WIDEBAND_HZ,
             behaviour=Behaviour(identity=1.0, symmetric=self._symmetric),
         )
 

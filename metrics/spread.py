@@ -183,6 +183,7 @@ class GlobalVarianceRatio(Mean):
             ),
             paper="Toda and Tokuda 2007, https://doi.org/10.1093/ietisy/e90-d.5.816",
             sample_rate=SAMPLE_RATE,
+            band_hz=MAX_HZ,
             behaviour=Behaviour(
                 identity=1.0,
                 gain=0.002,

@@ -210,12 +210,13 @@ def _archive(options: argparse.Namespace) -> int:
 
 
 def _claims(options: argparse.Namespace) -> int:
-    from ttsbench.reporting.claims import ScoredRun, claims_markdown, judge_all, write_claims
+    from ttsbench.reporting.claims import ScoredRun, claims_markdown, judge_all, signature_notes, write_claims
 
-    judged = judge_all(options.claims, [ScoredRun(folder) for folder in options.runs])
+    runs = [ScoredRun(folder) for folder in options.runs]
+    judged, remarks = judge_all(options.claims, runs), signature_notes(runs)
     if options.output:
-        write_claims(judged, options.output)
-    _print(claims_markdown(judged))
+        write_claims(judged, options.output, remarks=remarks)
+    _print(claims_markdown(judged, remarks=remarks))
     return 0
 
 

@@ -300,7 +300,7 @@ class Codec(Protocol):
 
 
 class Transcriber(Protocol):
-    """A speech recogniser. Built as ``cls(vocabulary, **options)`` with the corpus' words in lower case."""
+    """A speech recogniser, ``cls(vocabulary, **options)``; one with a closed vocabulary has ``vocabulary_size``."""
 
     signature: str
     sample_rate: int

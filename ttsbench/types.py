@@ -191,6 +191,7 @@ class MetricInfo:
     paper: str
     needs: frozenset[str] = frozenset({"reference"})
     sample_rate: int | None = None  # rate at which ``measure`` receives clips, Hz; None leaves a clip as it is
+    band_hz: float | None = None  # clips whose measured bandwidth ends below it carry a warning; None never warns
     behaviour: Behaviour = field(default_factory=lambda: Behaviour())
 
 

@@ -47,13 +47,23 @@ def test_follows_the_protocol():
     plain: Transcriber = transcriber
     assert plain.sample_rate == 16000
     assert plain.signature.startswith("pocketsphinx5.")
-    assert "|unigram|vocab:" in plain.signature
+    assert "|unigram|words:4|vocab:" in plain.signature
 
 
 def test_signature_is_of_the_set_of_words():
     signature = PocketSphinx(VOCABULARY).signature
     assert PocketSphinx(VOCABULARY[::-1] * 2).signature == signature
     assert PocketSphinx([*VOCABULARY, "four"]).signature != signature
+
+
+def test_a_word_list_replaces_the_words_of_the_texts(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("One two, three!\nDon't", encoding="utf-8")
+    listed = PocketSphinx(["four", "five"], word_list=str(path))
+    assert listed.signature == PocketSphinx(VOCABULARY).signature
+    assert (listed.vocabulary, listed.vocabulary_size) == (tuple(sorted(VOCABULARY)), 4)
+    with pytest.raises(ConfigError, match=r"word_list: .*absent\.txt cannot be read"):
+        PocketSphinx(VOCABULARY, word_list=str(tmp_path / "absent.txt"))
 
 
 def test_unigram_is_flat_and_normalised():

@@ -1,6 +1,7 @@
 """Agreement of metrics with listeners: correlations, intervals, corrections, and the files they are read from."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from ttsbench.evaluation.estimates import BootstrapSettings
 from ttsbench.listening.validity import correlation, read_listeners, validity_frame, write_validity
 from ttsbench.listening.validity.agreement import oriented
 from ttsbench.listening.validity.figure import draw_validity
-from ttsbench.reporting.claims import ScoredRun
+from ttsbench.reporting.claims import ScoredRun, claims_markdown, signature_notes
 from ttsbench.types import Behaviour, MetricInfo
 
 SETTINGS = BootstrapSettings(300, 0.95, 0)
@@ -131,6 +132,26 @@ def test_runs_are_blocks(run):
     listeners = read_listeners([run / "listeners.csv"], [run])
     frame = validity_frame([ScoredRun(run), ScoredRun(run)], listeners, SETTINGS).set_index(["metric", "level"])
     assert frame.loc[("mcd", "system"), "n"] == 2 * SYSTEMS
+
+
+def test_different_signatures_are_named(run, tmp_path, capsys):
+    """The recognisers of two runs have different vocabularies, which summary.csv says."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("experiment.json", "scores", "summary.csv"):
+        (shutil.copytree if (run / name).is_dir() else shutil.copy)(run / name, other / name)
+    for folder, words in ((run, 9), (other, 800)):
+        (folder / "summary.csv").write_text(f"system,metric,signature\ns1,wer,wer|words:{words}\n", encoding="utf-8")
+    runs = [ScoredRun(folder) for folder in (run, other)]
+    (note,) = signature_notes(runs)
+    assert note.startswith("wer: values of different runs are not comparable")
+    assert "wer|words:9 (rated); wer|words:800 (rated)" in note
+    assert not signature_notes(runs[:1] * 2)
+    frame = validity_frame(runs, read_listeners([run / "listeners.csv"], [run]), SETTINGS)
+    assert set(frame.loc[frame["metric"] == "wer", "signature"]) == {"wer|words:9; wer|words:800"}
+    main(["validity", str(run), str(other), "--listeners", str(run / "listeners.csv"), "--resamples", "50"])
+    assert "values of different runs are not comparable" in capsys.readouterr().out
+    assert "not comparable" in claims_markdown({}, remarks=[note])
 
 
 @pytest.mark.parametrize(

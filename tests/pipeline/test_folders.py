@@ -122,6 +122,11 @@ def test_table_names_systems_with_missing_clips(scored):
     assert "(3 of 7)" in text
 
 
+def test_table_warns_of_a_small_vocabulary(scored):
+    text = (scored[0] / "run" / "table.md").read_text()
+    assert f"WER: the recogniser knows only {len({w for text in TEXTS.values() for w in text.split()})} words" in text
+
+
 def test_score_writes_the_files_of_a_comparison(scored):
     run = scored[0] / "run"
     for name in ("summary.csv", "differences.csv", "failures.csv", "table.md", "table.tex", "provenance.json"):

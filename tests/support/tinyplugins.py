@@ -21,6 +21,7 @@ class Echo:
 
     def __init__(self, vocabulary):
         self._words = list(vocabulary)
+        self.vocabulary_size = len(self._words)
 
     def transcribe(self, samples):
         loud = float(abs(samples).mean()) > 0.05

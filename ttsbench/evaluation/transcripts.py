@@ -1,4 +1,7 @@
-"""Transcripts on disk: ``transcripts.json`` maps "<id>#<draw>" to {"text": ...} or {"error": ...}."""
+"""Transcripts on disk: the clips of ``transcripts.json`` map "<id>#<draw>" to {"text": ...} or {"error": ...}.
+
+The file also holds the signature of the recogniser and the size of its vocabulary, null if that is open.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +27,9 @@ def read_transcripts(folder: Path) -> Mapping[str, Mapping[str, str]]:
 def recogniser_signature(folder: Path) -> str:
     """Return the signature of the recogniser that made the transcripts."""
     return str(read_json(folder / TRANSCRIPTS)["signature"])
+
+
+def vocabulary_size(folder: Path) -> int | None:
+    """Return the number of words that the recogniser knows, or None if its vocabulary is open or unknown."""
+    size: int | None = read_json(folder / TRANSCRIPTS).get("vocabulary_size")
+    return size

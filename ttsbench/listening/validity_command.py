@@ -27,10 +27,10 @@ def _validity(options: argparse.Namespace) -> int:
     from ttsbench.evaluation.estimates import BootstrapSettings
     from ttsbench.evaluation.stats import LEVEL
     from ttsbench.listening.validity import read_listeners, validity_frame, write_validity
-    from ttsbench.reporting.claims import ScoredRun
+    from ttsbench.reporting.claims import ScoredRun, signature_notes
 
     listeners = read_listeners(options.listeners, options.runs)
     runs = [ScoredRun(folder) for folder in options.runs]
     frame = validity_frame(runs, listeners, BootstrapSettings(options.resamples, LEVEL, 0))
-    write_result(write_validity(frame, options.output or options.runs[0] / "validity"))
+    write_result(write_validity(frame, options.output or options.runs[0] / "validity", signature_notes(runs)))
     return 0

@@ -37,11 +37,13 @@ def scoring_jobs(
 def _transcribe(experiment: Experiment, source: Job[ClipsSpec]) -> Job[TranscribeSpec]:
     transcriber, clips = experiment.transcriber, source.spec
     recogniser = registry.plugin_key("transcribers", transcriber.name, transcriber.options)
+    # The signature holds what the options refer to, such as the content of a word list.
+    signature = registry.load("transcribers", transcriber.name)(["word"], **transcriber.options).signature
     return Job(
         f"transcribe{source.id.removeprefix(source.stage)}",
         "transcribe",
         (source.id,),
-        job_key("transcribe", source.key, recogniser),
+        job_key("transcribe", source.key, recogniser, signature),
         TRANSCRIPTS + source.folder.removeprefix(WAVS),
         cost_model.transcribe_s(experiment, clips.samples),
         TranscribeSpec(clips.system, clips.seed, clips.samples, source.folder),

@@ -9,8 +9,12 @@ from ttsbench import registry
 from ttsbench.config.schema import ORACLE, TEXT, Experiment, pair
 from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
+from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.models.representation import maker
+from ttsbench.reporting.tables import heading
+
+SMALL_VOCABULARY = 500  # words; error rates fall steeply below it (``ttsbench.backends.transcribers.pocketsphinx``)
 
 
 def description(folder: Path, experiment: Experiment) -> str:
@@ -40,6 +44,18 @@ def run_notes(folder: Path, experiment: Experiment, systems: Sequence[str]) -> l
         *_starting_points(experiment, titles),
         *_own_budgets(experiment, titles),
         *prepared,
+    ]
+
+
+def vocabulary_notes(metrics: Sequence[MetricRows], size: int | None) -> list[str]:
+    """Warn of a recogniser with so small a vocabulary that error rates are low; ``size`` None means an open one."""
+    titles = [heading(rows.info).title for rows in metrics if "transcript" in rows.info.needs]
+    if not titles or size is None or size >= SMALL_VOCABULARY:
+        return []
+    return [
+        f"{', '.join(titles)}: the recogniser knows only {size} word{'s' * (size != 1)}, those of the texts, and has "
+        "little to confuse. Compare these rates only with rates of the same vocabulary. For higher and more general "
+        "ones, name a larger vocabulary by transcriber.options.word_list, or use whisper."
     ]
 
 

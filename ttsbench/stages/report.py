@@ -27,14 +27,14 @@ from ttsbench.evaluation.metric_rows import MetricRows, read_rows
 from ttsbench.evaluation.summary import compare, difference_frame, summary, summary_frame
 from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.evaluation.training_summary import training_lines, training_table
-from ttsbench.evaluation.transcripts import recogniser_signature
+from ttsbench.evaluation.transcripts import recogniser_signature, vocabulary_size
 from ttsbench.reporting.archive import result_files
 from ttsbench.reporting.claims import ScoredRun, write_run_claims
 from ttsbench.reporting.csv import write_csv
 from ttsbench.reporting.figures import FinishedRun, write_figures
 from ttsbench.reporting.page import MARKS, table_marks, write_page
 from ttsbench.reporting.provenance import provenance
-from ttsbench.reporting.run_notes import description, run_notes
+from ttsbench.reporting.run_notes import description, run_notes, vocabulary_notes
 from ttsbench.reporting.tables import Table, compare_with_best, latex, markdown
 from ttsbench.reporting.tables.markdown import signature_lines
 
@@ -124,13 +124,27 @@ def _table(
         references=references,
         metrics=metrics,
         cells={(cell.system, cell.metric): cell for cell in cells},
-        notes=[*_left_out_notes(spec), *run_notes(run.folder, experiment, models)],
+        notes=[
+            *_left_out_notes(spec),
+            *run_notes(run.folder, experiment, models),
+            *vocabulary_notes(metrics, _vocabulary_size(run, spec)),
+        ],
         comparisons=compare(metrics, models, sampling),
         best_comparisons=compare_with_best(metrics, models, sampling),
         about=description(run.folder, experiment),
         titles=experiment.table.titles,
         label=f"tab:{experiment.name}{suffix}",
     )
+
+
+def _vocabulary_size(run: Run, spec: ScoreSpec) -> int | None:
+    folder = _transcripts(spec)
+    return vocabulary_size(run.folder / folder) if folder else None
+
+
+def _transcripts(spec: ScoreSpec) -> str | None:
+    """Return the folder of one system's transcripts; all systems are transcribed by the same recogniser."""
+    return next((clips.transcripts for clips in spec.clips if clips.transcripts), None)
 
 
 def _left_out_notes(spec: ScoreSpec) -> list[str]:
@@ -160,7 +174,7 @@ def _sampling(run: Run) -> BootstrapSettings:
 
 def _metric_rows(run: Run, job: Job[ScoreSpec]) -> list[MetricRows]:
     """Read the rows of every metric; metrics that read transcripts also carry the signature of the recogniser."""
-    folder = next((clips.transcripts for clips in job.spec.clips if clips.transcripts), None)
+    folder = _transcripts(job.spec)
     recogniser = recogniser_signature(run.folder / folder) if folder else ""
     metrics = []
     for name, options in run.experiment.metrics.items():

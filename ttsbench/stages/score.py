@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import registry
+from ttsbench.audio.bandwidth import band_limit_warning
 from ttsbench.audio.wav import read
 from ttsbench.config.specs import ScoredClips, ScoreSpec
 from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH
@@ -129,11 +130,12 @@ def _lacking(info: MetricInfo, clip: Clip, reference: Clip) -> str:
 
 
 def _warning(info: MetricInfo, clip: Clip, reference: Clip) -> dict[str, str]:
-    """A band that was never recorded changes most metrics, and changes similarity of voices a great deal."""
-    lowest = min(clip.sample_rate, reference.sample_rate)
-    if info.sample_rate is None or lowest >= info.sample_rate:
+    """Return a warning if clip or reference lack a band that the metric analyses, by measurement."""
+    if info.band_hz is None:
         return {}
-    return {"warning": f"{lowest} Hz, brought up to {info.sample_rate} Hz: nothing is above {lowest / 2000:g} kHz"}
+    other = clip.prompt if "prompt" in info.needs else reference
+    warning = band_limit_warning(clip, None if other is clip else other, info.band_hz)
+    return {"warning": warning} if warning else {}
 
 
 def _score_utterance(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, call: Call) -> dict[str, Measurement]:

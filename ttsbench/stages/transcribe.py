@@ -1,6 +1,6 @@
 """Stage transcribe: transcribe every clip once, for all metrics that read transcripts.
 
-Writes ``parts/*.json`` and merges them into ``transcripts.json``: {"<id>#<draw>": {"text": ...} or {"error": ...}}.
+Writes ``parts/*.json`` and merges them into ``transcripts.json`` (``ttsbench.evaluation.transcripts``).
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def finish(run: Run, job: Job[TranscribeSpec]) -> None:
     merged: dict[str, Any] = {}
     for part in sorted((job.path(run) / "parts").glob("*.json")):
         merged |= read_json(part)
-    write_json(job.path(run) / TRANSCRIPTS, {"signature": _signature(run), "clips": dict(sorted(merged.items()))})
+    recogniser = _recogniser(run, run.experiment.transcriber.name)
+    about = {"signature": recogniser.signature, "vocabulary_size": getattr(recogniser, "vocabulary_size", None)}
+    write_json(job.path(run) / TRANSCRIPTS, {**about, "clips": dict(sorted(merged.items()))})
 
 
 def _transcribe(run: Run, wavs: Path, id_: str, sample: int) -> dict[str, str]:
@@ -65,10 +67,6 @@ def _transcribe(run: Run, wavs: Path, id_: str, sample: int) -> dict[str, str]:
         return {"error": str(error)}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
-
-
-def _signature(run: Run) -> str:
-    return str(_recogniser(run, run.experiment.transcriber.name).signature)
 
 
 @lru_cache(maxsize=1)

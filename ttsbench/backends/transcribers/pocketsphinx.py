@@ -3,6 +3,9 @@
 All words are equally likely in any position, so that the transcript depends on the sound alone. A language model of the
 texts themselves would guess unintelligible words and hide the errors that a word error rate should count.
 D. Huggins-Daines et al., PocketSphinx, ICASSP 2006, https://github.com/cmusphinx/pocketsphinx.
+
+The size of the vocabulary is part of the signature, because few words are easy to tell apart: rates are comparable only
+between runs with the same vocabulary. ``word_list`` gives several runs the same one.
 """
 
 from __future__ import annotations
@@ -28,12 +31,14 @@ from ttsbench.types import Samples
 class PocketSphinx:
     """A recogniser of a fixed vocabulary. The transcript of a clip does not depend on earlier clips.
 
-    ``vocabulary`` holds normalised words (``ttsbench.data.text.words``). Raises ``ConfigError`` if it is empty or holds
-    other strings, ``ClipError`` for a word without pronunciation. Instances are not thread-safe.
+    ``vocabulary`` holds normalised words (``ttsbench.data.text.words``). ``word_list`` is a text file whose words
+    replace them, so that runs on several corpora share a vocabulary; words of the texts that are not in the file cannot
+    be recognised and count as errors. Raises ``ConfigError`` if the vocabulary is empty or holds other strings, or if
+    the file cannot be read, and ``ClipError`` for a word without pronunciation. Instances are not thread-safe.
     """
 
-    def __init__(self, vocabulary: Sequence[str]) -> None:
-        self.vocabulary = tuple(sorted(set(vocabulary)))
+    def __init__(self, vocabulary: Sequence[str], word_list: str | None = None) -> None:
+        self.vocabulary = tuple(sorted(set(vocabulary if word_list is None else _listed_words(word_list))))
         if not self.vocabulary:
             raise ConfigError("pocketsphinx needs a vocabulary, but that of the corpus is empty: add texts.")
         invalid = [word for word in self.vocabulary if words(word) != [word]]
@@ -43,7 +48,8 @@ class PocketSphinx:
             pronounce(word)  # raises now rather than hours later, when clips are transcribed
         digest = hashlib.sha256("\n".join(self.vocabulary).encode()).hexdigest()[:8]
         self.sample_rate = SAMPLE_RATE
-        self.signature = f"pocketsphinx{version('pocketsphinx')}|unigram|vocab:{digest}"
+        self.vocabulary_size = len(self.vocabulary)
+        self.signature = f"pocketsphinx{version('pocketsphinx')}|unigram|words:{self.vocabulary_size}|vocab:{digest}"
         self._decoder: Any = None
 
     def transcribe(self, samples: Samples) -> str:
@@ -75,6 +81,15 @@ class PocketSphinx:
             decoder.add_lm_file("unigram", str(path))
         decoder.activate_search("unigram")
         return decoder
+
+
+def _listed_words(word_list: str) -> list[str]:
+    """Return the normalised words of a text file; raises ``ConfigError``."""
+    path = Path(word_list).expanduser()
+    try:
+        return words(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"word_list: {path} cannot be read as UTF-8 text ({error}). Give a file of words.") from error
 
 
 def unigram_arpa(vocabulary: Sequence[str]) -> str:

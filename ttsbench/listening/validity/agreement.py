@@ -47,7 +47,8 @@ def validity_frame(runs: Sequence[ScoredRun], listeners: pd.DataFrame, settings:
         info = own[0][0].info
         if "cost" in info.needs:
             continue
-        about = {"metric": name, "title": heading(info).title, "signature": own[0][0].signature}
+        signatures = "; ".join(dict.fromkeys(rows.signature for rows, _ in own))
+        about = {"metric": name, "title": heading(info).title, "signature": signatures}
         by_level = {"system": _by_system(own, settings), "clip": _by_clip(own, settings)}
         lines += [{**about, "level": level, **asdict(found)} for level, found in by_level.items() if found.n]
     frame = pd.DataFrame(lines, columns=[column for column in COLUMNS if column != "p_holm"])

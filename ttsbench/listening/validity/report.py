@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,16 @@ NOTES = (
 )
 
 
-def write_validity(frame: pd.DataFrame, folder: Path) -> str:
-    """Write ``validity.md``, ``validity.csv`` and the figure; return the Markdown."""
-    text = validity_markdown(frame)
+def write_validity(frame: pd.DataFrame, folder: Path, remarks: Sequence[str] = ()) -> str:
+    """Write ``validity.md``, ``validity.csv`` and the figure; return the Markdown, which ends with ``remarks``."""
+    text = validity_markdown(frame, remarks)
     write_text(folder / f"{NAME}.md", text)
     write_csv(frame, folder / f"{NAME}.csv", "%.6g")
     save_figure(draw_validity(frame), folder / NAME)
     return text
 
 
-def validity_markdown(frame: pd.DataFrame) -> str:
+def validity_markdown(frame: pd.DataFrame, remarks: Sequence[str] = ()) -> str:
     """Return a table with the metrics in the order of their agreement by system."""
     rows = {(row["metric"], row["level"]): row for _, row in frame.iterrows()}
     titles = frame.drop_duplicates("metric").set_index("metric")["title"]
@@ -44,7 +45,7 @@ def validity_markdown(frame: pd.DataFrame) -> str:
     for name in order:
         cells = [text for level in LEVELS for text in _cells(rows.get((name, level)))]
         lines.append(f"| {escape(str(titles[name]))} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *(f"- {note}" for note in NOTES)]) + "\n"
+    return "\n".join([*lines, "", *(f"- {escape(note)}" for note in (*NOTES, *remarks))]) + "\n"
 
 
 def _strength(rows: dict[tuple[str, str], pd.Series[Any]], name: str) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from ttsbench.reporting.claims.frame import claims_frame
 from ttsbench.reporting.claims.judgement import Finding, Judgement, judge
 from ttsbench.reporting.claims.latex import claims_latex
 from ttsbench.reporting.claims.markdown import claims_markdown
-from ttsbench.reporting.claims.scored_run import ScoredRun
+from ttsbench.reporting.claims.scored_run import ScoredRun, signature_notes
 
 __all__ = [
     "Claim",
@@ -20,6 +20,7 @@ __all__ = [
     "judge",
     "judge_all",
     "read_claims",
+    "signature_notes",
     "write_claims",
     "write_run_claims",
 ]

@@ -25,9 +25,11 @@ def judge_all(claims: Path, runs: Sequence[ScoredRun]) -> dict[str, list[Judgeme
     return {name: [judge(claim, run) for run in runs] for name, claim in read_claims(claims).items()}
 
 
-def write_claims(judged: Mapping[str, Sequence[Judgement]], path: Path, left_out: Sequence[str] = ()) -> None:
+def write_claims(
+    judged: Mapping[str, Sequence[Judgement]], path: Path, left_out: Sequence[str] = (), remarks: Sequence[str] = ()
+) -> None:
     """Write ``path`` with the suffixes .md, .tex and .csv, each whole or not at all."""
-    write_text(path.with_suffix(".md"), claims_markdown(judged, left_out))
+    write_text(path.with_suffix(".md"), claims_markdown(judged, left_out, remarks))
     write_text(path.with_suffix(".tex"), claims_latex(judged))
     write_csv(claims_frame(judged), path.with_suffix(".csv"), "%.6g")
 

@@ -15,8 +15,13 @@ LEGEND = (
 )
 
 
-def claims_markdown(judged: Mapping[str, Sequence[Judgement]], left_out: Sequence[str] = ()) -> str:
-    """Return the table of verdicts and the evidence of each; ``left_out`` names claims the run does not address."""
+def claims_markdown(
+    judged: Mapping[str, Sequence[Judgement]], left_out: Sequence[str] = (), remarks: Sequence[str] = ()
+) -> str:
+    """Return the table of verdicts and the evidence of each.
+
+    ``left_out`` names claims that the run does not address, ``remarks`` are sentences on the runs as a whole.
+    """
     lines = ["# Claims", "", "| claim | statement | verdict |", "|---|---|---|"]
     for name, judgements in judged.items():
         verdicts = "; ".join(f"{escape(where)}: **{judgement.verdict}**" for where, judgement in evaluated(judgements))
@@ -29,6 +34,7 @@ def claims_markdown(judged: Mapping[str, Sequence[Judgement]], left_out: Sequenc
         for _, judgement in evaluated(judgements):
             lines += ["", *_evidence(judgement)]
     lines += ["", LEGEND]
+    lines += [line for remark in remarks for line in ("", escape(remark))]
     lines += ["", f"The systems and metrics of this run do not address {', '.join(left_out)}."] if left_out else []
     return "\n".join(lines) + "\n"
 

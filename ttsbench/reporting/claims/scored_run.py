@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class ScoredRun:
         self.experiment: Experiment = Run.open(folder).experiment
         self.name, self.corpus = self.experiment.name, self.experiment.corpus.name
         settings = self.experiment.statistics
+        self._signatures = _stored_signatures(RunLayout(folder).summary)
         self._sampling = BootstrapSettings(settings.resamples, settings.level, settings.seed)
         self.metrics = metrics or {name: self._rows(name) for name in self.experiment.metrics}
         first = next(iter(self.metrics.values()))
@@ -44,7 +46,7 @@ class ScoredRun:
         layout = RunLayout(self._folder)
         if not layout.scores.exists():
             return read_clip_rows(self._folder / FILE, metric)
-        return read_rows(layout.metric_rows(name), metric, metric.info.signature)
+        return read_rows(layout.metric_rows(name), metric, self._signatures.get(name, metric.info.signature))
 
     def difference(self, metric: str, system: str, baseline: str, to: float | None = None) -> Comparison:
         """Return ``system`` minus ``baseline`` in the metric, or in its distance from ``to``."""
@@ -75,6 +77,27 @@ class ScoredRun:
         known = self.experiment.adapters
         wanted = [known[label].training for label in labels if label in known]
         return labels | {label for label, config in known.items() if config.training in wanted}
+
+
+def signature_notes(runs: Sequence[ScoredRun]) -> list[str]:
+    """Name the metrics whose signatures differ between runs, so that their values must not be compared."""
+    signatures: dict[str, dict[str, list[str]]] = {}
+    for run in runs:
+        for name, rows in run.metrics.items():
+            signatures.setdefault(name, {}).setdefault(rows.signature, []).append(run.name)
+    return [
+        f"{name}: values of different runs are not comparable, because their signatures differ: "
+        + "; ".join(f"{signature} ({', '.join(names)})" for signature, names in by_signature.items())
+        + "."
+        for name, by_signature in signatures.items()
+        if len(by_signature) > 1
+    ]
+
+
+def _stored_signatures(summary: Path) -> dict[str, str]:
+    """Return the signature of each metric in ``summary.csv``, with those of the recogniser and of the mel."""
+    with summary.open(newline="", encoding="utf-8") as file:
+        return {row["metric"]: row["signature"] for row in csv.DictReader(file)}
 
 
 class _Distance:
