@@ -7,7 +7,6 @@ problem, the value and the next action, so that a corpus can skip the clip and r
 from __future__ import annotations
 
 import os
-import struct
 import threading
 from pathlib import Path
 
@@ -15,16 +14,16 @@ import numpy as np
 import soundfile
 import soxr
 
+from ttsbench.audio.decoding import decode, read_header
 from ttsbench.errors import ClipError
 from ttsbench.types import Samples
 
 MIN_SAMPLE_RATE = 16000  # Hz; below it the 0-8 kHz mel bands would be partly empty
 MIN_S = 0.2  # shorter clips contain no word and barely a mel window
 MAX_S = 30.0  # longer clips do not fit a batch and are chapters rather than utterances
+MAX_READ_S = 600.0  # of any clip: a few kilobytes of FLAC can decode to gigabytes
 SILENCE_DBFS = -60.0
 MAX_PEAK = 4.0  # 12 dB above full scale; higher peaks are unscaled integers
-UNKNOWN_SIZE = 0xFFFFFFFF  # written as the size of the data by programs that write to a pipe
-UNKNOWN_FRAMES = 2**62  # libsndfile reports nearly 2**63 frames for a FLAC without a stated length
 
 
 def load_clip_audio(path: Path, sample_rate: int, *, min_s: float = MIN_S, max_s: float = MAX_S) -> Samples:
@@ -34,48 +33,36 @@ def load_clip_audio(path: Path, sample_rate: int, *, min_s: float = MIN_S, max_s
     for a peak below -60 dBFS and for samples far above full scale. A sample rate below 16 kHz is also an error:
     resampling cannot restore the missing band, and the speech would be compared with full-band speech unnoticed.
     """
-    _, rate = _header(path)
+    rate = read_header(path).sample_rate
     if rate < MIN_SAMPLE_RATE:
         raise ClipError(
             f"{path} has a sample rate of {rate} Hz and no content above {rate / 2000:g} kHz: "
             f"supply a recording made at {MIN_SAMPLE_RATE} Hz or more."
         )
-    check_length(path, min_s=min_s, max_s=max_s)
-    samples, _ = read(path)
+    samples, _ = read(path, max_s)
+    _check_seconds(path, len(samples) / rate, min_s, max_s)
     _check_level(samples, path)
     return resample(samples, rate, sample_rate)
 
 
 def check_length(path: Path, *, min_s: float = MIN_S, max_s: float = MAX_S) -> None:
-    """Raise ``ClipError`` if a clip is shorter than ``min_s`` or longer than ``max_s`` seconds by its header."""
-    frames, rate = _header(path)
-    seconds = frames / rate
-    if seconds < min_s:
-        raise ClipError(f"{path} lasts {seconds:.3f} s, less than {min_s:g} s: leave it out, or join it to a sentence.")
-    if seconds > max_s:
-        raise ClipError(f"{path} lasts {seconds:.1f} s, more than {max_s:g} s: cut it into sentences.")
+    """Raise ``ClipError`` if a clip is shorter than ``min_s`` or longer than ``max_s`` seconds.
 
-
-def read(path: Path) -> tuple[Samples, int]:
-    """Return the samples of an audio file (WAV, FLAC and other libsndfile formats) and its sample rate in Hz.
-
-    Channels are averaged: (N,) float32, N >= 1, at the file's own rate. Raises ``ClipError`` for a file that is
-    missing, empty, not audio, without samples, truncated or undecodable, or that contains NaN or infinite values.
+    The header is read, and the samples only if the header leaves the length open.
     """
-    frames, sample_rate = _header(path)
-    try:
-        channels, _ = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
-        raise ClipError(f"{path} is truncated or damaged ({_reason(error)}): get the file again.") from error
-    if len(channels) < frames:
-        raise ClipError(
-            f"{path} is truncated: its header promises {frames} samples, {len(channels)} can be read: get it again."
-        )
-    bad = int(np.count_nonzero(~np.isfinite(channels)))
-    if bad:
-        raise ClipError(f"{path} has {bad} samples that are NaN or infinite: render or convert it again.")
-    samples: Samples = channels.mean(axis=1, dtype=np.float32)
-    return samples, sample_rate
+    header = read_header(path)
+    frames = len(decode(path, max_s)[0]) if header.frames is None else header.frames
+    _check_seconds(path, frames / header.sample_rate, min_s, max_s)
+
+
+def read(path: Path, max_s: float = MAX_READ_S) -> tuple[Samples, int]:
+    """Return the samples of an audio file and its sample rate in Hz.
+
+    Channels are averaged: (N,) float32, N >= 1, at the file's own rate. WAV, RF64, W64, AIFF, AU, CAF, SPHERE, FLAC,
+    Ogg and MP3 are read. Raises ``ClipError`` for a file that is missing, empty, not audio, without samples, truncated
+    or undecodable, that contains NaN or infinite values, or that lasts more than ``max_s`` seconds.
+    """
+    return decode(path, max_s)
 
 
 def resample(samples: Samples, rate_in: int, rate_out: int) -> Samples:
@@ -118,6 +105,13 @@ def write(path: Path, samples: Samples, sample_rate: int) -> None:
         part.unlink(missing_ok=True)
 
 
+def _check_seconds(path: Path, seconds: float, min_s: float, max_s: float) -> None:
+    if seconds < min_s:
+        raise ClipError(f"{path} lasts {seconds:.3f} s, less than {min_s:g} s: leave it out, or join it to a sentence.")
+    if seconds > max_s:
+        raise ClipError(f"{path} lasts {seconds:.1f} s, more than {max_s:g} s: cut it into sentences.")
+
+
 def _check_level(samples: Samples, path: Path) -> None:
     peak = float(np.abs(samples).max())
     if peak < 10.0 ** (SILENCE_DBFS / 20.0):
@@ -125,43 +119,3 @@ def _check_level(samples: Samples, path: Path) -> None:
         raise ClipError(f"{path} is silent: its peak is {level}, below {SILENCE_DBFS:g} dBFS. Leave it out.")
     if peak > MAX_PEAK:
         raise ClipError(f"{path} has a peak of {peak:g}, but full scale is 1: divide the samples by their full scale.")
-
-
-def _header(path: Path) -> tuple[int, int]:
-    """Return the samples per channel and the sample rate (Hz) of a file's header; raise ``ClipError`` if broken."""
-    if not path.is_file():
-        raise ClipError(f"{path} is missing: supply the recording or remove its line from the metadata.")
-    size = path.stat().st_size
-    if not size:
-        raise ClipError(f"{path} is an empty file (0 bytes): get it again.")
-    missing = _missing_bytes(path, size)
-    if missing:
-        raise ClipError(
-            f"{path} is truncated: its header promises {missing} bytes more than the file has: get it again."
-        )
-    try:
-        info = soundfile.info(path)
-    except soundfile.SoundFileError as error:
-        raise ClipError(f"{path} is not a readable audio file ({_reason(error)}): use WAV or FLAC.") from error
-    if info.frames <= 0:
-        raise ClipError(f"{path} has a header but no samples: get it again.")
-    if info.frames > UNKNOWN_FRAMES:
-        raise ClipError(f"{path} does not state its length: write it again, to a file rather than to a pipe.")
-    return int(info.frames), int(info.samplerate)
-
-
-def _missing_bytes(path: Path, size: int) -> int:
-    """Return how many bytes of its data chunk a WAV lacks; libsndfile would read a truncated file silently."""
-    with path.open("rb") as file:
-        if file.read(4) != b"RIFF" or file.seek(8) != 8 or file.read(4) != b"WAVE":
-            return 0
-        while len(head := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", head)
-            if name == b"data":
-                return 0 if length == UNKNOWN_SIZE else max(0, file.tell() + length - size)
-            file.seek(length + length % 2, os.SEEK_CUR)
-    return 0
-
-
-def _reason(error: Exception) -> str:
-    return str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
