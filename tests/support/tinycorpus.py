@@ -93,7 +93,7 @@ def install(root: Path) -> Path:
             "consistency": "Consistency",
             "variational": "Variational",
         },
-        "metrics": {"level": "Level", "mortal_level": "MortalLevel"},
+        "metrics": {"level": "Level", "mortal_level": "MortalLevel", "faulty": "Faulty"},
         "transcribers": {"echo": "Echo", "mortal_echo": "MortalEcho"},
     }
     lines = []

@@ -85,6 +85,31 @@ class MortalLevel(Level):
         return super().measure(clip, reference)
 
 
+class Faulty(Level):
+    """Returns no values for one clip, text for another, and tries to end the process at a third."""
+
+    info = MetricInfo(
+        name="faulty",
+        title="Level",
+        unit="ratio",
+        higher_is_better=None,
+        columns=("peak",),
+        signature="faulty|peak|v1",
+        paper=PAPER,
+        needs=frozenset(),
+    )
+
+    def measure(self, clip, reference):
+        match clip.id:
+            case "none":
+                return None
+            case "text":
+                return ("loud",)
+            case "exit":
+                raise SystemExit("leaving")
+        return super().measure(clip, reference)
+
+
 class TwoGroups:
     """A generator and a critic that has no loss at odd steps; neither loss detaches the other network's output."""
 

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from filelock import FileLock, Timeout
 from ttsbench.errors import TtsbenchError
 
 BLOCKS, BLOCK_BYTES = 16, 4096  # blocks of a file that a sampled hash reads
+UNENCODABLE = "backslashreplace"  # how text files show a byte of a name that is not UTF-8
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+MAX_STEM_BYTES = 180  # leaves room for an ending and for the marks of a temporary file: file systems allow 255 bytes
 
 
 def cache_dir() -> Path:
@@ -59,6 +63,18 @@ def sampled_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
+def file_stem(name: str) -> str:
+    """Return a stem for a file that is named after ``name``: the name, or a shorter one if few bytes would be left.
+
+    >>> file_stem("LJ001-0002"), len(file_stem("x" * 250))
+    ('LJ001-0002', 175)
+    """
+    encoded = name.encode("utf-8", "backslashreplace")
+    if len(encoded) <= MAX_STEM_BYTES:
+        return name
+    return f"{encoded[:150].decode('utf-8', 'ignore')}-{content_hash(name)}"
+
+
 @contextmanager
 def replacing(path: Path, binary: bool = False, durable: bool = False) -> Iterator[IO[Any]]:
     """Yield a file that takes its name when the block ends without an error.
@@ -70,7 +86,7 @@ def replacing(path: Path, binary: bool = False, durable: bool = False) -> Iterat
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
         try:
-            text = os.fdopen(handle, "w", encoding="utf-8", newline="") if not binary else None
+            text = os.fdopen(handle, "w", encoding="utf-8", errors=UNENCODABLE, newline="") if not binary else None
             with text or os.fdopen(handle, "wb") as file:
                 yield file
                 if durable:
@@ -96,13 +112,14 @@ def write_bytes(path: Path, data: bytes, durable: bool = False) -> None:
 
 
 def write_text(path: Path, text: str, durable: bool = False) -> None:
-    """Write a UTF-8 file completely or not at all."""
-    write_bytes(path, text.encode("utf-8"), durable)
+    """Write a UTF-8 file completely or not at all; bytes of a name that are not UTF-8 become escape sequences."""
+    write_bytes(path, text.encode("utf-8", UNENCODABLE), durable)
 
 
 def write_json(path: Path, value: Any, durable: bool = False) -> None:
-    """Write indented JSON completely or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=False) + "\n", durable)
+    """Write indented JSON completely or not at all; paths that are not UTF-8 are restored by ``read_json``."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, sort_keys=False) + "\n"
+    write_text(path, _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text), durable)
 
 
 def read_json(path: Path) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ttsbench.engine.store import read_json, write_json
+from ttsbench.engine.store import file_stem, read_json, write_json
 from ttsbench.errors import ClipError
 from ttsbench.types import Cost, Phone
 
@@ -27,12 +27,12 @@ class Record:
 
 def wav_path(folder: Path, id_: str, draw: int) -> Path:
     """Return the path of the wav of a clip that a run made."""
-    return folder / f"sample{draw}" / f"{id_}.wav"
+    return folder / f"sample{draw}" / f"{file_stem(id_)}.wav"
 
 
 def record_path(folder: Path, id_: str, draw: int) -> Path:
     """Return the path of the record of a clip."""
-    return folder / f"sample{draw}" / f"{id_}.json"
+    return folder / f"sample{draw}" / f"{file_stem(id_)}.json"
 
 
 def write_record(folder: Path, id_: str, draw: int, record: Record) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ttsbench.audio.mel import log_mel, magnitudes
 from ttsbench.audio.wav import resample
 from ttsbench.config.schema import MelConfig
-from ttsbench.engine.store import write_bytes
+from ttsbench.engine.store import file_stem, write_bytes
 from ttsbench.types import Draws, Samples
 
 FRAME_TOLERANCE = 2  # frames by which draws of the user's folders may differ; vocoders pad and trim differently
@@ -53,7 +53,7 @@ def read_draws(folder: Path, id_: str) -> Draws | None:
 
 def draws_path(folder: Path, id_: str) -> Path:
     """Return the path of the draws of an utterance."""
-    return folder / "draws" / f"{id_}.npz"
+    return folder / "draws" / f"{file_stem(id_)}.npz"
 
 
 def draws_of_wavs(wavs: Sequence[tuple[Samples, int]], mel: MelConfig) -> Draws:

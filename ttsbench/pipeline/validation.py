@@ -181,7 +181,7 @@ def _refusal(sentence: str) -> Iterator[None]:
         yield
     except TtsbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         kind = "" if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: "
         reason = " ".join(str(error).split()).rstrip(".")
         raise ConfigError(f"{sentence}: {kind}{reason}.") from error

@@ -25,9 +25,9 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".opus")
 
 
 def find_clips(folder: Path) -> dict[str, Path]:
-    """Stem -> audio file, of a folder and those within it, sorted; hidden files aside.
+    """Return stem -> audio file for a folder and those within it, sorted and without hidden files.
 
-    Raises ``ConfigError`` where the folder is missing or holds no audio, and where two files have one stem.
+    Raises ``ConfigError`` if the folder is missing or holds no audio, or if two files have the same stem.
     """
     if not folder.is_dir():
         raise ConfigError(f"There is no folder {folder}. Give one that holds wavs.")
@@ -35,14 +35,20 @@ def find_clips(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
             continue
-        if path.stem in found:
+        id_ = _printable(path.stem)
+        if id_ in found:
             raise ConfigError(
-                f"{found[path.stem]} and {path} have one stem, and clips are matched by stem: rename or remove one."
+                f"{found[id_]} and {path} have one stem, and clips are matched by stem: rename or remove one."
             )
-        found[path.stem] = path
+        found[id_] = path
     if not found:
         raise ConfigError(f"{folder} holds no audio ({', '.join(SUFFIXES)}). Give the folder that does.")
     return found
+
+
+def _printable(stem: str) -> str:
+    """Return a stem with bytes that are not UTF-8 as escape sequences, so that tables can name the clip."""
+    return stem.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def tasks(run: Run, job: Job[CollectSpec]) -> Sequence[Task]:
@@ -59,14 +65,24 @@ def work(run: Run, job: Job[CollectSpec], task: Task, progress: Progress) -> Non
     by_id = {one.id: one for one in evaluated_utterances(run.folder)}
     with caller(job.path(run) / f"{content_hash(task['clips'])}.started") as call:
         for done, (id_, draw) in enumerate(task["clips"]):
-            source = Path(job.spec.folders[draw])
-            path = _clips(source, job.key).get(id_)
-            if path is None:
-                write_failure(job.path(run), id_, draw, f"there is no {id_} in {source.name}")
-            else:
-                phones = _phones(call, by_id[id_], path) if job.spec.phones else None
-                write_record(job.path(run), id_, draw, Record(path, None, phones, file_hash(path)))
+            _collect(run, job, by_id[id_], draw, call)
             progress((done + 1) / len(task["clips"]))
+
+
+def _collect(run: Run, job: Job[CollectSpec], utterance: EvaluatedUtterance, draw: int, call: Call) -> None:
+    """Record one clip, or the reason why it is missing."""
+    source = Path(job.spec.folders[draw])
+    path = _clips(source, job.key).get(utterance.id)
+    if path is None:
+        write_failure(job.path(run), utterance.id, draw, f"there is no {utterance.id} in {source.name}")
+        return
+    try:
+        content = file_hash(path)
+    except OSError as error:
+        write_failure(job.path(run), utterance.id, draw, f"{path} cannot be read ({error.strerror})")
+        return
+    phones = _phones(call, utterance, path) if job.spec.phones else None
+    write_record(job.path(run), utterance.id, draw, Record(path, None, phones, content))
 
 
 def finish(run: Run, job: Job[CollectSpec]) -> None:

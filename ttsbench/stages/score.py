@@ -23,7 +23,7 @@ from ttsbench.config.specs import ScoredClips, ScoreSpec
 from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
-from ttsbench.engine.store import content_hash, read_json, replacing, write_json
+from ttsbench.engine.store import content_hash, file_stem, read_json, replacing, write_json
 from ttsbench.errors import ClipError, MeasurementError, NotApplicable
 from ttsbench.evaluation.clip_record import Record, read_record
 from ttsbench.evaluation.draws import draws_of_wavs, read_draws
@@ -111,11 +111,21 @@ def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is
         return {"error": NOT_APPLICABLE}
     except MeasurementError as error:
         return {"error": str(error)}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return {"error": f"{type(error).__name__}: {error}"}
-    if len(values) != len(info.columns) or not all(math.isfinite(value) for value in values):
-        return {"error": f"{info.name} gave {values} for the columns {info.columns}"}
-    return {"values": [float(value) for value in values], **_warning(info, clip, reference)}
+    numbers = _finite_numbers(values)
+    if numbers is None or len(numbers) != len(info.columns):
+        return {"error": f"{info.name} gave {str(values)[:200]} for the columns {', '.join(info.columns)}"}
+    return {"values": numbers, **_warning(info, clip, reference)}
+
+
+def _finite_numbers(values: Any) -> list[float] | None:
+    """Return what a metric gave as numbers; None if it is not a sequence of finite numbers."""
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError):
+        return None
+    return numbers if all(map(math.isfinite, numbers)) else None
 
 
 def _lacking(info: MetricInfo, clip: Clip, reference: Clip) -> str:
@@ -290,7 +300,7 @@ def _cells(job: ScoreJob) -> Iterator[tuple[ScoredClips, int, str]]:
 
 
 def _part(folder: Path, id_: str) -> Path:
-    return folder / "parts" / f"{id_}.json"
+    return folder / "parts" / f"{file_stem(id_)}.json"
 
 
 def _load(folder: Path, id_: str) -> dict[str, Measurement]:

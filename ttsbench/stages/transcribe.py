@@ -62,11 +62,14 @@ def _transcribe(run: Run, wavs: Path, id_: str, sample: int) -> dict[str, str]:
     recogniser = _recogniser(run, run.experiment.transcriber.name)
     try:
         samples, rate = read(read_record(wavs, id_, sample).audio)
-        return {"text": recogniser.transcribe(resample(samples, rate, recogniser.sample_rate))}
+        text = recogniser.transcribe(resample(samples, rate, recogniser.sample_rate))
     except TtsbenchError as error:
         return {"error": str(error)}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return {"error": f"{type(error).__name__}: {error}"}
+    if not isinstance(text, str):
+        return {"error": f"the recogniser gave {str(text)[:200]} in place of a text"}
+    return {"text": text}
 
 
 @lru_cache(maxsize=1)
