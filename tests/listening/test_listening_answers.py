@@ -145,8 +145,8 @@ def test_files_that_hold_nothing_are_refused_and_cost_nothing(mos, tmp_path, con
 
 
 def test_of_two_sessions_of_a_listener_the_first_counts(mos, tmp_path):
-    save(tmp_path / "b", answers(mos, honest(1), "anna", 2, "2026-01-02T10:00:00Z"))
-    save(tmp_path / "c", answers(mos, honest(2), "anna", 1, "2026-01-01T10:00:00Z"))
+    save(tmp_path / "b", answers(mos, honest(1), "anna", 2, "2099-01-02T10:00:00Z"))
+    save(tmp_path / "c", answers(mos, honest(2), "anna", 1, "2099-01-01T10:00:00Z"))
     (counted,), (rejected,) = checked(mos, tmp_path)
     assert counted.list == 1
     assert rejected.reason == "anna has already answered, in anna.json"
@@ -154,7 +154,7 @@ def test_of_two_sessions_of_a_listener_the_first_counts(mos, tmp_path):
 
 
 def test_an_incomplete_session_does_not_stand_in_the_way_of_a_complete_one(mos, tmp_path):
-    broken = changed(answers(mos, honest(), started="2026-01-01T09:00:00Z"), lambda v: v["answers"].pop())
+    broken = changed(answers(mos, honest(), started="2099-01-01T09:00:00Z"), lambda v: v["answers"].pop())
     save(tmp_path / "a", broken)
     save(tmp_path / "b", answers(mos, honest()))
     (counted,), (rejected,) = checked(mos, tmp_path)

@@ -50,7 +50,7 @@ def make_run(folder, utterances=14, seeds=(0,), rates=(RATE, 22050), failed=(), 
     return folder
 
 
-def answers(test, rate, listener="anna", number=1, started="2026-01-01T10:00:00Z"):
+def answers(test, rate, listener="anna", number=1, started="2099-01-01T10:00:00Z"):
     """What the page would save: ``rate(stimuli, utterance)`` gives the rating of a trial's last system, or of each.
 
     ``stimuli`` are the systems that are heard, of a pair in their order. Checks of attention are answered rightly.

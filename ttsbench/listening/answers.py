@@ -14,6 +14,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,7 @@ def read_answers(files: Sequence[Path], key: Key, kind: Kind) -> tuple[list[Acce
         except AnswerError as error:
             rejected.append(RejectedSession(path.name, "", "", str(error), {}))
     accepted: dict[str, AcceptedSession] = {}
-    for session in sorted(sessions, key=_order):
+    for session in sorted(sessions, key=partial(_order, key)):
         try:
             checked = _checked(session, key, kind)
         except AnswerError as error:
@@ -138,8 +140,8 @@ def _from_json(values: Any, file: str) -> Session:
 def _from_csv(text: str, file: str) -> list[Session]:
     """Read a file that may hold several sessions."""
     rows: dict[tuple[str, str, str, str], list[RawRating]] = defaultdict(list)
-    for row in csv.DictReader(io.StringIO(text)):
-        if "test_id" in row and row["test_id"] == "test_id":
+    for row in csv.DictReader(io.StringIO(text), restval=""):  # fields that a short row lacks are empty
+        if row["test_id"] == "test_id":
             continue  # concatenated files repeat their heading
         session = (row["test_id"], row["listener"], row["list"], row.get("started") or "")
         rows[session].append(
@@ -223,9 +225,23 @@ def _system(key: Key, kind: Kind, given: RawRating) -> tuple[str, int]:
     return system, 1
 
 
-def _order(session: Session) -> tuple[str, bool]:
-    """Order by time, unknown times last; JSON files, which hold comments, precede CSV files of the same session."""
-    return session.started or "~", not session.file.lower().endswith(".json")
+def _order(key: Key, session: Session) -> tuple[float, bool]:
+    """Order by time, with unknown times last; JSON files, which hold comments, precede CSV files of the same session.
+
+    A time before the export of the test counts as unknown: a forged session cannot displace a listener with it.
+    """
+    started, created = _timestamp(session.started), _timestamp(key.created)
+    is_possible = math.isnan(created) or started >= created
+    return started if is_possible and not math.isnan(started) else math.inf, not session.file.lower().endswith(".json")
+
+
+def _timestamp(text: str) -> float:
+    """Return an ISO 8601 time as seconds since 1970, NaN for any other text; times without a zone are UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _content(session: AcceptedSession) -> tuple[int, int, frozenset[tuple[str, str, int]]]:

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,7 @@ def _key(plan: _Plan, files: AudioFiles, trials: Mapping[str, KeyTrial], lists: 
         lists=tuple(lists),
         left_out=plan.clips.left_out,
         commit=commit(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

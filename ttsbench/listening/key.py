@@ -47,11 +47,12 @@ class Key(Section):
     lists: tuple[tuple[str, ...], ...]
     left_out: dict[str, str]  # utterance -> reason
     commit: str | None = None  # of ttsbench at export
+    created: str = ""  # UTC time of the export; no session can have started before it
 
     def trials_of(self, number: str) -> tuple[str, ...]:
         """Return the trials of a list, which is numbered from 1; an empty tuple for an unknown list."""
-        known = number.isascii() and number.isdigit() and 1 <= int(number) <= len(self.lists)
-        return self.lists[int(number) - 1] if known else ()
+        numbers = [str(place) for place in range(1, len(self.lists) + 1)]
+        return self.lists[numbers.index(number)] if number in numbers else ()
 
 
 def write_key(folder: Path, key: Key) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -22,6 +23,9 @@ from ttsbench.engine.store import write_text
 from ttsbench.errors import ConfigError
 from ttsbench.listening.key import Key, KeyTrial
 from ttsbench.listening.kinds import Kind
+
+# A host by name, IPv4 or IPv6, a port, and a path of the characters that RFC 3986 allows; no wildcard of the policy.
+_ADDRESS = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?#@!$&()+=%-]*)?")
 
 
 @dataclass(frozen=True)
@@ -99,10 +103,20 @@ def _digest(text: str) -> str:
 
 
 def check_address(address: str) -> None:
-    """Raise ``ConfigError`` for an invalid address.
+    """Raise ``ConfigError`` for an invalid address; an empty one sends nothing.
 
     The address becomes part of the page's security policy, where a blank or a semicolon would end it.
     """
-    parts = urlsplit(address)
-    if address and (parts.scheme not in ("http", "https") or not parts.netloc or set(address) & set(" ;,'\"")):
+    if address and not _is_server(address):
         raise ConfigError(f"--post: '{address}' is not the address of a server. Give one such as https://host/answers.")
+
+
+def _is_server(address: str) -> bool:
+    """Return whether an address is HTTP with a host, a valid port and no name of a user."""
+    if not _ADDRESS.fullmatch(address):
+        return False
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:  # a port above 65535, or brackets without an IPv6 address
+        return False

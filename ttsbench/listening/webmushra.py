@@ -117,7 +117,7 @@ def _path(page: Page, stimulus: str) -> str:
 def read_results(text: str, file: str, key: Key) -> list[Session]:
     """Return the sessions of a webMUSHRA CSV file, in the order in which they started."""
     sessions: dict[tuple[str, str], list[RawRating]] = defaultdict(list)
-    for row in csv.DictReader(io.StringIO(text)):
+    for row in csv.DictReader(io.StringIO(text), restval=""):
         who = next((row[column] for column in LISTENERS if row.get(column)), "")
         sessions[row[TEST], who].append(_given(row, key))
     found = []
