@@ -1,6 +1,10 @@
 """Models are found by name and by folder, told from one another, and refused with a sentence where they are absent."""
 
+import ast
+import contextlib
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import tinyhub
@@ -16,6 +20,7 @@ from ttsbench.backends.transcribers.hubert_ctc import HubertCtc
 from ttsbench.backends.transcribers.whisper import Whisper
 from ttsbench.checks.global_rng import used_generators
 
+REPOSITORY = Path(__file__).parents[2]
 NAME = "tiny-people/tiny-wavlm"
 
 
@@ -134,8 +139,6 @@ def test_missing_weights_are_refused(wavlm, tmp_path):
 
 def test_pickled_objects_are_refused(wavlm, tmp_path):
     """In PyTorch's own format too: what is not a tensor is not read, and its code is not run."""
-    import shutil
-
     shutil.copytree(wavlm, tmp_path / "evil")
     (tmp_path / "evil" / "model.safetensors").unlink()
     torch.save({"weight": _Evil()}, tmp_path / "evil" / "pytorch_model.bin")
@@ -153,6 +156,40 @@ class _Evil:
 
 def _run():
     _Evil.ran = True
+
+
+def test_code_beside_the_weights_is_not_run(wavlm, tmp_path):
+    """A configuration may name classes in files of the repository, which transformers would import if it may."""
+    shutil.copytree(wavlm, tmp_path / "evil")
+    mark = tmp_path / "ran"
+    (tmp_path / "evil" / "code.py").write_text(f"open({str(mark)!r}, 'w')\nclass Model: pass\n", encoding="utf-8")
+    for name, classes in (("config.json", ("AutoConfig", "AutoModel", "AutoModelForAudioXVector")),
+                          ("preprocessor_config.json", ("AutoFeatureExtractor",))):  # fmt: skip
+        path = tmp_path / "evil" / name
+        values = {**json.loads(path.read_text()), "auto_map": dict.fromkeys(classes, "code.Model")}
+        path.write_text(json.dumps(values))
+    with contextlib.suppress(Exception):  # refused, or loaded by transformers' own classes
+        load(HubModel(str(tmp_path / "evil"), "mcd"), "AutoModelForAudioXVector", "AutoFeatureExtractor")
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("function", "keyword", "value"), [("from_pretrained", "trust_remote_code", False), ("load", "weights_only", True)]
+)
+def test_every_call_that_could_run_code_of_a_model_forbids_it(function, keyword, value):
+    calls = 0
+    for path in (file for folder in ("ttsbench", "metrics", "baselines", "examples") for file in
+                 (REPOSITORY / folder).rglob("*.py")):  # fmt: skip
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            owner = node.func.value
+            if node.func.attr != function or (function == "load" and getattr(owner, "id", "") != "torch"):
+                continue
+            given = {item.arg: getattr(item.value, "value", None) for item in node.keywords}
+            assert given.get(keyword) is value, f"{path}:{node.lineno} lacks {keyword}={value}"
+            calls += 1
+    assert calls > 1
 
 
 def test_loading_and_running_leave_the_global_generators_alone(wavlm):

@@ -36,6 +36,24 @@ def experiment(tmp_path_factory):
         ("corpus.test=9", "12 usable utterances are too few"),
         ("metrics.speechbertscore_f1.model=side/ways/on", "side/ways/on"),
         ("vocoder.options={iterations: 0}", "iterations must be at least 1"),
+        ("seeds=[-1]", "seeds.0: Input should be greater than or equal to 0 (got -1)"),
+        ("seeds=[4294967296]", "seeds.0: Input should be less than or equal to 4294967295"),
+        ("statistics.seed=-1", "statistics.seed: Input should be greater than or equal to 0"),
+        ("statistics.resamples=99", "statistics.resamples: Input should be greater than or equal to 100"),
+        ("statistics.resamples=100001", "statistics.resamples: Input should be less than or equal to 100000"),
+        ("train.acoustic.learning_rate=.inf", "train.acoustic.learning_rate: the number must be finite (got inf)"),
+        ("train.acoustic.learning_rate=.nan", "train.acoustic.learning_rate: the number must be finite (got nan)"),
+        ("adapters.l1.temperature=.inf", "adapters.l1.temperature: the number must be finite (got inf)"),
+        ("compute.accelerator=npu", "compute.accelerator: Input should be 'auto', 'cpu', 'gpu'"),
+        ("compute.devices=1000", "compute.devices: 1000 devices were requested, and there are "),
+        ("model.dim=1000000", "One training needs at least 320,000.1 GB of memory, and this machine has "),
+        ("corpus.options=3", "corpus.options: Input should be a valid dictionary (got 3)"),
+        ("corpus.options=[a]", "corpus.options: Input should be a valid dictionary"),
+        ("corpus.options={speaker: 3}", "The corpus 'folder' does not take speaker=3: input should be a valid string"),
+        (
+            "corpus={name: espeak, path: null, options: {minutes: many}}",
+            "does not take minutes='many': input should be",
+        ),
     ],
 )
 def test_bad_value_is_refused_in_one_sentence(experiment, tmp_path, override, words):
@@ -100,6 +118,20 @@ def test_corpus_of_files_that_are_no_audio_is_refused(experiment, tmp_path):
     assert result.status == 2
     assert "10 of 12 clips of 'folder' cannot be used" in result.err
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("train: {acoustic: {steps: 3}}", "the key 'train' is given in line"),
+        ("extra: " + "[" * 3000 + "]" * 3000, "nested more than 50 levels deep"),
+        ("\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]" for n in range(9)), "100,000 values"),
+    ],
+)
+def test_bad_yaml_is_refused_in_one_sentence(experiment, tmp_path, text, words):
+    file = experiment.with_name("bad.yaml")
+    file.write_text(f"{experiment.read_text(encoding='utf-8')}\n{text}\n", encoding="utf-8")
+    assert_refused(compare(file, "--output", tmp_path / "run"), words)
 
 
 def test_missing_experiment_is_refused_in_one_sentence(experiment):

@@ -202,12 +202,15 @@ def _load(source: HubModel, folder: Path, model_class: str, processor_class: str
     loader, processor = getattr(transformers, model_class), getattr(transformers, processor_class)
     with global_seed(0):
         model, report = loader.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, weights_only=True
-        )
+            folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, weights_only=True,
+            trust_remote_code=False,
+        )  # fmt: skip
         absent = sorted(key for key in report["missing_keys"] if not key.endswith(UNUSED_WEIGHT))
         if absent:
             raise ConfigError(
                 f"The weights in {folder} are not those of a {type(model).__name__}: {len(absent)} are missing, such "
                 f"as {absent[0]}; get the model again, or use another. {source.instead} works without it."
             )
-        return model.eval().to(source.device), processor.from_pretrained(folder, local_files_only=True)
+        return model.eval().to(source.device), processor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
