@@ -104,10 +104,20 @@ class ModelSize(Section):
         return kernel
 
 
+class ConvergenceConfig(Section):
+    """The end of a training with the budget `converged`; see ``ttsbench/stages/training_budget.py``."""
+
+    improvement: float = Field(0.01, gt=0, lt=1)  # of the lowest validation loss; less is a plateau
+    within: int = Field(1000, ge=1)  # steps
+    decay: float = Field(0.2, gt=0, le=1)  # steps in which the learning rate falls, as a share of those before
+    cap: int = Field(4000, ge=1)  # largest number of steps
+
+
 class TrainConfig(Section):
     """The optimizer budget that all objectives of a role share."""
 
-    steps: int = Field(1000, ge=1)
+    steps: int = Field(1000, ge=1)  # with the budget `quick`
+    convergence: ConvergenceConfig = ConvergenceConfig()  # with the budget `converged`
     start_from: str = ""  # adapter from whose encoder and backbone all models of the role start; "" for random weights
     start_steps: int = Field(500, ge=1)  # steps of the training of that adapter
     batch_size: int = Field(16, ge=1)
@@ -159,12 +169,15 @@ class AdapterConfig(Section):
     data_share: float = Field(1.0, gt=0, le=1)  # of training speech by duration; smaller shares are subsets
     batch_size: int | None = Field(None, ge=1)  # for this label only (default: that of the budget)
     steps: int | None = Field(None, ge=1)  # for this label only; a student may need fewer than its teacher
+    learning_rate: float | None = Field(None, gt=0)  # for this label only (default: that of the budget)
+    draws: int | None = Field(None, ge=1, le=1_000)  # for this label only (default: that of synthesis)
+    samples: int | None = Field(None, ge=1, le=1_000)  # for this label only (default: that of synthesis)
     trained_on: str = ORACLE  # source of log-F0 in training: the recordings, or the predictions of a label
 
     @property
     def training(self) -> dict[str, Any]:
         """The settings of training: labels with equal settings share their models, however they are sampled."""
-        return self.model_dump(exclude={"nfe", "temperature", "sampling"})
+        return self.model_dump(exclude={"nfe", "temperature", "sampling", "draws", "samples"})
 
 
 class Plugin(Section):
@@ -250,6 +263,7 @@ class Experiment(Section):
     acoustic: tuple[str, ...] = ()  # labels that serve as acoustic models (default: all)
     prosody: tuple[str, ...] = (ORACLE, SAME)  # "oracle", "same" (the label of the acoustic model), or a label
     systems: tuple[str, ...] = ()  # rows as "acoustic+prosody" (default: all combinations)
+    budget: Literal["quick", "converged"] = "quick"  # when trainings end: see ttsbench/stages/training_budget.py
     train: TrainConfigs = TrainConfigs()
     compute: Compute = Compute()
     synthesis: Synthesis = Synthesis()

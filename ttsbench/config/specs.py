@@ -31,6 +31,7 @@ class TrainSpec:
 
     ``sources`` maps the adapters that it starts from to their folders, ``start`` is the folder of the model that its
     encoder and backbone start from, and ``budget`` holds what differs from the experiment's budget for the role.
+    ``converge`` says that the training ends at a plateau of the validation loss, not after a number of steps.
     """
 
     adapter: str
@@ -39,7 +40,8 @@ class TrainSpec:
     seed: int
     sources: Mapping[str, str] = field(default_factory=dict)
     start: str | None = None
-    budget: Mapping[str, int] = field(default_factory=dict)
+    budget: Mapping[str, float] = field(default_factory=dict)
+    converge: bool = False
     data_share: float = 1.0
     predicted_prosody: PredictedProsody | None = None
 

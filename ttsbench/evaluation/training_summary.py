@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,10 @@ from ttsbench.engine.store import read_json
 
 COLUMNS = (
     "model", "adapter", "role", "seed", "parameters", "steps", "seconds", "seconds_per_step", "loss", "valid_loss",
-    "valid_change",
+    "valid_change", "converged",
 )  # fmt: skip
 LAST = 0.25  # share of the steps over which the change of the validation loss is computed
+CONVERGED = 0.05  # change in the last quarter that counts as none, as a share of the whole fall
 
 
 def training_table(run: Path) -> pd.DataFrame:
@@ -28,6 +30,10 @@ def training_table(run: Path) -> pd.DataFrame:
     ``valid_change`` is the change of the validation loss over the last quarter of the steps, divided by the largest
     fall from an earlier to a later value. It is near 0 if training has converged, and positive if the loss rises again.
     (The loss itself is no denominator, because the likelihood of a flow has no natural zero.)
+
+    ``converged`` is true if the training ended at a plateau (``ttsbench/stages/training_budget.py``), or if the lowest
+    validation loss, whose checkpoint is saved, fell by at most a twentieth of its whole fall in the last quarter of the
+    steps at the full learning rate. Objectives that save their last checkpoint have to change by at most a twentieth.
     """
     layout = RunLayout(run)
     archived = run / "training.csv"
@@ -42,16 +48,17 @@ def training_lines(table: pd.DataFrame) -> list[str]:
     if table.empty:
         return []
     lines = [
-        "| model | role | seeds | parameters | training (s) | s/step | loss | valid loss | change in last quarter |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| model | role | seeds | parameters | steps | training (s) | s/step | loss | valid loss | change in last quarter "
+        "| converged |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for (model, role), rows in table.groupby(["model", "role"], sort=False):
-        mean = rows[["seconds", "seconds_per_step", "loss", "valid_loss", "valid_change"]].mean()
+        mean = rows[["steps", "seconds", "seconds_per_step", "loss", "valid_loss", "valid_change"]].mean()
         change = "" if math.isnan(mean["valid_change"]) else f"{mean['valid_change']:+.1%}"
         lines.append(
-            f"| {model} | {role} | {len(rows)} | {rows['parameters'].iloc[0] / 1e6:.2f}M | {mean['seconds']:.0f} "
-            f"| {mean['seconds_per_step']:.3f} | {mean['loss']:.3f} | {mean['valid_loss']:.3f} "
-            f"| {change} |"
+            f"| {model} | {role} | {len(rows)} | {rows['parameters'].iloc[0] / 1e6:.2f}M | {mean['steps']:.0f} "
+            f"| {mean['seconds']:.0f} | {mean['seconds_per_step']:.3f} | {mean['loss']:.3f} | {mean['valid_loss']:.3f} "
+            f"| {change} | {rows['converged'].sum()} of {len(rows)} |"
         )
     return lines
 
@@ -75,6 +82,7 @@ def _row(folder: Path) -> list[object]:
     return [
         model_of(folder.name, made["role"]), made["adapter"], made["role"], made["seed"], cost["parameters"], steps,
         round(seconds, 2), round(seconds / steps, 4), _last(losses), _last(valid), _change(valid, steps),
+        _converged(cost, valid),
     ]  # fmt: skip
 
 
@@ -94,3 +102,14 @@ def _change(valid: Sequence[tuple[int, float]], steps: int) -> float:
     if not fall > 0 or times[0] > (1 - LAST) * steps:
         return math.nan
     return float(values[-1] - np.interp((1 - LAST) * steps, times, values)) / fall
+
+
+def _converged(cost: Mapping[str, Any], valid: Sequence[tuple[int, float]]) -> bool:
+    """Return whether a training had converged when its saved checkpoint was made."""
+    if cost.get("plateau"):
+        return True
+    end = cost.get("decay_from") or cost["steps"]  # the loss falls again when the learning rate does
+    before = [(step, loss) for step, loss in valid if step <= end]
+    if cost.get("keep") == "best":
+        before = list(zip([step for step, _ in before], accumulate((loss for _, loss in before), min), strict=True))
+    return bool(before) and abs(_change(before, end)) <= CONVERGED

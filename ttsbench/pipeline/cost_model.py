@@ -65,15 +65,15 @@ def prepare_s(minutes: float) -> float:
     return 60 * minutes * PREPARE_RTF
 
 
-def train_s(experiment: Experiment, train: TrainConfig, role: Role, step_cost: float) -> float:
-    """Return the cost of a training: six operations per parameter and position, forward and backward."""
+def train_s(experiment: Experiment, train: TrainConfig, steps: int, role: Role, step_cost: float) -> float:
+    """Return the cost of ``steps`` of training: six operations per parameter and position, forward and backward."""
     size = experiment.model
     block = 8 * size.dim**2
     phones = train.batch_size * (90 if role == "prosody" else 40)  # of a crop: phones within the encoder's reach
     frames = train.batch_size * (train.crop_frames or 500) if role == "acoustic" else phones
     work = 6 * block * (size.encoder_layers * phones + step_cost * size.backbone_layers * frames)
     rate = training_flops(size.dim, size.backbone_layers)
-    return float(train.steps * work / rate / experiment.compute.threads)
+    return float(steps * work / rate / experiment.compute.threads)
 
 
 def synthesize_s(experiment: Experiment, samples: int, draws: int, sampling: Mapping[Role, SamplingSettings]) -> float:

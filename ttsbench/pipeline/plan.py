@@ -73,10 +73,14 @@ def _synthesize(
 
 
 def _sample_counts(experiment: Experiment, system: System, labels: Collection[str]) -> tuple[int, int]:
-    """Return the numbers of clips and of draws per utterance; a deterministic system is sampled once per clip."""
+    """Return the numbers of clips and of draws per utterance; a deterministic system is sampled once per clip.
+
+    Numbers of the acoustic label come before those of the prosody label and those of the experiment.
+    """
     if not labels:
         return 1, experiment.synthesis.draws if system.name == ANOTHER_RENDERING else 1
-    samples = experiment.synthesis.samples
-    adapters = [experiment.adapters[label].adapter for label in labels]
-    stochastic = any(registry.load("adapters", adapter).info.stochastic for adapter in adapters)
-    return samples, max(samples, experiment.synthesis.draws if stochastic else 1)
+    configs = [experiment.adapters[label] for label in labels]
+    samples = next((config.samples for config in configs if config.samples), experiment.synthesis.samples)
+    draws = next((config.draws for config in configs if config.draws), experiment.synthesis.draws)
+    stochastic = any(registry.load("adapters", config.adapter).info.stochastic for config in configs)
+    return samples, max(samples, draws if stochastic else 1)

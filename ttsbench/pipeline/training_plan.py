@@ -41,6 +41,8 @@ class TrainingPlan:
         predicted = role == "acoustic" and config.trained_on != ORACLE
         prosody = self.model(config.trained_on, "prosody", seed) if predicted else None
         train, budget = self._budget(config, role, is_start)
+        keeps_best = registry.trainable(config.adapter).info.keep == "best"
+        converge = self._experiment.budget == "converged" and keeps_best and "steps" not in budget
         start = None
         if train.start_from:
             start = self._job(default(train.start_from), "start", role, seed, is_start=True)
@@ -52,6 +54,7 @@ class TrainingPlan:
             {name: job.folder for name, job in sources.items()},
             start.folder if start else None,
             budget,
+            converge,
             config.data_share,
             PredictedProsody(prosody.folder, sampling_settings(self._experiment, config.trained_on))
             if prosody
@@ -63,13 +66,13 @@ class TrainingPlan:
             self.jobs[key] = self._new(key, label, spec, train, firsts)
         return self.jobs[key]
 
-    def _budget(self, config: AdapterConfig, role: Role, is_start: bool) -> tuple[TrainConfig, dict[str, int]]:
+    def _budget(self, config: AdapterConfig, role: Role, is_start: bool) -> tuple[TrainConfig, dict[str, float]]:
         """Return the budget of a training, and what differs from the experiment's budget for the role."""
         train: TrainConfig = getattr(self._experiment.train, role)
         if is_start:
-            budget = {"steps": train.start_steps}
+            budget: dict[str, float] = {"steps": train.start_steps}
             return train.model_copy(update={**budget, "start_from": ""}), budget
-        own = {"batch_size": config.batch_size, "steps": config.steps}
+        own = {"batch_size": config.batch_size, "steps": config.steps, "learning_rate": config.learning_rate}
         budget = {name: value for name, value in own.items() if value}
         return train.model_copy(update=budget), budget
 
@@ -86,7 +89,8 @@ class TrainingPlan:
         version = registry.trainable(spec.adapter).info.version
         code = [spec.adapter, spec.options, version, registry.source_hash(kind, spec.adapter)]
         experiment = self._experiment
-        settings = [spec.role, spec.seed, train.model_dump(), experiment.model.model_dump()]
+        budget = train.model_dump(exclude={"steps"} if spec.converge else {"convergence"})
+        settings = [spec.role, spec.seed, budget, spec.converge, experiment.model.model_dump()]
         predicted = spec.predicted_prosody
         return job_key(
             "train",
@@ -107,5 +111,6 @@ class TrainingPlan:
             name += f"-{key[:8]}"  # the label equals the name of an adapter that others start from, with other options
         needs = dict.fromkeys(job.id for first in firsts for job in self.with_sources(first))
         step_cost = registry.trainable(spec.adapter).info.step_cost
-        cost_s = cost_model.train_s(self._experiment, train, spec.role, step_cost)
+        steps = train.convergence.cap if spec.converge else train.steps
+        cost_s = cost_model.train_s(self._experiment, train, steps, spec.role, step_cost)
         return Job(f"train {name}", "train", (self._prepare.id, *needs), key, train_folder(name), cost_s, spec)

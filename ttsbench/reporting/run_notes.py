@@ -109,11 +109,15 @@ def _source_title(kind: registry.Kind, name: str) -> str:
 
 
 def _own_budgets(experiment: Experiment, titles: dict[str, str]) -> list[str]:
-    """Name the models with another number of steps or another batch size than the rest."""
+    """Name the models with another number of steps, batch size or learning rate than the rest."""
     items = []
     for label, title in titles.items():
         config = experiment.adapters[label]
-        budget = {"{} steps": config.steps, "batches of {}": config.batch_size}
+        budget = {
+            "{} steps": config.steps,
+            "batches of {}": config.batch_size,
+            "learning rate {:g}": config.learning_rate,
+        }
         text = ", ".join(form.format(value) for form, value in budget.items() if value)
         items += [f"{title} ({text})"] if text else []
     return [f"Trained with a different budget: {', '.join(items)}."] if items else []

@@ -32,6 +32,7 @@ CODE = (
     "models/speech_model.py",
     "models/prosody_prediction.py",
     "stages/train.py",
+    "stages/training_budget.py",
     "types.py",
 )
 

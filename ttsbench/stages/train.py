@@ -1,9 +1,9 @@
 """Stage train: one loop for every objective, through Lightning Fabric.
 
 Writes ``weights.safetensors``, ``curve.csv`` and ``cost.json``. The weights are an exponential moving average;
-validation measures that average with the same noise every time, and the average with the lowest validation loss of the
-generator is saved (the last one for objectives with ``AdapterInfo.keep = "last"``, whose loss does not rank
-checkpoints).
+validation measures that average with the same noise every time and for all seeds, and the average with the lowest
+validation loss of the generator is saved (the last one for objectives with ``AdapterInfo.keep = "last"``, whose loss
+does not rank checkpoints). ``training_budget`` says when a training ends.
 
 Batches, crops and noise are functions of (seed, step), and the checkpoint holds weights, averages, optimizers and
 curve. A training that was killed therefore resumes to the same bits as an undisturbed one.
@@ -21,6 +21,7 @@ import io
 import json
 import math
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -34,8 +35,8 @@ from torch.optim.swa_utils import AveragedModel
 from ttsbench import registry
 from ttsbench.config.schema import TrainConfig
 from ttsbench.config.specs import TrainSpec
-from ttsbench.data.batching import Batches, Item, RawBatch, collate, item
-from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
+from ttsbench.data.batching import Batches, RawBatch, collate, item
+from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.data.prompts import Prompting
 from ttsbench.data.waveforms import Waveforms
 from ttsbench.engine.isolation import die_with_parent
@@ -53,12 +54,13 @@ from ttsbench.models.speech_model import (
     utterance_seed,
 )  # fmt: skip
 from ttsbench.stages.model_cache import store_model
+from ttsbench.stages.training_budget import TrainingBudget
 from ttsbench.types import Batch, Noise, Role
 
 T = TypeVar("T")
 CHECKPOINT = "checkpoint.safetensors"
 REPORT_EVERY_S = 0.5
-FINAL_RATE = 0.05  # share of the learning rate at the end of the cosine
+VALID_BATCH = 8  # clips that are validated together
 
 
 def tasks(run: Run, job: Job[TrainSpec]) -> Sequence[Task]:
@@ -104,7 +106,8 @@ def build_model(run: Run, job: Job[TrainSpec], corpus: PreparedCorpus) -> tuple[
     """
     spec = job.spec
     channels = run.experiment.mel.n_mels if spec.role == "acoustic" else 2
-    steps = spec.budget.get("steps", getattr(run.experiment.train, spec.role).steps)
+    train: TrainConfig = getattr(run.experiment.train, spec.role)
+    steps = train.convergence.cap if spec.converge else int(spec.budget.get("steps", train.steps))
     shape = {"n_phones": len(corpus.phones), "n_speakers": len(corpus.speakers), "channels": channels}
     sources = {name: load_model(run.folder / folder, run.folder) for name, folder in spec.sources.items()}
     with torch.random.fork_rng():
@@ -140,7 +143,8 @@ class Trainer:
         self._config: TrainConfig = getattr(run.experiment.train, self._role)
         self._config = self._config.model_copy(update=dict(job.spec.budget))
         info = registry.trainable(job.spec.adapter).info
-        self._rates, self._schedule, self._keeps_best = info.learning_rates, info.schedule, info.keep == "best"
+        self._rates, self._keeps_best = info.learning_rates, info.keep == "best"
+        self._budget = TrainingBudget(self._config, info.schedule, job.spec.converge)
         self._checkpoint_s = run.experiment.compute.checkpoint_s
         corpus = PreparedCorpus(run.layout.prepare).with_share(job.spec.data_share)
         corpus = _conditioned(corpus, run, job)
@@ -152,8 +156,7 @@ class Trainer:
         waveform = Waveforms(run.experiment.mel, run.experiment.corpus) if info.waveform else None
         waveform = waveform if self._role == "acoustic" else None
         self._batches = Batches(corpus, self._role, config.batch_size, crop_frames, self._seed, reach, prompt, waveform)
-        valid = [_valid_item(corpus, each, self._role, prompt, waveform) for each in corpus.split("valid")]
-        self._valid = collate(valid, self._role)
+        self._valid = _validation_batches(corpus, self._role, prompt, waveform)
         self._model: SpeechModel = fabric.to_device(model)
         self._average = AveragedModel(self._model.saved_modules(), avg_fn=partial(moving_average, config.ema))
         self._groups = self._model.group_parameters()
@@ -169,7 +172,7 @@ class Trainer:
         """Run all remaining steps."""
         began = checkpointed = reported = time.monotonic()
         before = self._seconds
-        while self._step < self._config.steps:
+        while self._step < self._budget.steps:
             self._one_step()
             self._step += 1
             now = time.monotonic()
@@ -178,7 +181,7 @@ class Trainer:
                 self._checkpoint()
                 checkpointed = time.monotonic()
             if now - reported > REPORT_EVERY_S:
-                progress(self._step / self._config.steps)
+                progress(self._step / self._budget.steps)
                 reported = now
 
     def save(self) -> None:
@@ -191,13 +194,16 @@ class Trainer:
             "seconds": self._seconds,
             "steps": self._step,
             "saved_step": self._best_step if self._best else self._step,
+            "keep": "best" if self._keeps_best else "last",
+            "decay_from": self._budget.decay_from,
+            "plateau": self._budget.plateau if self._budget.converge else None,
             "parameters": self._model.parameter_count(),
         }
         write_json(self._folder / "cost.json", cost)
 
     def _one_step(self) -> None:
         config = self._config
-        rate = learning_rate(self._step, config, self._schedule)
+        rate = self._budget.learning_rate(self._step)
         rank, world = self._fabric.global_rank, self._fabric.world_size
         batch = self._batches(self._step)
         share = float(batch.part(rank, world).mask.sum() / batch.mask.sum())
@@ -210,8 +216,19 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._average.update_parameters(self._model.saved_modules())
-        if (self._step + 1) % config.log_every == 0 or self._step + 1 in (1, config.steps):
+        if (self._step + 1) % config.log_every == 0 or self._is_validated or self._step == 0:
             self._log(rate, {name: self._summed(loss.detach() * share) for name, loss in losses.items()}, norms)
+        if self._budget.converge:
+            self._budget.observe(self._step + 1, self._validated())
+
+    @property
+    def _is_validated(self) -> bool:
+        """Whether the model is validated after the current step."""
+        return (self._step + 1) % self._config.validate_every == 0 or self._step + 1 == self._budget.steps
+
+    def _validated(self) -> list[tuple[int, float]]:
+        """Return the steps and values of the validation loss so far."""
+        return [(int(row["step"]), row["valid_generator"]) for row in self._curve if "valid_generator" in row]
 
     def _losses(self, raw: RawBatch, seed: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
         """Losses on the rows of ``rank``; the noise of a row does not depend on its device."""
@@ -264,7 +281,7 @@ class Trainer:
         row |= {f"loss_{name}": float(loss.detach()) for name, loss in self._by_group(losses).items()}
         row |= {f"gradient_norm_{name}": norm for name, norm in self._by_group(norms).items()}
         row |= self._monitored("")
-        if (self._step + 1) % self._config.validate_every == 0 or self._step + 1 == self._config.steps:
+        if self._is_validated:
             row |= self._validate()
         self._curve.append(row)
 
@@ -275,17 +292,25 @@ class Trainer:
         average = {name: tensor.clone() for name, tensor in self._average.module.state_dict().items()}
         saved.load_state_dict(average)
         self._model.eval()
-        # Not under no_grad: the loss of an energy model contains the gradient of its energy.
-        losses = {
-            name: float(loss.detach())
-            for name, loss in self._by_group(self._losses(self._valid, utterance_seed("valid", self._seed))).items()
-        }
+        values = self._validation_values()
         self._model.train()
         saved.load_state_dict(current)
-        loss = losses.get("generator", math.inf)
+        loss = values.get("valid_generator", math.inf)
         if self._keeps_best and loss < self._best_loss:
             self._best, self._best_loss, self._best_step = average, loss, self._step + 1
-        return {f"valid_{name}": value for name, value in losses.items()} | self._monitored("valid_")
+        return values
+
+    def _validation_values(self) -> dict[str, float]:
+        """Losses and monitored numbers, averaged over the batches of the validation split by their elements."""
+        means: dict[str, float] = defaultdict(float)
+        elements = sum(int(batch.mask.sum()) for batch in self._valid)
+        for number, batch in enumerate(self._valid):
+            # Not under no_grad: the loss of an energy model contains the gradient of its energy.
+            losses = self._by_group(self._losses(batch, utterance_seed("valid", number)))
+            values = {f"valid_{name}": float(loss.detach()) for name, loss in losses.items()}
+            for name, value in (values | self._monitored("valid_")).items():
+                means[name] += value * int(batch.mask.sum()) / elements
+        return dict(means)
 
     def _monitored(self, prefix: str) -> dict[str, float]:
         """Numbers that the adapter reports about its latest losses, on this device's rows."""
@@ -311,6 +336,7 @@ class Trainer:
             "seconds": str(self._seconds),
             "curve": json.dumps(self._curve),
             "best": json.dumps([self._best_loss, self._best_step]),
+            "decay": json.dumps([self._budget.decay_from, self._budget.plateau]),
         }
         cpu = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         write_bytes(self._folder / CHECKPOINT, save(cpu, metadata))
@@ -336,6 +362,7 @@ class Trainer:
         self._best = {name: tensor.to(self._fabric.device) for name, tensor in _under(tensors, "best.").items()}
         self._best_loss, self._best_step = json.loads(metadata["best"])
         self._curve = json.loads(metadata["curve"])
+        self._budget.decay_from, self._budget.plateau = json.loads(metadata["decay"])
 
     def _write_curve(self) -> None:
         columns = list(dict.fromkeys(key for row in self._curve for key in row))
@@ -346,30 +373,22 @@ class Trainer:
         write_text(self._folder / "curve.csv", buffer.getvalue())
 
 
-def _valid_item(
-    corpus: PreparedCorpus, utterance: PreparedUtterance, role: Role, prompt: Prompting | None,
-    waveform: Waveforms | None,
-) -> Item:  # fmt: skip
-    """Return a whole utterance of the validation split with its fixed prompt and its samples."""
-    whole = item(corpus, utterance, role)
-    whole = prompt(whole, utterance) if prompt else whole
-    return waveform(whole, utterance) if waveform else whole
+def _validation_batches(
+    corpus: PreparedCorpus, role: Role, prompt: Prompting | None, waveform: Waveforms | None
+) -> list[RawBatch]:
+    """Return the validation split in batches, sorted by length so that little is padding."""
+    items = []
+    for utterance in sorted(corpus.split("valid"), key=lambda utterance: utterance.frames):
+        whole = item(corpus, utterance, role)
+        whole = prompt(whole, utterance) if prompt else whole  # the same prompt every time
+        items.append(waveform(whole, utterance) if waveform else whole)
+    return [collate(items[start : start + VALID_BATCH], role) for start in range(0, len(items), VALID_BATCH)]
 
 
 def moving_average(decay: float, average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
     """Update an exponential moving average; after n updates the decay is at most (1 + n) / (10 + n)."""
     n = float(count)
     return torch.lerp(average, value, 1 - min(decay, (1 + n) / (10 + n)))
-
-
-def learning_rate(step: int, config: TrainConfig, schedule: str = "cosine") -> float:
-    """Return the rate of a step: a linear warm-up, then half a cosine down to a twentieth, or a constant."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    if schedule == "constant":
-        return config.learning_rate
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return config.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
