@@ -86,6 +86,7 @@ class Dmd:
         stochastic=True,
         starts_from=("diffusion", "l2"),
         step_cost=5.0,
+        search={"temperature": (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)},
         learning_rates={"generator": 0.1},
         schedule="constant",
         keep="last",

@@ -106,6 +106,7 @@ class FlowMatching:
         stochastic=True,
         starts_from=("l2",),
         step_cost=1.4,
+        search={"temperature": (0.5, 0.7, 0.8, 0.9, 1.0, 1.1), "nfe": (8, 16, 32)},
     )
 
     def __init__(

@@ -28,6 +28,7 @@ class Gan:
         paper="Mao et al. 2017, https://arxiv.org/abs/1611.04076",
         stochastic=True,
         step_cost=3.5,
+        search={"temperature": (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)},
     )
 
     def __init__(self, context: ModelContext, noise: int = 16, reconstruction: float = 1.0) -> None:

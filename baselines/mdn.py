@@ -26,6 +26,7 @@ class Mdn:
         title="Mixture density network",
         paper="Zen and Senior 2014, https://doi.org/10.1109/ICASSP.2014.6854321",
         stochastic=True,
+        search={"temperature": (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)},
     )
 
     def __init__(self, context: ModelContext, components: int = 3) -> None:

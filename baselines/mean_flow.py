@@ -23,7 +23,8 @@ class MeanFlow:
     """``interval``: share of the utterances with r < t. ``least_time``: bound of t and r, for the division by t."""
 
     info = AdapterInfo("mean_flow", "Mean flow", "Geng et al. 2025, https://arxiv.org/abs/2505.13447",
-                       nfe=(1, 2, 4), stochastic=True, step_cost=3.0)  # fmt: skip
+                       nfe=(1, 2, 4), stochastic=True, step_cost=3.0,
+                       search={"temperature": (0.5, 0.7, 0.8, 0.9, 1.0, 1.1), "nfe": (1, 2, 4)})  # fmt: skip
 
     def __init__(self, context: ModelContext, interval: float = 0.25, least_time: float = 0.05) -> None:
         self.channels, self.interval, self.least_time = context.channels, interval, least_time

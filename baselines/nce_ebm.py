@@ -51,6 +51,7 @@ class NceEbm:
         stochastic=True,
         starts_from=("l2",),
         step_cost=4.5,
+        search={"nfe": (10, 50), "step": (0.003, 0.01, 0.03, 0.1), "noise": (0.0, 0.03, 0.1, 0.3)},
     )
 
     def __init__(

@@ -51,6 +51,7 @@ Prediction = Literal["data", "displacement"]
 Projection = Literal["rademacher", "gaussian"]
 Estimator = Literal["vjp", "finite"]
 Field = Callable[[Tensor], Tensor]
+SEARCH = {"nfe": (1, 2, 5, 10, 20), "step": (0.25, 0.5, 1.0), "temperature": (0.6, 0.8, 1.0, 1.2)}
 CHOICES: dict[str, tuple[str, ...]] = {
     "prediction": ("data", "displacement"),
     "projection": ("rademacher", "gaussian"),
@@ -229,7 +230,7 @@ class SsmEbm(ScoreEbm):
 
     info = AdapterInfo(
         name="ssm_ebm", title="Energy, sliced score matching", paper=PAPER, nfe=(10, 1, 50, 100, 300), stochastic=True,
-        starts_from=("l2",), step_cost=3.0,
+        starts_from=("l2",), step_cost=3.0, search=SEARCH,
     )  # fmt: skip
     objectives = frozenset({"ssm"})
 
@@ -239,7 +240,7 @@ class DeltaEbm(ScoreEbm):
 
     info = AdapterInfo(
         name="delta_ebm", title="Energy, delta loss", paper=PAPER, nfe=(1, 10, 50, 100, 300), starts_from=("l2",),
-        stochastic=True, step_cost=1.6,
+        stochastic=True, step_cost=1.6, search=SEARCH,
     )  # fmt: skip
     objectives = frozenset({"delta"})
 
@@ -249,6 +250,6 @@ class SsmDelta(ScoreEbm):
 
     info = AdapterInfo(
         name="ssm_delta", title="Energy, score matching and delta", paper=PAPER, nfe=(10, 1, 50, 100, 300),
-        stochastic=True, starts_from=("l2",), step_cost=4.0,
+        stochastic=True, starts_from=("l2",), step_cost=4.0, search=SEARCH,
     )  # fmt: skip
     objectives = frozenset({"ssm", "delta"})

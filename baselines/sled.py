@@ -106,6 +106,7 @@ class Sled:
         stochastic=True,
         starts_from=("l2",),
         step_cost=1.5,
+        search={"temperature": (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)},
     )
 
     def __init__(

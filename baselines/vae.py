@@ -29,6 +29,7 @@ class Vae:
         paper="Kingma and Welling 2014, https://arxiv.org/abs/1312.6114",
         stochastic=True,
         step_cost=2.0,
+        search={"temperature": (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)},
     )
 
     def __init__(self, context: ModelContext, latents: int = 8, beta: float = 1.0) -> None:

@@ -140,6 +140,9 @@ class AdapterInfo:
     )  # optimizer group -> factor on the learning rate; default 1
     schedule: Literal["cosine", "constant"] = "cosine"  # of the learning rate, after the warm-up
     waveform: bool = False  # an acoustic model whose training reads ``batch.waveform``
+    search: Mapping[str, tuple[float, ...]] = field(
+        default_factory=dict
+    )  # `temperature`, `nfe` or option of `sample` -> values that tuning may choose
     keep: Literal["best", "last"] = "best"  # checkpoint by the generator's validation loss, or the last one
     version: int = 1
 

@@ -166,6 +166,7 @@ class AdapterConfig(Section):
     nfe: int | None = Field(None, ge=1, le=100_000)  # function evaluations (default: the adapter's)
     temperature: float = Field(1.0, ge=0)
     sampling: dict[str, Any] = Field(default_factory=dict)  # options of the adapter's `sample`; they retrain nothing
+    tuned: bool = False  # choose nfe, temperature and sampling on the validation split: see `tuning`
     data_share: float = Field(1.0, gt=0, le=1)  # of training speech by duration; smaller shares are subsets
     batch_size: int | None = Field(None, ge=1)  # for this label only (default: that of the budget)
     steps: int | None = Field(None, ge=1)  # for this label only; a student may need fewer than its teacher
@@ -177,7 +178,7 @@ class AdapterConfig(Section):
     @property
     def training(self) -> dict[str, Any]:
         """The settings of training: labels with equal settings share their models, however they are sampled."""
-        return self.model_dump(exclude={"nfe", "temperature", "sampling", "draws", "samples"})
+        return self.model_dump(exclude={"nfe", "temperature", "sampling", "tuned", "draws", "samples"})
 
 
 class Plugin(Section):
@@ -211,6 +212,16 @@ class Synthesis(Section):
     samples: int = Field(1, ge=1, le=1_000)  # clips per utterance: draws that are vocoded and transcribed
     draws: int = Field(8, ge=1, le=1_000)  # samples per utterance of a stochastic system, for scores of distributions
     batch_size: int = Field(8, ge=1)  # draws per batch on an accelerator; a CPU samples them one by one
+
+
+class Tuning(Section):
+    """The choice of sampling settings for labels with `tuned`; see ``ttsbench/stages/tune.py``."""
+
+    trials: int = Field(8, ge=2, le=1_000)  # settings that are tried for each label, its own among them
+    utterances: int = Field(12, ge=1)  # of the validation split
+    draws: int = Field(4, ge=1, le=1_000)  # per utterance
+    score: str = "energy_score"  # metric of draws that chooses for acoustic models
+    prosody_score: str = "energy_score_prosody"  # and for prosody models
 
 
 class Statistics(Section):
@@ -266,6 +277,7 @@ class Experiment(Section):
     budget: Literal["quick", "converged"] = "quick"  # when trainings end: see ttsbench/stages/training_budget.py
     train: TrainConfigs = TrainConfigs()
     compute: Compute = Compute()
+    tuning: Tuning = Tuning()
     synthesis: Synthesis = Synthesis()
     vocoder: VocoderConfig = VocoderConfig()
     codec: CodecConfig | None = None  # its latents replace mels, and its decoder the vocoder

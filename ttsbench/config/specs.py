@@ -56,6 +56,19 @@ class TrainSpec:
 
 
 @dataclass(frozen=True)
+class TuneSpec:
+    """Choose among the settings ``trials`` for the model of a label, in the folder ``model``, by the metric ``score``."""
+
+    label: str
+    role: Role
+    seed: int
+    model: str
+    trials: tuple[SamplingSettings, ...]
+    score: str
+    draws: int
+
+
+@dataclass(frozen=True)
 class ClipsSpec:
     """The clips of one system and training seed; what every spec that makes or reads clips has."""
 
@@ -71,6 +84,7 @@ class SynthesizeSpec(ClipsSpec):
     draws: int = 1
     models: Mapping[Role, str] = field(default_factory=dict)  # role -> folder of the model
     sampling: Mapping[Role, SamplingSettings] = field(default_factory=dict)
+    tuned: Mapping[Role, str] = field(default_factory=dict)  # role -> folder of the job that chooses the settings
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 <run>/utterances.json         only for ``ttsbench score``: the utterances that are compared
 <run>/prepare/                manifest, statistics, notes
 <run>/train/<model>/          weights, curve, cost
+<run>/tune/<label>-<role>/    trials and chosen sampling settings
 <run>/wavs/<system>/seed<n>/  one wav and one record per clip (no seed for compared folders)
 <run>/transcripts/...         the same tree, with transcripts
 <run>/scores/<metric>.csv     one row per clip
@@ -19,6 +20,7 @@ from pathlib import Path
 
 PREPARE = "prepare"
 TRAIN = "train"
+TUNE = "tune"
 WAVS = "wavs"
 TRANSCRIPTS = "transcripts"
 SCORES = "scores"
@@ -28,6 +30,11 @@ REPORT = "report"
 def train_folder(model: str) -> str:
     """Return the folder of a training, relative to the run."""
     return f"{TRAIN}/{model}"
+
+
+def tune_folder(label: str, role: str) -> str:
+    """Return the folder of the trials of a label, relative to the run."""
+    return f"{TUNE}/{label}-{role}"
 
 
 def clips_folder(system: str, seed: int | None) -> str:

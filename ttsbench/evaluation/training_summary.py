@@ -48,8 +48,8 @@ def training_lines(table: pd.DataFrame) -> list[str]:
     if table.empty:
         return []
     lines = [
-        "| model | role | seeds | parameters | steps | training (s) | s/step | loss | valid loss | change in last quarter "
-        "| converged |",
+        "| model | role | seeds | parameters | steps | training (s) | s/step | loss | valid loss "
+        "| change in last quarter | converged |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for (model, role), rows in table.groupby(["model", "role"], sort=False):

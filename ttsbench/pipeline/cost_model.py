@@ -78,13 +78,18 @@ def train_s(experiment: Experiment, train: TrainConfig, steps: int, role: Role, 
 
 def synthesize_s(experiment: Experiment, samples: int, draws: int, sampling: Mapping[Role, SamplingSettings]) -> float:
     """Return the cost of sampling ``draws`` and vocoding ``samples`` times the test split."""
+    vocoder = samples * experiment.corpus.test * CLIP_S * VOCODER_RTF
+    return vocoder + sample_s(experiment, experiment.corpus.test, draws, sampling)
+
+
+def sample_s(experiment: Experiment, utterances: int, draws: int, sampling: Mapping[Role, SamplingSettings]) -> float:
+    """Return the cost of sampling utterances ``draws`` times each, without the vocoder."""
     size = experiment.model
-    seconds = experiment.corpus.test * CLIP_S
+    seconds = utterances * CLIP_S
     frames = draws * seconds * experiment.mel.sample_rate / experiment.mel.hop_length
     nfe = sum(settings.nfe for settings in sampling.values())
     work = 2 * 8 * size.dim**2 * size.backbone_layers * frames * nfe
-    network = work / training_flops(size.dim, size.backbone_layers)
-    return float(samples * seconds * VOCODER_RTF + network)
+    return float(work / training_flops(size.dim, size.backbone_layers))
 
 
 def transcribe_s(experiment: Experiment, samples: int) -> float:

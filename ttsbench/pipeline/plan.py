@@ -2,7 +2,8 @@
 
 Every key is known before anything runs, so a changed experiment recomputes exactly what depends on the change.
 
-    prepare -> train (each model and seed once) -> synthesize -> transcribe (each system and seed) -> score -> report
+    prepare -> train (each model and seed once) -> tune (each tuned label once) -> synthesize -> transcribe (each system
+    and seed) -> score -> report
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ttsbench.pipeline.evaluation_plan import scoring_jobs
 from ttsbench.pipeline.fingerprint import corpus_fingerprint
 from ttsbench.pipeline.keys import job_key
 from ttsbench.pipeline.training_plan import TrainingPlan
+from ttsbench.pipeline.tuning_plan import TuningPlan
 from ttsbench.types import Role
 
 
@@ -27,8 +29,12 @@ def make_plan(experiment: Experiment) -> list[AnyJob]:
     """Return all jobs of an experiment, each after the jobs that it needs."""
     prepare = _prepare(experiment)
     training = TrainingPlan(experiment, prepare)
-    synthesis = [job for system in systems(experiment) for job in _synthesize(experiment, system, prepare, training)]
-    return [prepare, *training.jobs.values(), *synthesis, *scoring_jobs(experiment, synthesis)]
+    tuning = TuningPlan(experiment, prepare, training)
+    synthesis = [
+        job for system in systems(experiment) for job in _synthesize(experiment, system, prepare, training, tuning)
+    ]
+    jobs = [prepare, *training.jobs.values(), *tuning.jobs.values(), *synthesis]
+    return [*jobs, *scoring_jobs(experiment, synthesis)]
 
 
 def _prepare(experiment: Experiment) -> Job[PrepareSpec]:
@@ -43,7 +49,11 @@ def _prepare(experiment: Experiment) -> Job[PrepareSpec]:
 
 
 def _synthesize(
-    experiment: Experiment, system: System, prepare: Job[PrepareSpec], training: TrainingPlan
+    experiment: Experiment,
+    system: System,
+    prepare: Job[PrepareSpec],
+    training: TrainingPlan,
+    tuning: TuningPlan,
 ) -> Iterator[Job[SynthesizeSpec]]:
     """Yield one job per training seed, or a single one for a reference row, which has no model."""
     labels: dict[Role, str] = {"acoustic": system.acoustic} if system.acoustic else {}
@@ -52,13 +62,15 @@ def _synthesize(
     sampling: dict[Role, SamplingSettings] = {
         role: sampling_settings(experiment, label) for role, label in labels.items()
     }
+    tuned = {role: tuning.job(label, role) for role, label in labels.items() if experiment.adapters[label].tuned}
     samples, draws = _sample_counts(experiment, system, labels.values())
     vocoder = registry.plugin_key("vocoders", experiment.vocoder.name, experiment.vocoder.options)
     for seed in experiment.seeds if labels else experiment.seeds[:1]:
         models = {role: training.model(label, role, seed) for role, label in labels.items()}
         source = [job.key for job in models.values()] if models else system.name
-        settings = {role: settings.key() for role, settings in sampling.items()}
-        needs = (prepare.id, *(job.id for model in models.values() for job in training.with_sources(model)))
+        settings = {role: tuned[role].key if role in tuned else sampling[role].key() for role in sampling}
+        sources = [job.id for model in models.values() for job in training.with_sources(model)]
+        needs = (prepare.id, *sources, *(job.id for job in tuned.values()))
         yield Job(
             f"synthesize {system.name} seed{seed}",
             "synthesize",
@@ -67,7 +79,13 @@ def _synthesize(
             wavs_folder(system.name, seed),
             cost_model.synthesize_s(experiment, samples, draws, sampling),
             SynthesizeSpec(
-                system.name, seed, samples, draws, {role: job.folder for role, job in models.items()}, sampling
+                system.name,
+                seed,
+                samples,
+                draws,
+                {role: job.folder for role, job in models.items()},
+                sampling,
+                {role: job.folder for role, job in tuned.items()},
             ),
         )
 

@@ -31,6 +31,7 @@ def check_experiment(experiment: Experiment) -> None:
         _check_adapter(config)
     check_capacity(experiment)
     _check_parts(experiment)
+    _check_tuning(experiment)
     check_scoring(experiment)
     _check_labels(experiment)
     for train in (experiment.train.acoustic, experiment.train.prosody):
@@ -78,11 +79,39 @@ def check_table(experiment: Experiment, rows: Sequence[str]) -> None:
 def _check_adapter(config: AdapterConfig) -> None:
     registry.check_options("adapters", config.adapter, config.options, reserved=("context",))
     registry.check_sampling(config.adapter, config.sampling)
+    if config.tuned:
+        _check_tuned(config)
     info = registry.load("adapters", config.adapter).info
     if config.nfe is not None and info.nfe == (1,) and config.nfe != 1:
         raise ConfigError(
             f"The adapter '{config.adapter}' samples in 1 function evaluation; nfe {config.nfe} is not possible."
         )
+
+
+def _check_tuned(config: AdapterConfig) -> None:
+    info = registry.load("adapters", config.adapter).info
+    if not info.search:
+        raise ConfigError(
+            f"The adapter '{config.adapter}' declares no sampling settings to search (AdapterInfo.search); remove "
+            "`tuned` from its label."
+        )
+    if info.free_running:
+        raise ConfigError(
+            f"The adapter '{config.adapter}' decides the length of its output, so its draws have no energy score to be "
+            "tuned by; remove `tuned` from its label."
+        )
+
+
+def _check_tuning(experiment: Experiment) -> None:
+    """Check the scores that choose sampling settings."""
+    tuning = experiment.tuning
+    for key, name in (("score", tuning.score), ("prosody_score", tuning.prosody_score)):
+        info = registry.load("metrics", name)(**experiment.metrics.get(name, {})).info
+        if "draws" not in info.needs or info.higher_is_better is None:
+            raise ConfigError(
+                f"tuning.{key}: '{name}' is no score of draws that is better when higher or lower; use energy_score, "
+                "crps, or energy_score_prosody for prosody models."
+            )
 
 
 def _check_parts(experiment: Experiment) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ttsbench import registry
 from ttsbench.config.schema import ORACLE, TEXT, Experiment, pair
-from ttsbench.engine.layout import RunLayout
+from ttsbench.engine.layout import RunLayout, tune_folder
 from ttsbench.engine.store import read_json
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.evaluation.test_set import evaluated_utterances
+from ttsbench.evaluation.tuning import TUNED, describe_settings
 from ttsbench.models.representation import maker
 from ttsbench.reporting.tables import heading
 
@@ -43,6 +44,7 @@ def run_notes(folder: Path, experiment: Experiment, systems: Sequence[str]) -> l
         *_row_names(experiment, systems),
         *_starting_points(experiment, titles),
         *_own_budgets(experiment, titles),
+        *_tuned_settings(folder, experiment, titles),
         *prepared,
     ]
 
@@ -121,3 +123,21 @@ def _own_budgets(experiment: Experiment, titles: dict[str, str]) -> list[str]:
         text = ", ".join(form.format(value) for form, value in budget.items() if value)
         items += [f"{title} ({text})"] if text else []
     return [f"Trained with a different budget: {', '.join(items)}."] if items else []
+
+
+def _tuned_settings(folder: Path, experiment: Experiment, titles: dict[str, str]) -> list[str]:
+    """Name the settings of tuned models, and the rule that chose them."""
+    items = []
+    for label, title in titles.items():
+        for role in ("acoustic", "prosody"):
+            chosen = RunLayout(folder).root / tune_folder(label, role)
+            if (chosen / TUNED).exists():
+                suffix = " (prosody)" if role == "prosody" else ""
+                items.append(f"{title}{suffix}: {describe_settings(chosen)}")
+    tuning = experiment.tuning
+    rule = (
+        f"Sampling settings of tuned rows are the best of {tuning.trials} trials each, chosen from the search space of "
+        f"the objective on {tuning.utterances} validation utterances with {tuning.draws} draws by {tuning.score} "
+        f"({tuning.prosody_score} for prosody), with the model of the first training seed"
+    )
+    return [f"{rule}. {'; '.join(items)}."] if items else []

@@ -31,6 +31,7 @@ from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.data.prompts import Prompting, prompted
 from ttsbench.engine.job import Job, Run
 from ttsbench.errors import ClipError
+from ttsbench.evaluation.tuning import tuned_settings
 from ttsbench.interfaces import Streaming, StreamingVocoder
 from ttsbench.models.metering import CallCounter, count_operations
 from ttsbench.models.prosody_prediction import denormalised
@@ -72,7 +73,11 @@ class Sampler:
         self.models: dict[Role, SpeechModel] = {
             role: _model(run.folder, folder, job.key, self.device) for role, folder in job.spec.models.items()
         }
-        self._free_running = self._acoustic.adapter.info.free_running
+        self._sampling = {
+            role: tuned_settings(run.folder / job.spec.tuned[role]) if role in job.spec.tuned else settings
+            for role, settings in job.spec.sampling.items()
+        }
+        self._free_running = "acoustic" in self.models and self._acoustic.adapter.info.free_running
 
     @property
     def _acoustic(self) -> SpeechModel:
@@ -106,7 +111,7 @@ class Sampler:
         adapter = model.adapter
         if not (isinstance(adapter, Streaming) and isinstance(vocoder, StreamingVocoder)):
             return None
-        sampling, seed = self._spec.sampling["acoustic"], self._seed("acoustic", *draw)
+        sampling, seed = self._sampling["acoustic"], self._seed("acoustic", *draw)
         batch = collate(self._items(model, [draw[0]], [_placeholder_prosody(draw[0])]), "acoustic").to(self.device)
 
         def start() -> Iterator[Tensor]:
@@ -123,7 +128,7 @@ class Sampler:
 
     def _sample(self, draws: Sequence[Draw]) -> list[Sample | ClipError]:
         start = compute_seconds(self.device)
-        prosodies = self._prosodies(draws)
+        prosodies = self.sample_prosody(draws)
         sequence, nfe = self._run("acoustic", draws, prosodies)
         seconds = compute_seconds(self.device) - start
         parameters = sum(model.parameter_count() for model in self.models.values())
@@ -142,7 +147,7 @@ class Sampler:
                 results.append(Sample(log_mel, own, seconds * length / frames, nfe, parameters))
         return results
 
-    def _prosodies(self, draws: Sequence[Draw]) -> list[Prosody]:
+    def sample_prosody(self, draws: Sequence[Draw]) -> list[Prosody]:
         """Return the prosody of each draw: predicted, a placeholder for a free-running model, or recorded."""
         if "prosody" in self.models:
             values = self._run("prosody", draws, None)[0].values
@@ -168,7 +173,7 @@ class Sampler:
         # Not inference_mode: energy models differentiate with respect to their samples.
         with torch.no_grad(), CallCounter(*model.generators()) as counter:
             cond = model(collate(items, role).to(self.device))
-            sequence = _sample_sequence(model, cond, Noise(seeds), self._spec.sampling[role])
+            sequence = _sample_sequence(model, cond, Noise(seeds), self._sampling[role])
         return sequence, counter.calls
 
     def _items(
@@ -185,7 +190,7 @@ class Sampler:
         return [prompt(single, utterance) for single, utterance in zip(items, utterances, strict=True)]
 
     def _seed(self, role: Role, utterance: PreparedUtterance, number: int) -> int:
-        label = self._spec.sampling[role].label
+        label = self._sampling[role].label
         return utterance_seed("sample", self._spec.seed, role, label, utterance.id, number)
 
 

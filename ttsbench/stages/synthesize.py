@@ -24,14 +24,14 @@ from ttsbench.audio.wav import load_clip_audio, write
 from ttsbench.config.schema import MelConfig
 from ttsbench.config.specs import SynthesizeSpec
 from ttsbench.config.systems import ANOTHER_RENDERING, COPY_SYNTHESIS, GROUND_TRUTH
-from ttsbench.data.batching import Prosody
-from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
+from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.layout import RunLayout
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import Record, is_made, wav_path, write_failure, write_record
 from ttsbench.evaluation.draws import draws_path, write_draws
 from ttsbench.models.representation import make_vocoder
+from ttsbench.stages.model_draws import recorded_draws, sampled_draws
 from ttsbench.stages.redraws import redrawn_mels
 from ttsbench.stages.sampling import OperationCost, Sample, Sampler, compute_seconds
 from ttsbench.types import Cost, Draws, Phone, Samples
@@ -89,17 +89,14 @@ class _ClipWriter:
 
     def write_recording(self, utterance: PreparedUtterance) -> None:
         """Write the recording as a clip, and its mel and prosody as the reference of all draws."""
-        features = self._corpus.features(utterance)
-        log_mel = features.mel[None] if self._has_mels else None
-        prosody = self._corpus.norm.prosody(features)[None]
-        write_draws(self._folder, utterance.id, Draws(log_mel, prosody))
+        write_draws(self._folder, utterance.id, recorded_draws(self._corpus, utterance, self._has_mels))
         try:
             samples = load_clip_audio(Path(utterance.audio), self._mel.sample_rate, max_s=self._max_s)
         except ClipError as error:
             write_failure(self._folder, utterance.id, 0, str(error))
             return
         samples = samples[: utterance.frames * self._mel.hop_length]
-        self._write_clip(utterance, 0, samples, None, features.durations)
+        self._write_clip(utterance, 0, samples, None, self._corpus.features(utterance).durations)
 
     def write_copy(self, utterance: PreparedUtterance) -> None:
         """Vocode the mel of the recording."""
@@ -124,28 +121,14 @@ class _ClipWriter:
             for start in range(0, count, size)
             for sample in sampler.sample([(utterance, number) for number in numbers[start : start + size]])
         ]
-        write_draws(self._folder, utterance.id, self._draws(samples, sampler))
+        draws = sampled_draws(samples, sampler, self._corpus, self._has_mels)
+        write_draws(self._folder, utterance.id, draws)
         for number, sample in enumerate(samples[: self._spec.samples]):
             if isinstance(sample, ClipError):
                 write_failure(self._folder, utterance.id, number, str(sample))
                 continue
             durations = sample.prosody.durations if sample.prosody else None
             self._vocode(utterance, number, sample.log_mel, durations, sample, operations if number == 0 else None)
-
-    def _draws(self, samples: Sequence[Sample | ClipError], sampler: Sampler) -> Draws:
-        """Return what can be compared with the recording: mels of its own durations, or predicted prosody."""
-        drawn: list[Sample] = []
-        for number, sample in enumerate(samples, start=1):
-            if isinstance(sample, ClipError):
-                return Draws(failure=f"draw {number} of {len(samples)} failed: {sample}")
-            drawn.append(sample)
-        log_mel = prosody = None
-        if self._has_mels and sampler.uses_recorded_durations:
-            log_mel = np.stack([sample.log_mel.numpy() for sample in drawn])
-        if "prosody" in sampler.models:
-            norm = self._corpus.norm
-            prosody = np.stack([_normalised(sample.prosody, norm) for sample in drawn if sample.prosody])
-        return Draws(log_mel, prosody)
 
     def _vocode(
         self, utterance: PreparedUtterance, number: int, log_mel: torch.Tensor, durations: NDArray[np.int64] | None,
@@ -177,13 +160,6 @@ class _ClipWriter:
             return
         phones = None if durations is None else _phone_times(utterance.phones, durations, self._mel)
         write_record(self._folder, utterance.id, number, Record(path, cost, phones))
-
-
-def _normalised(prosody: Prosody, norm: Normalisation) -> NDArray[np.float32]:
-    """Return predicted log-F0 and log-duration in training-set deviations, (P, 2)."""
-    log_f0 = (prosody.phone_log_f0 - norm.log_f0_mean) / norm.log_f0_std
-    log_duration = (np.log(prosody.durations) - norm.log_duration_mean) / norm.log_duration_std
-    return np.stack([log_f0, log_duration], axis=1).astype(np.float32)
 
 
 def _phone_times(labels: Sequence[str], durations: NDArray[np.int64], mel: MelConfig) -> tuple[Phone, ...]:

@@ -64,6 +64,7 @@ def info_problem(name: str) -> str:
         return f"the class has no info: AdapterInfo, but {info!r}"
     unknown = [source for source in info.starts_from if source not in registry.registered("adapters")]
     grid, rates = info.nfe, dict(info.learning_rates)
+    unsampled = sorted(set(info.search) - {"temperature", "nfe", *registry.sampling_options(name)})
     return first_problem(
         [
             (info.name == name, f"info.name is {info.name!r}, but it is registered as '{name}'"),
@@ -73,6 +74,7 @@ def info_problem(name: str) -> str:
             (all(type(n) is int and n > 0 for n in grid), f"info.nfe holds a number that is no positive int: {grid}"),
             (len(set(grid)) == len(grid), f"info.nfe holds a number twice: {grid}"),
             (not unknown, f"info.starts_from names adapters that are not registered: {', '.join(unknown)}"),
+            (not unsampled, f"info.search names {', '.join(unsampled)}, which `sample` does not take"),
             (
                 info.step_cost > 0,
                 f"info.step_cost is {info.step_cost}; it is a positive multiple of a step of l1",
