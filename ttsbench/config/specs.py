@@ -57,7 +57,7 @@ class TrainSpec:
 
 @dataclass(frozen=True)
 class TuneSpec:
-    """Choose among the settings ``trials`` for the model of a label, in the folder ``model``, by the metric ``score``."""
+    """Choose among the settings ``trials`` by the metric ``score``, for the model of a label in ``model``."""
 
     label: str
     role: Role
