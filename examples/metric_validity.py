@@ -47,8 +47,11 @@ def make_systems(folder: Path) -> dict[str, int]:
     return scores
 
 
-def run(folder: Path, metrics: str = METRICS) -> int:
-    """Make the systems, score them, and compare every metric with the listeners; return the status of the commands."""
+def run(folder: Path, metrics: str = METRICS, *options: str) -> int:
+    """Make the systems, score them, and compare every metric with the listeners; return the exit status.
+
+    ``options`` are further arguments of ``ttsbench score``.
+    """
     scores = make_systems(folder)
     listeners = folder / "listeners.csv"
     with listeners.open("w", newline="", encoding="utf-8") as file:
@@ -58,7 +61,7 @@ def run(folder: Path, metrics: str = METRICS) -> int:
         rows.writerows([system, id_, score] for system, score in scores.items() for id_ in ids)
     generated = [f"{system}={folder / system}" for system in scores]
     command = ["score", "--reference", str(folder / "reference"), "--generated", *generated, "--metrics", metrics]
-    main([*command, "--output", str(folder / "run"), "--quiet"])  # some clips have no F0 left, which is no failure here
+    main([*command, "--output", str(folder / "run"), "--quiet", *options])  # a clip without F0 is no failure here
     return main(["validity", str(folder / "run"), "--listeners", str(listeners)])
 
 

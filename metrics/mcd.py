@@ -21,18 +21,14 @@ An empty or silent clip or reference raises ``MeasurementError``.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
-
-from ttsbench.audio.cepstrum import ALPHA, FLOOR_DB, MAX_HZ, ORDER, SAMPLE_RATE
+from ttsbench.audio.cepstrum import ALPHA, FLOOR_DB, MAX_HZ, ORDER, SAMPLE_RATE, mean_distortion
 from ttsbench.audio.world import Align, align_pair
 from ttsbench.reductions import Mean
 from ttsbench.types import Behaviour, Clip, MetricInfo
 
-DECIBEL = 10 / math.log(10) * math.sqrt(2)
 BAND = f"{SAMPLE_RATE // 1000}kHz|0-{MAX_HZ / 1000:g}kHz|floor:{FLOOR_DB:g}dB"
 ANALYSIS = f"world|f0:dio+ncc|{BAND}|order:{ORDER}|alpha:{ALPHA}|5ms|c0:no"
 
@@ -64,8 +60,7 @@ class MelCepstralDistortion(Mean):
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Return the mean distortion along the path in dB; raise ``MeasurementError`` for unusable clips."""
         pair = align_pair(clip, reference, self._align)
-        difference = pair.clip.mcep[:, 1:] - pair.reference.mcep[:, 1:]
-        return (DECIBEL * float(np.linalg.norm(difference, axis=1).mean()),)
+        return (mean_distortion(pair.clip.mcep[:, 1:], pair.reference.mcep[:, 1:]),)
 
 
 class MelCepstralDistortionPlain(MelCepstralDistortion):

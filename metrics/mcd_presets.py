@@ -7,37 +7,39 @@ Each preset reproduces its tool, defects included. None of these numbers is comp
   (so the level of the file matters), and excludes c_0 from the path but includes it in the distortion. `plain` pads the
   shorter clip with zeros, `dtw_sl` multiplies by the ratio of the lengths.
 - `mcd_espnet`: egs2/TEMPLATE/asr1/pyscripts/utils/evaluate_mcd.py of ESPnet (https://github.com/espnet/espnet). SPTK's
-  mcep of 16-bit samples, 1,024-point frames every 256 samples; order and alpha depend on the sample rate; c_0 counts.
-- `mcd_versa_plain`, `mcd_versa_dtw`: versa/sequence_metrics/mcd_f0.py of VERSA
-  (https://github.com/wavlab-speech/versa), whose `mcd_f0` has `dtw: false` or `dtw: true`. WORLD's Harvest and
-  CheapTrick with 1,024 points, order 39 and alpha .466 at every sample rate; c_0 counts. `dtw` excludes frames more
-  than 20 dB below the mean power.
+  mcep of 16-bit samples (files of 24 bits are truncated to 16), 1,024-point frames every 256 samples; order and alpha
+  depend on the sample rate; c_0 counts.
+- `mcd_mel_cepstral_distance` and `mcd_mel_cepstral_distance_penalty`: the package mel-cepstral-distance 0.0.4, called
+  on temporary files (https://github.com/jasminsternkopf/mel_cepstral_distance). Cepstra of 20 mel bands of a 32 ms
+  spectrogram every 8 ms, 15 coefficients without c_0, peak-normalised, aligned by FastDTW of radius 10 over the mel
+  spectrogram. The penalty is the share of the path that the alignment added. For its published pair of files the
+  package prints 4.03 and .0197, and so do these presets.
 
-All except the plain ones warp time by FastDTW (S. Salvador and P. Chan, "Toward accurate dynamic time warping in linear
-time and space", Intelligent Data Analysis 11(5), 2007) with radius 1. If clip and reference differ in sample rate, the
-tools resample one of them with various filters; we use soxr.
+`metrics.versa_presets` has those of VERSA. `mcd_pymcd_dtw`, `mcd_pymcd_dtw_sl` and `mcd_espnet` warp time by FastDTW
+(S. Salvador and P. Chan, "Toward accurate dynamic time warping in linear time and space", Intelligent Data Analysis
+11(5), 2007) with radius 1. If clip and reference differ in sample rate, ESPnet resamples one of them; we use soxr.
 
 An empty or silent clip or reference raises ``MeasurementError``.
 """
 
 from __future__ import annotations
 
-import math
+import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pysptk
-import pyworld
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import firwin, lfilter
-from scipy.spatial.distance import euclidean
 
 from ttsbench.audio.bandwidth import WIDEBAND_HZ
-from ttsbench.audio.cepstrum import mel_cepstrum
+from ttsbench.audio.cepstrum import mean_distortion
+from ttsbench.audio.fast_dtw import fast_dtw_path
 from ttsbench.audio.usable import require_usable, usable_at
 from ttsbench.backends.packages import require_package
 from ttsbench.errors import MeasurementError
@@ -46,10 +48,9 @@ from ttsbench.types import Behaviour, Clip, MetricInfo
 
 # A gain and resampling change these numbers, so no tolerance is declared for either.
 BEHAVIOUR = Behaviour(identity=0.0, worsens=frozenset({"noise", "low_pass", "smoothing"}))
-DECIBEL = 10 / math.log(10) * math.sqrt(2)
 PYMCD = "https://github.com/chenqi008/pymcd, version 0.2.1"
 ESPNET = "Hayashi et al. 2021, ESPnet2-TTS, https://arxiv.org/abs/2110.07840; evaluate_mcd.py at de189f2"
-VERSA = "Shi et al. 2025, VERSA, https://arxiv.org/abs/2412.17667; mcd_f0.py at c398480"
+MEL_CEPSTRAL_DISTANCE = "https://github.com/jasminsternkopf/mel_cepstral_distance, version 0.0.4"
 
 ESPNET_FRAME, ESPNET_SHIFT = 1024, 256  # samples, at any sample rate
 ESPNET_ORDER_ALPHA = {
@@ -59,24 +60,18 @@ ESPNET_ORDER_ALPHA = {
     44_100: (39, 0.53),
     48_000: (39, 0.55),
 }
-VERSA_ORDER, VERSA_ALPHA = 39, 0.466
-VERSA_F0 = 40.0, 800.0  # Hz
-VERSA_FFT = 1024
-VERSA_QUIET_DB = -20.0  # relative to the mean power
-VERSA_MISMATCH = 0.1  # difference of the lengths over their sum
 
 Frames = NDArray[np.float64]
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def _info(name: str, title: str, paper: str, analysis: str) -> MetricInfo:
+def _info(name: str, title: str, paper: str, analysis: str, version: str = "v1") -> MetricInfo:
     return MetricInfo(
         name=name,
         title=f"MCD ({title})",
         unit="dB",
         higher_is_better=False,
         columns=("distortion_db",),
-        signature=f"{name}|{analysis}|mean:utterances|v1",
+        signature=f"{name}|{analysis}|mean:utterances|{version}",
         paper=paper,
         band_hz=WIDEBAND_HZ,
         behaviour=BEHAVIOUR,
@@ -103,11 +98,8 @@ class PymcdPlain(Mean):
         from pymcd.mcd import Calculate_MCD  # imports librosa
 
         require_usable(clip, reference)
-        with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder) / name for name in ("reference.wav", "clip.wav")]
-            for path, side in zip(paths, (reference, clip), strict=True):
-                soundfile.write(path, side.samples, side.sample_rate, subtype="FLOAT")
-            return (float(Calculate_MCD(MCD_mode=self._mode).calculate_mcd(*map(str, paths))),)
+        with _wav_files(reference, clip) as paths:
+            return (float(Calculate_MCD(MCD_mode=self._mode).calculate_mcd(*paths)),)
 
 
 class PymcdDtw(PymcdPlain):
@@ -131,9 +123,11 @@ class PymcdDtwSl(PymcdPlain):
 
 
 class EspnetMcd(Mean):
-    """MCD as ESPnet's evaluate_mcd.py prints it for 16-bit files, at the clip's sample rate."""
+    """MCD as ESPnet's evaluate_mcd.py prints it for files of 16 bits or more, at the clip's sample rate."""
 
-    info = _info("mcd_espnet", "ESPnet", ESPNET, "sptk-mcep|order,alpha:by-rate|1024/256|int16|c0:yes|fastdtw")
+    info = _info(
+        "mcd_espnet", "ESPnet", ESPNET, "sptk-mcep|order,alpha:by-rate|1024/256|int16:truncated|c0:yes|fastdtw", "v2"
+    )
 
     def require(self) -> None:
         """Raise ``ConfigError`` if fastdtw is not installed."""
@@ -147,71 +141,63 @@ class EspnetMcd(Mean):
         """
         require_usable(clip)
         a, b = (side.feature(_espnet_mcep) for side in (clip, usable_at(reference, clip.sample_rate)))
-        return (_distortion(a, b, _fastdtw(a, b)),)
+        path = fast_dtw_path(a, b)
+        return (mean_distortion(a[path[0]], b[path[1]]),)
 
 
-class VersaMcdDtw(Mean):
-    """MCD as VERSA's `mcd_f0` prints it with `dtw: true`."""
+class MelCepstralDistance(Mean):
+    """Mel-cepstral distance as the package `mel-cepstral-distance` prints it with its default options."""
 
     info = _info(
-        "mcd_versa_dtw",
-        "VERSA, DTW",
-        VERSA,
-        "harvest:40-800Hz+cheaptrick:1024|5ms|order:39|alpha:0.466|70Hz-high-pass|c0:yes|frames:>-20dB|fastdtw",
+        "mcd_mel_cepstral_distance",
+        "mel-cepstral-distance",
+        MEL_CEPSTRAL_DISTANCE,
+        "mel-cepstral-distance:0.0.4|mfcc:1-15|mels:20|32/8ms|peak:1|dtw:mel,radius10",
     )
+    _place: ClassVar[int] = 0
 
     def require(self) -> None:
-        """Raise ``ConfigError`` if fastdtw is not installed."""
-        require_package("fastdtw", "mcd")
+        """Raise ``ConfigError`` if the package is not installed."""
+        require_package("mel_cepstral_distance", "mcd")
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Return the mean distortion along the path, in dB; raise ``MeasurementError`` for unusable clips."""
-        (a, loud_a), (b, loud_b) = (side.feature(_versa_mcep) for side in _at_lower_rate(clip, reference))
-        a, b = a[loud_a], b[loud_b]
-        return (_distortion(a, b, _fastdtw(a, b)),)
+        """Return the package's number; raise ``MeasurementError`` for an empty or silent clip."""
+        from mel_cepstral_distance import compare_audio_files
+
+        require_usable(clip, reference)
+        logging.getLogger("mel_cepstral_distance").setLevel(logging.ERROR)  # it warns of window lengths at each call
+        with _wav_files(reference, clip) as paths:
+            return (float(compare_audio_files(*paths)[self._place]),)
 
 
-class VersaMcdPlain(Mean):
-    """MCD as VERSA's `mcd_f0` prints it with `dtw: false`, its default."""
+class MelCepstralDistancePenalty(MelCepstralDistance):
+    """The share of aligned frames that the warping added, which the package prints beside the distance."""
 
-    info = _info(
-        "mcd_versa_plain",
-        "VERSA, no warping",
-        VERSA,
-        "harvest:40-800Hz+cheaptrick:1024|5ms|order:39|alpha:0.466|70Hz-high-pass|c0:yes|cut-to-shorter",
+    info = replace(
+        MelCepstralDistance.info,
+        name="mcd_mel_cepstral_distance_penalty",
+        title="Alignment penalty (mel-cepstral-distance)",
+        unit="ratio",
+        columns=("penalty",),
+        signature=MelCepstralDistance.info.signature.replace("distance|", "distance_penalty|", 1),
+        band_hz=None,
+        behaviour=Behaviour(identity=0.0),
     )
-
-    def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Return the mean distortion up to the end of the shorter clip, in dB.
-
-        Raises ``MeasurementError`` for an empty or silent clip, and for lengths so different that VERSA refuses them.
-        """
-        (a, _), (b, _) = (side.feature(_versa_mcep) for side in _at_lower_rate(clip, reference))
-        mismatch = abs(len(a) - len(b)) / (len(a) + len(b))
-        if not mismatch < VERSA_MISMATCH:
-            raise MeasurementError(
-                f"clip {clip.id!r} has {len(a)} frames and its reference {len(b)}, a mismatch of {mismatch:.2f}: VERSA "
-                f"refuses {VERSA_MISMATCH} or more; use mcd_versa_dtw"
-            )
-        frames = np.arange(min(len(a), len(b)))
-        return (_distortion(a, b, (frames, frames)),)
+    _place = 1
 
 
-def _distortion(a: Frames, b: Frames, pairs: Pairs) -> float:
-    """Return the mean distortion in dB of mel-cepstra (T1, C) and (T2, C) between pairs of frames, with c_0."""
-    return DECIBEL * float(np.linalg.norm(a[pairs[0]] - b[pairs[1]], axis=1).mean())
-
-
-def _fastdtw(a: Frames, b: Frames) -> Pairs:
-    """Return FastDTW's path between frames (T1, C) and (T2, C)."""
-    from fastdtw import fastdtw
-
-    path = np.array(fastdtw(a, b, dist=euclidean)[1], dtype=np.int64)
-    return path[:, 0], path[:, 1]
+@contextmanager
+def _wav_files(*clips: Clip) -> Iterator[list[str]]:
+    """Yield the paths of temporary float wavs of the clips."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{number}.wav" for number in range(len(clips))]
+        for path, clip in zip(paths, clips, strict=True):
+            soundfile.write(path, clip.samples, clip.sample_rate, subtype="FLOAT")
+        yield [str(path) for path in paths]
 
 
 def _espnet_mcep(clip: Clip) -> Frames:
-    """Return SPTK's mel-cepstrum (T, order + 1) of the clip as stored in a 16-bit file."""
+    """Return SPTK's mel-cepstrum (T, order + 1) of the clip, whose samples are truncated to 16 bits."""
     if clip.sample_rate not in ESPNET_ORDER_ALPHA:
         supported = ", ".join(map(str, ESPNET_ORDER_ALPHA))
         raise MeasurementError(
@@ -224,24 +210,7 @@ def _espnet_mcep(clip: Clip) -> Frames:
             "script needs; leave this utterance out"
         )
     order, alpha = ESPNET_ORDER_ALPHA[clip.sample_rate]
-    x = np.clip(np.rint(clip.samples.astype(np.float64) * 32768.0), -32768, 32767)
+    x = np.clip(np.floor(clip.samples.astype(np.float64) * 32768.0), -32768, 32767)  # as libsndfile reads integers
     framed = np.lib.stride_tricks.sliding_window_view(x, ESPNET_FRAME)[::ESPNET_SHIFT]
     mcep: Frames = pysptk.mcep(framed * pysptk.hamming(ESPNET_FRAME), order, alpha, eps=1e-6, etype=1)
     return mcep
-
-
-def _at_lower_rate(clip: Clip, reference: Clip) -> tuple[Clip, Clip]:
-    rate = min(clip.sample_rate, reference.sample_rate)
-    return usable_at(clip, rate), usable_at(reference, rate)
-
-
-def _versa_mcep(clip: Clip) -> tuple[Frames, NDArray[np.bool_]]:
-    """Return the mel-cepstrum (T, 40) every 5 ms, and a mask (T,) of frames above -20 dB of the mean power."""
-    rate = clip.sample_rate
-    high_pass = firwin(255, 70 / (rate // 2), pass_zero=False)
-    x = lfilter(high_pass, [1.0], clip.samples.astype(np.float64) * 32767.0)
-    f0, times = pyworld.harvest(x, rate, f0_floor=VERSA_F0[0], f0_ceil=VERSA_F0[1], frame_period=5.0)
-    power = pyworld.cheaptrick(x, f0, times, rate, fft_size=VERSA_FFT)
-    level = 2 * power.sum(axis=1) - power[:, 0] - power[:, -1]
-    loud = 10 * np.log10(level / level.mean()) > VERSA_QUIET_DB
-    return mel_cepstrum(power, VERSA_ORDER, VERSA_ALPHA), loud

@@ -6,6 +6,8 @@ https://arxiv.org/abs/2110.01763 (speech, background, overall), and the same aut
 https://arxiv.org/abs/2010.15258 (P.808). We follow the package: 16 kHz; windows of 9.01 s every second, scores
 averaged; a shorter clip is doubled until it is long enough; the level is not normalised and matters. The models were
 trained on noisy calls. LJSpeech and LibriSpeech reach about 3.4 overall, and prosody has little influence.
+`dnsmos_versa` and `dnsmos_p808_versa` are the numbers of VERSA (https://github.com/wavlab-speech/versa,
+utterance_metrics/pseudo_mos.py at c398480), which scales the peak of the clip to 1 first.
 
 UTMOSv2. K. Baba, W. Nakata, Y. Saito and H. Saruwatari, "The T05 system for the VoiceMOS Challenge 2024", SLT 2024,
 https://arxiv.org/abs/2409.09305, through the `utmosv2` package. The package analyses random crops drawn from numpy's
@@ -19,7 +21,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -103,10 +105,11 @@ class _Dnsmos(Mean):
     """Base of the four scores of DNSMOS; a clip is analysed once for all of them."""
 
     _score: ClassVar[str]
+    _analysis = staticmethod(dnsmos_scores)
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Return the score; raise ``MeasurementError`` for an empty, silent or very short clip."""
-        return (usable_at(clip, SAMPLE_RATE).feature(dnsmos_scores)[self._score],)
+        return (usable_at(clip, SAMPLE_RATE).feature(self._analysis)[self._score],)
 
 
 class Dnsmos(_Dnsmos):
@@ -135,6 +138,33 @@ class DnsmosP808(_Dnsmos):
 
     info = _info("dnsmos_p808", "DNSMOS P.808", P808, f"speechmos:p808|{WINDOWS}", _behaviour(gain=0.05))
     _score = "p808_mos"
+
+
+def peak_normalised_scores(clip: Clip) -> dict[str, float]:
+    """Return the scores of a clip at 16 kHz whose peak is scaled to 1; call it through ``clip.feature``."""
+    return dnsmos_scores(replace(clip, samples=clip.samples / np.abs(clip.samples).max()))
+
+
+def _versa_info(info: MetricInfo) -> MetricInfo:
+    """Return the description of a score of VERSA: a gain of the clip does not change it."""
+    name = f"{info.name}_versa"
+    signature = info.signature.replace(f"{info.name}|", f"{name}|", 1).replace("|windows", "|peak:1|windows")
+    behaviour = replace(info.behaviour, gain=0.01)
+    return replace(info, name=name, title=f"{info.title} (VERSA)", signature=signature, behaviour=behaviour)
+
+
+class VersaDnsmos(Dnsmos):
+    """Overall quality as VERSA prints it (`dns_overall`), 1 to 5."""
+
+    info = _versa_info(Dnsmos.info)
+    _analysis = staticmethod(peak_normalised_scores)
+
+
+class VersaDnsmosP808(DnsmosP808):
+    """Overall quality under P.808 as VERSA prints it (`dns_p808`), 1 to 5."""
+
+    info = _versa_info(DnsmosP808.info)
+    _analysis = staticmethod(peak_normalised_scores)
 
 
 @dataclass(frozen=True)

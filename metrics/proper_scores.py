@@ -43,7 +43,26 @@ PAPER = "Gneiting and Raftery 2007, https://doi.org/10.1198/016214506000001437; 
 NEEDS = frozenset({"reference", "draws"})
 BEHAVIOUR = Behaviour(silence="refused")
 
+MELS = "log-mel|fair|mean:frames,utterances|v1"
+PROSODY = "log-f0,log-duration|standardised:training|fair|mean:phrases,utterances|v1"
+
 Values = NDArray[np.float64]
+
+
+def _info(name: str, title: str, detail: str, of: str = MELS) -> MetricInfo:
+    """Return the description of a score of mels, in dB, or of prosody, in standard deviations."""
+    unit, column = ("dB", "score_db") if of == MELS else ("deviations", "score")
+    return MetricInfo(
+        name=name,
+        title=title,
+        unit=unit,
+        higher_is_better=False,
+        columns=(column,),
+        signature=f"{name}|{detail}|{of}",
+        paper=PAPER,
+        needs=NEEDS,
+        behaviour=BEHAVIOUR,
+    )
 
 
 class _MelScore(Mean, ABC):
@@ -58,24 +77,10 @@ class _MelScore(Mean, ABC):
         return (float(self.score(*mel_draws(clip, reference)).mean()),)
 
 
-def _mel_info(name: str, title: str, detail: str) -> MetricInfo:
-    return MetricInfo(
-        name=name,
-        title=title,
-        unit="dB",
-        higher_is_better=False,
-        columns=("score_db",),
-        signature=f"{name}|{detail}|log-mel|fair|mean:frames,utterances|v1",
-        paper=PAPER,
-        needs=NEEDS,
-        behaviour=BEHAVIOUR,
-    )
-
-
 class EnergyScore(_MelScore):
     """Energy score of the mel bands of a frame. Lowest for a system that draws frames as the recordings have them."""
 
-    info = _mel_info("energy_score", "Energy score of mel frames", "frame")
+    info = _info("energy_score", "Energy score of mel frames", "frame")
 
     def score(self, draws: Values, recording: Values) -> Values:
         """Return the score of each frame, (T,)."""
@@ -85,7 +90,7 @@ class EnergyScore(_MelScore):
 class WindowEnergyScore(_MelScore):
     """Energy score of 10 frames together, which also scores how frames depend on each other."""
 
-    info = _mel_info("energy_score_window", "Energy score of 10 mel frames", f"window:{WINDOW}")
+    info = _info("energy_score_window", "Energy score of 10 mel frames", f"window:{WINDOW}")
 
     def score(self, draws: Values, recording: Values) -> Values:
         """Return the score of each window, (W,)."""
@@ -95,7 +100,7 @@ class WindowEnergyScore(_MelScore):
 class Crps(_MelScore):
     """CRPS of each mel band and frame: the mean absolute error if the system is deterministic."""
 
-    info = _mel_info("crps", "CRPS of mels", "band")
+    info = _info("crps", "CRPS of mels", "band")
 
     def score(self, draws: Values, recording: Values) -> Values:
         """Return the score of each element, (T, M)."""
@@ -114,24 +119,10 @@ class _ProsodyScore(Mean, ABC):
         return (float(np.mean([self.score(*phrase) for phrase in zip(*prosody_draws(clip, reference), strict=True)])),)
 
 
-def _prosody_info(name: str, title: str, detail: str) -> MetricInfo:
-    return MetricInfo(
-        name=name,
-        title=title,
-        unit="deviations",
-        higher_is_better=False,
-        columns=("score",),
-        signature=f"{name}|{detail}|log-f0,log-duration|standardised:training|fair|mean:phrases,utterances|v1",
-        paper=PAPER,
-        needs=NEEDS,
-        behaviour=BEHAVIOUR,
-    )
-
-
 class ProsodyEnergyScore(_ProsodyScore):
     """Energy score of the log-F0 and log-duration of all phones of a phrase together."""
 
-    info = _prosody_info("energy_score_prosody", "Energy score of phrase prosody", "phrase")
+    info = _info("energy_score_prosody", "Energy score of phrase prosody", "phrase", PROSODY)
 
     def score(self, draws: Values, recording: Values) -> float:
         """Return the score of the phrase as one vector."""
@@ -141,7 +132,7 @@ class ProsodyEnergyScore(_ProsodyScore):
 class ProsodyCrps(_ProsodyScore):
     """CRPS of the log-F0 and log-duration of each phone: the mean absolute error if the system is deterministic."""
 
-    info = _prosody_info("crps_prosody", "CRPS of phone prosody", "phone")
+    info = _info("crps_prosody", "CRPS of phone prosody", "phone", PROSODY)
 
     def score(self, draws: Values, recording: Values) -> float:
         """Return the mean over the phones of a phrase."""

@@ -14,7 +14,17 @@ import torch
 from speechlike import speechlike
 
 from metrics import perceptual
-from metrics.perceptual import BACKBONES, Dnsmos, DnsmosBackground, DnsmosP808, DnsmosSignal, Utmosv2, dnsmos_scores
+from metrics.perceptual import (
+    BACKBONES,
+    Dnsmos,
+    DnsmosBackground,
+    DnsmosP808,
+    DnsmosSignal,
+    Utmosv2,
+    VersaDnsmos,
+    VersaDnsmosP808,
+    dnsmos_scores,
+)
 from metrics.speechbertscore import SpeechBertF1, SpeechBertPrecision, SpeechBertRecall, precision_recall
 from ttsbench import Clip, ConfigError, MeasurementError
 from ttsbench.checks.conformance import metric as conformance
@@ -64,6 +74,21 @@ def test_dnsmos_scales_down_clips_above_full_scale():
     with pytest.raises(ValueError, match="between -1 and 1"):
         dnsmos.run(loud, RATE)
     assert dnsmos_scores(clip_of(loud)) == dnsmos_scores(clip_of(loud / np.abs(loud).max()))
+
+
+def test_versas_dnsmos_is_that_of_the_clip_at_full_scale():
+    from speechmos import dnsmos
+
+    samples = (0.05 * speechlike(1.2, sample_rate=RATE)).astype(np.float32)
+    printed = dnsmos.run(samples / np.max(np.abs(samples)), RATE)  # as in VERSA's pseudo_mos.py
+    for metric, score in ((VersaDnsmos(), "ovrl_mos"), (VersaDnsmosP808(), "p808_mos")):
+        measured = metric.measure(clip_of(samples), clip_of(samples))
+        assert measured == (pytest.approx(printed[score], abs=1e-6),)
+        assert metric.measure(clip_of(0.5 * samples), clip_of(samples)) == pytest.approx(measured, abs=1e-4)
+        assert (
+            metric.info.signature.startswith(f"{metric.info.name}|speechmos:") and "|peak:1|" in metric.info.signature
+        )
+    assert Dnsmos().measure(clip_of(samples), clip_of(samples))[0] != pytest.approx(printed["ovrl_mos"], abs=0.02)
 
 
 def test_dnsmos_drops_with_noise(speech_data):

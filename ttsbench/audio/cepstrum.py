@@ -39,6 +39,7 @@ price: at -40 dB, MP3 at its best rate is .4 dB from the original, at -80 dB it 
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -52,6 +53,7 @@ ALPHA = 0.42  # approximates the mel scale at 16 kHz
 SAMPLE_RATE = 16_000  # Hz
 MAX_HZ = 7_000.0
 FLOOR_DB = -45.0
+DECIBEL = 10 / math.log(10) * math.sqrt(2)  # dB per unit of Euclidean distance between mel-cepstra
 QUEFRENCIES = 128  # of the envelope; higher ones change the 25 coefficients by less than 1e-15 of their value
 
 
@@ -85,6 +87,16 @@ def mel_cepstrum(power: NDArray[np.float64], order: int = ORDER, alpha: float = 
     """
     mcep: NDArray[np.float64] = np.log(power) @ _log_power_matrix(power.shape[1], order, alpha)
     return mcep
+
+
+def mean_distortion(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return the mean distance in dB between the mel-cepstra of L aligned frames, (L, C) each.
+
+    >>> import numpy as np
+    >>> round(mean_distortion(np.ones((5, 1)), np.zeros((5, 1))), 3)
+    6.142
+    """
+    return DECIBEL * float(np.linalg.norm(a - b, axis=1).mean())
 
 
 @cache

@@ -6,7 +6,13 @@ from importlib.util import find_spec
 
 from ttsbench.errors import ConfigError
 
-EXTRAS = {"fastdtw": "mcd", "pymcd": "mcd", "speechbrain": "pretrained", "transformers": "pretrained"}
+EXTRAS = {
+    "fastdtw": "mcd",
+    "mel_cepstral_distance": "mcd",
+    "pymcd": "mcd",
+    "speechbrain": "pretrained",
+    "transformers": "pretrained",
+}
 
 
 def require_package(package: str, instead: str) -> None:

@@ -15,7 +15,7 @@ from ttsbench.evaluation.tuning import TUNED, describe_settings
 from ttsbench.models.representation import maker
 from ttsbench.reporting.tables import heading
 
-SMALL_VOCABULARY = 500  # words; error rates fall steeply below it (``ttsbench.backends.transcribers.pocketsphinx``)
+SMALL_VOCABULARY = 100  # words: about ten sentences; ``ttsbench.backends.transcribers.pocketsphinx`` has error rates
 
 
 def description(folder: Path, experiment: Experiment) -> str:

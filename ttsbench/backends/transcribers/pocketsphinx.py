@@ -4,8 +4,18 @@ All words are equally likely in any position, so that the transcript depends on 
 texts themselves would guess unintelligible words and hide the errors that a word error rate should count.
 D. Huggins-Daines et al., PocketSphinx, ICASSP 2006, https://github.com/cmusphinx/pocketsphinx.
 
-The size of the vocabulary is part of the signature, because few words are easy to tell apart: rates are comparable only
-between runs with the same vocabulary. ``word_list`` gives several runs the same one.
+The size of the vocabulary is part of the signature, because few words are easy to tell apart. WER of eight LibriSpeech
+sentences, 100 words in all, clean and with white noise at 5 dB:
+
+    words                    clean  noise
+    of each sentence alone     .07    .31
+    64, of all sentences       .11    .57
+    200, with others           .19    .65
+    400                        .23    .74
+    800                        .31    .82
+    1,600                      .41    .84
+
+Rates are comparable only between runs with the same vocabulary. ``word_list`` gives several runs the same one.
 """
 
 from __future__ import annotations
