@@ -185,7 +185,8 @@ def _cut_to_shorter(clip: Clip, reference: Clip) -> tuple[Features, Features]:
             f"VERSA refuses {MISMATCH} or more; use a preset that ends in _versa_dtw"
         )
     frames = min(len(a.f0), len(b.f0))
-    return Features(*(values[:frames] for values in a)), Features(*(values[:frames] for values in b))
+    first, second = (Features(side.mcep[:frames], side.f0[:frames], side.loud[:frames]) for side in (a, b))
+    return first, second
 
 
 def versa_features(clip: Clip) -> Features:
