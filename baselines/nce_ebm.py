@@ -13,7 +13,8 @@ the density of the negatives, which masking does not have. With K negatives Y_k 
     both       + energy_penalty mean of E^2
 
 At the optimum of the binary loss, -E is log p(Y | x) / q(Y | x) for negatives of density q. ``monitored`` reports how
-often the recorded utterance has the lower energy: near 1 the negatives are too easy, and the gradients vanish.
+often the recorded utterance has the lower energy: near 1 the negatives are too easy, and the gradients vanish. In
+validation it also reports the cosine between the first Langevin step and the way from the hypothesis to the recording.
 
 The paper does not specify the sampler in full. Here the gradient of a frame (``ttsbench/nn/energy/network.py``) is
 limited to an RMS of 1, so that ``step`` is the largest distance that a step moves a frame, in standard deviations.
@@ -30,7 +31,7 @@ from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
 from ttsbench.nn.energy.corruption import Corruption, adapters_in, draw, parse_recipes
-from ttsbench.nn.energy.langevin import langevin_steps, walk
+from ttsbench.nn.energy.langevin import langevin_steps, refinement_cosine, walk
 from ttsbench.nn.energy.network import Energy, EnergyTrack
 
 NEGATIVES = ("mask", "l2", "l2+noise")
@@ -93,11 +94,15 @@ class NceEbm:
             "energy_real": float(real.detach().mean()),
             "energy_wrong": float(wrong.detach().mean()),
         }
+        if not self.energy.training:
+            start = draw(self._initial, batch.cond.sources[self.refines], rng)
+            step_taken = bounded(self.energy.score(start, batch.cond))
+            self._monitored["cosine"] = refinement_cosine(step_taken, batch.target - start, batch.mask)
         contrast = binary_nce(real, wrong) if self.loss == "binary" else ranking_nce(real, wrong)
         return {"generator": contrast.mean() + self.energy_penalty * energies.square().mean()}
 
     def monitored(self) -> Mapping[str, float]:
-        """Return the accuracy of the classifier and the mean energies."""
+        """Return the accuracy of the classifier and the mean energies; in validation, the cosine of the first step."""
         return self._monitored
 
     def sample(

@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, masked_mean
 from ttsbench.nn.blocks import ConvBlock
 from ttsbench.nn.energy.corruption import Corruption, adapters_in, parse_recipes
-from ttsbench.nn.energy.langevin import Step, langevin_steps, walk
+from ttsbench.nn.energy.langevin import Step, langevin_steps, refinement_cosine, walk
 from ttsbench.nn.energy.network import Energy, EnergyTrack
 from ttsbench.nn.residual import Residual
 from ttsbench.nn.unet import Track, make_network
@@ -133,6 +133,7 @@ class ScoreEbm:
         self.sigma, self.delta_weight = sigma, delta_weight
         self.variance_reduced, self.estimator = variance_reduced, estimator
         self.projection, self.projections, self.channels = projection, projections, context.channels
+        self._monitored: dict[str, float] = {}
 
     @classmethod
     def starts_from(cls, initial: str = "l2", hypotheses: Sequence[str] = HYPOTHESES, **_: object) -> tuple[str, ...]:
@@ -156,7 +157,15 @@ class ScoreEbm:
             hypothesis = (made - mean) * cond.mask.unsqueeze(-1) / self.residual.scale
             weight = self.delta_weight if len(self.objectives) > 1 else 1.0
             terms.append(weight * self.delta(data, hypothesis, cond))
+        if not self.score.training:
+            start = torch.zeros_like(data)  # the residual of the initial model's hypothesis
+            step_taken = self.score(start, cond, differentiable=False)
+            self._monitored = {"cosine": refinement_cosine(step_taken, data, cond.mask)}
         return {"generator": torch.stack(terms).sum()}
+
+    def monitored(self) -> Mapping[str, float]:
+        """Return the cosine between the first step and the way from the hypothesis to the recording, in validation."""
+        return self._monitored
 
     def score_matching(self, data: Tensor, cond: Condition, rng: Noise) -> Tensor:
         """Return the sliced loss of the score at data (B, T, C) with noise, averaged over valid elements."""

@@ -24,7 +24,7 @@ def run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, installed(root / "plugins"):
         patch.setenv("TTSBENCH_CACHE", str(root / "cache"))
         adapters = {"l1": {}, "two_groups": {}, "bad": {"adapter": "two_groups", "options": {"nan_at": 3}},
-                    "dmd": {"options": {"fake_updates": 2}}}  # fmt: skip
+                    "dmd": {"options": {"fake_updates": 2}}, "nce_ebm": {}, "ssm_ebm": {}}  # fmt: skip
         yield prepared(root, tiny_corpus(root / "corpus"), adapters=adapters, prosody=["same"])
 
 
@@ -198,6 +198,16 @@ def test_an_objective_may_save_its_last_average(fabric, run):
     trainer.save()
     assert read_json(trainer._folder / "cost.json")["saved_step"] == 2
     assert same(load_file(trainer._folder / "weights.safetensors"), trainer._average.module.state_dict())
+
+
+@pytest.mark.parametrize("adapter", ["nce_ebm", "ssm_ebm"])
+def test_the_validation_of_a_refiner_records_the_cosine_of_its_first_step(fabric, run, adapter):
+    run = with_train(run, log_every=1, validate_every=1)
+    teach(fabric, run)
+    trainer = trainer_of(fabric, run, job_of(run, adapter, name=f"cosine-{adapter}"))
+    step(trainer, 1)
+    (row,) = trainer._curve
+    assert -1 <= row["valid_monitored_cosine"] <= 1 and "monitored_cosine" not in row
 
 
 @pytest.mark.parametrize(("adapter", "share"), [("l1", 1.0), ("dmd", 0.1)])

@@ -17,7 +17,7 @@ from ttsbench.engine.store import read_json
 
 COLUMNS = (
     "model", "adapter", "role", "seed", "parameters", "steps", "seconds", "seconds_per_step", "loss", "valid_loss",
-    "valid_change", "converged",
+    "valid_change", "converged", "moved", "cosine",
 )  # fmt: skip
 LAST = 0.25  # share of the steps over which the change of the validation loss is computed
 CONVERGED = 0.05  # change in the last quarter that counts as none, as a share of the whole fall
@@ -34,6 +34,9 @@ def training_table(run: Path) -> pd.DataFrame:
     ``converged`` is true if the training ended at a plateau (``ttsbench/stages/training_budget.py``), or if the lowest
     validation loss, whose checkpoint is saved, fell by at most a twentieth of its whole fall in the last quarter of the
     steps at the full learning rate. Objectives that save their last checkpoint have to change by at most a twentieth.
+
+    ``moved`` is the distance of a distilled student from its teacher in standard deviations, and ``cosine`` that
+    between the first step of a refiner and the way to the recording, on the validation split; NaN for other models.
     """
     layout = RunLayout(run)
     archived = run / "training.csv"
@@ -82,7 +85,7 @@ def _row(folder: Path) -> list[object]:
     return [
         model_of(folder.name, made["role"]), made["adapter"], made["role"], made["seed"], cost["parameters"], steps,
         round(seconds, 2), round(seconds / steps, 4), _last(losses), _last(valid), _change(valid, steps),
-        _converged(cost, valid),
+        _converged(cost, valid), *(_last(points(curve, f"valid_monitored_{name}")) for name in ("moved", "cosine")),
     ]  # fmt: skip
 
 

@@ -48,6 +48,16 @@ def walk(start: Tensor, score: Callable[[Tensor], Tensor], mask: Tensor, steps: 
     return y
 
 
+def refinement_cosine(displacement: Tensor, wanted: Tensor, mask: Tensor) -> float:
+    """Return the mean cosine between two displacements (B, T, C) of utterances: 1 points at the recording, 0 nowhere.
+
+    A refiner whose displacement of a hypothesis is not correlated with the way to the recording refines nothing.
+    """
+    real = mask.unsqueeze(-1)
+    ours, theirs = (part.detach().masked_fill(~real, 0.0).flatten(1) for part in (displacement, wanted))
+    return float(torch.nn.functional.cosine_similarity(ours, theirs, dim=1).mean())
+
+
 def langevin_steps(number: int, size: float, noise: float) -> list[Step]:
     """Return ``number`` equal steps; ``noise`` 1 samples the density, and 0 climbs to a mode."""
     return [Step(size, noise * math.sqrt(2 * size))] * number
