@@ -1,11 +1,13 @@
-"""The training table: the change of the validation loss in the last quarter, and which trainings converged."""
+"""The training table: change of the validation loss in the last quarter, convergence and divergence."""
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 
-from ttsbench.evaluation.training_summary import training_table
+from ttsbench.evaluation.training_summary import divergence_notes, training_lines, training_table
+from ttsbench.pipeline.commands import _print_divergence
 
 
 @pytest.mark.parametrize(
@@ -42,11 +44,52 @@ def test_convergence_is_that_of_the_saved_checkpoint(tmp_path, validated, cost, 
 
 def _table_of(run, validated, cost):
     """The training table of a run with one model."""
-    folder = run / "train" / "a-acoustic-seed0"
-    folder.mkdir(parents=True)
-    rows = "".join(f"{step},1,{value}\n" for step, value in validated.items())
-    (folder / "curve.csv").write_text(f"step,loss_generator,valid_generator\n{rows}", encoding="utf-8")
-    (folder / "model.json").write_text(json.dumps({"adapter": "a", "role": "acoustic", "seed": 0}), encoding="utf-8")
-    costs = {"seconds": 9.0, "steps": 100, "parameters": 10, **cost}
-    (folder / "cost.json").write_text(json.dumps(costs), encoding="utf-8")
+    write_training(run, validated, **cost)
     return training_table(run)
+
+
+def write_training(run, validated, label="a", seed=0, **cost):
+    """Write a training whose loss falls from 2 to 1."""
+    folder = run / "train" / f"{label}-acoustic-seed{seed}"
+    folder.mkdir(parents=True)
+    rows = "".join(f"{step},{1 + (step == min(validated))},{value}\n" for step, value in validated.items())
+    (folder / "curve.csv").write_text(f"step,loss_generator,valid_generator\n{rows}", encoding="utf-8")
+    (folder / "model.json").write_text(json.dumps({"adapter": label, "role": "acoustic", "seed": seed}))
+    costs = {"seconds": 9.0, "steps": 100, "saved_step": 100, "parameters": 10, **cost}
+    (folder / "cost.json").write_text(json.dumps(costs), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("validated", "diverged"),
+    [
+        ({25: 1.0, 50: 0.8, 75: 0.9, 100: 1.2}, True),  # progress undone
+        ({25: 1.0, 75: 2.0, 100: 3.0}, True),  # never fell
+        ({25: 1.0, 50: 0.8, 75: 0.9, 100: 0.95}, False),  # overfitted, but better than at the start
+        ({25: 1.0, 50: 0.99, 75: 1.0, 100: 1.01}, False),  # a twentieth of the range of the training loss is noise
+        ({25: 3.0, 75: 1.0, 100: 0.8}, False),
+        ({100: 0.8}, False),
+        ({}, False),
+    ],
+)
+def test_a_validation_loss_above_its_start_is_a_divergence(tmp_path, validated, diverged):
+    assert bool(_table_of(tmp_path, validated, {})["diverged"][0]) is diverged
+
+
+def test_a_diverged_training_is_flagged_in_table_notes_and_on_the_terminal(tmp_path, capfd):
+    write_training(tmp_path, {25: 1.0, 50: 0.8, 100: 1.5}, saved_step=50)
+    write_training(tmp_path, {25: 1.0, 50: 0.8, 100: 0.7}, seed=1)
+    write_training(tmp_path, {25: 1.0, 50: 0.8, 100: 0.7}, label="b")
+    table = training_table(tmp_path)
+    flagged = [line for line in training_lines(table) if "(diverged)" in line]
+    assert len(flagged) == 1 and flagged[0].startswith("| a | acoustic | 2 |")
+    (note,) = divergence_notes(table, {"a": "Model A", "b": "Model B"})
+    assert "validation loss of Model A (acoustic model) diverged in 1 of 2 trainings" in note
+    assert "weights are those of step 50 of 100" in note
+    assert divergence_notes(table, {"b": "Model B"}) == []
+    _print_divergence(SimpleNamespace(folder=tmp_path))
+    assert "validation loss of a (acoustic model) diverged" in " ".join("".join(capfd.readouterr()).split())
+
+
+def test_an_archive_without_the_column_has_no_diverged_training(tmp_path):
+    (tmp_path / "training.csv").write_text("model,adapter,role,seed,valid_change\na,a,acoustic,0,-0.1\n")
+    assert not training_table(tmp_path)["diverged"].any()

@@ -128,7 +128,8 @@ def test_models_that_had_not_converged_refute_nothing(run, tmp_path, end, verdic
     (folder / "curve.csv").write_text(curve, encoding="utf-8")
     made = {"adapter": "d", "role": "acoustic", "seed": 0}
     (folder / "model.json").write_text(json.dumps(made), encoding="utf-8")
-    (folder / "cost.json").write_text(json.dumps({"seconds": 9.0, "steps": 100, "parameters": 10}), encoding="utf-8")
+    cost = {"seconds": 9.0, "steps": 100, "saved_step": 100, "parameters": 10}
+    (folder / "cost.json").write_text(json.dumps(cost), encoding="utf-8")
     judgement = judge(claim(less="d+oracle", than=["c+oracle"]), run)
     assert judgement.verdict == verdict
     assert judge(claim(less="c+oracle", than=["a+oracle"]), run).verdict == verdict  # by the training of d

@@ -17,9 +17,10 @@ from ttsbench.engine.store import read_json
 
 COLUMNS = (
     "model", "adapter", "role", "seed", "parameters", "steps", "seconds", "seconds_per_step", "loss", "valid_loss",
-    "valid_change", "converged", "moved", "cosine",
+    "valid_change", "saved_step", "diverged", "converged", "moved", "cosine",
 )  # fmt: skip
 LAST = 0.25  # share of the steps over which the change of the validation loss is computed
+NOISE = 0.05  # share of the range of the training loss; a smaller rise of the validation loss is no divergence
 CONVERGED = 0.05  # change in the last quarter that counts as none, as a share of the whole fall
 
 
@@ -29,7 +30,9 @@ def training_table(run: Path) -> pd.DataFrame:
     ``loss`` and ``valid_loss`` are the last values of the generator's losses (bits per dimension for a flow).
     ``valid_change`` is the change of the validation loss over the last quarter of the steps, divided by the largest
     fall from an earlier to a later value. It is near 0 if training has converged, and positive if the loss rises again.
-    (The loss itself is no denominator, because the likelihood of a flow has no natural zero.)
+    (The loss itself is no denominator, because the likelihood of a flow has no natural zero.) ``diverged`` is whether
+    the validation loss ends above everything before its minimum, so that the training undid all of its progress;
+    ``saved_step`` is the step of the saved weights.
 
     ``converged`` is true if the training ended at a plateau (``ttsbench/stages/training_budget.py``), or if the lowest
     validation loss, whose checkpoint is saved, fell by at most a twentieth of its whole fall in the last quarter of the
@@ -41,7 +44,8 @@ def training_table(run: Path) -> pd.DataFrame:
     layout = RunLayout(run)
     archived = run / "training.csv"
     if archived.exists() and not layout.train.exists():  # an archived run has results but no models
-        return pd.read_csv(archived)
+        table = pd.read_csv(archived).reindex(columns=list(COLUMNS))
+        return table.assign(diverged=table["diverged"].eq(True))
     rows = [_row(path.parent) for path in sorted(layout.train.glob("*/cost.json"))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -58,12 +62,29 @@ def training_lines(table: pd.DataFrame) -> list[str]:
     for (model, role), rows in table.groupby(["model", "role"], sort=False):
         mean = rows[["steps", "seconds", "seconds_per_step", "loss", "valid_loss", "valid_change"]].mean()
         change = "" if math.isnan(mean["valid_change"]) else f"{mean['valid_change']:+.1%}"
+        change += " (diverged)" if rows["diverged"].any() else ""
         lines.append(
             f"| {model} | {role} | {len(rows)} | {rows['parameters'].iloc[0] / 1e6:.2f}M | {mean['steps']:.0f} "
             f"| {mean['seconds']:.0f} | {mean['seconds_per_step']:.3f} | {mean['loss']:.3f} | {mean['valid_loss']:.3f} "
             f"| {change} | {rows['converged'].sum()} of {len(rows)} |"
         )
     return lines
+
+
+def divergence_notes(table: pd.DataFrame, titles: Mapping[str, str]) -> list[str]:
+    """Return a sentence on every model in ``titles`` (label -> title) whose validation loss rose above its start."""
+    notes = []
+    for (model, role), rows in table.groupby(["model", "role"], sort=False):
+        bad = rows[rows["diverged"].astype(bool)]
+        if len(bad) and model in titles:
+            pairs = zip(bad["saved_step"], bad["steps"], strict=True)
+            steps = ", ".join(f"{step:.0f} of {total}" for step, total in pairs)
+            notes.append(
+                f"The validation loss of {titles[str(model)]} ({role} model) diverged in {len(bad)} of {len(rows)} "
+                f"training{'s' * (len(rows) > 1)}: it ends above its start. The weights are those of step {steps}; "
+                "train for fewer steps or at a lower rate."
+            )
+    return notes
 
 
 def read_curve(path: Path) -> list[dict[str, str]]:
@@ -85,7 +106,8 @@ def _row(folder: Path) -> list[object]:
     return [
         model_of(folder.name, made["role"]), made["adapter"], made["role"], made["seed"], cost["parameters"], steps,
         round(seconds, 2), round(seconds / steps, 4), _last(losses), _last(valid), _change(valid, steps),
-        _converged(cost, valid), *(_last(points(curve, f"valid_monitored_{name}")) for name in ("moved", "cosine")),
+        cost["saved_step"], _has_diverged(valid, losses), _converged(cost, valid),
+        *(_last(points(curve, f"valid_monitored_{name}")) for name in ("moved", "cosine")),
     ]  # fmt: skip
 
 
@@ -105,6 +127,16 @@ def _change(valid: Sequence[tuple[int, float]], steps: int) -> float:
     if not fall > 0 or times[0] > (1 - LAST) * steps:
         return math.nan
     return float(values[-1] - np.interp((1 - LAST) * steps, times, values)) / fall
+
+
+def _has_diverged(valid: Sequence[tuple[int, float]], losses: Sequence[tuple[int, float]]) -> bool:
+    """Return whether the last validation loss exceeds all values before the minimum, by more than noise."""
+    values, training = [value for _, value in valid], [value for _, value in losses]
+    if len(values) < 2 or not training:
+        return False
+    lowest = int(np.argmin(values))
+    rise = values[-1] - values[lowest]
+    return values[-1] > max(values[: lowest + 1]) and rise > NOISE * (max(training) - min(training))
 
 
 def _converged(cost: Mapping[str, Any], valid: Sequence[tuple[int, float]]) -> bool:

@@ -18,6 +18,7 @@ from ttsbench.engine.store import locked, read_json, write_json
 from ttsbench.engine.terminal import visible, write_result
 from ttsbench.engine.worker import stage_module
 from ttsbench.errors import TtsbenchError
+from ttsbench.evaluation.training_summary import divergence_notes, training_table
 from ttsbench.pipeline.folder_plan import make_folder_plan, set_up
 from ttsbench.pipeline.folder_request import FolderRequest
 from ttsbench.pipeline.left_out import left_out_systems, remaining_plan
@@ -72,11 +73,13 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
     if _is_finished(run, plan):
         _print(f"{shown} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
         _print_table(run)
+        _print_divergence(run)
         return _report_systems_without_clips(run)
     record_work(run.folder, command)
     failures = _execute(run, plan, quiet, workers)
     if failures:
         _report_remaining(run, plan, failures, quiet, workers)
+        _print_divergence(run)
         _print_note(
             f"{len(failures)} of {len(plan)} jobs did not finish (reasons above). All other results remain in {shown}; "
             "fix the cause and run the same command again."
@@ -86,6 +89,7 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
     _print_table(run)
     names = [*result_files(run.folder), f"{FOLDER}/"]
     _print(f"\nIn {shown}: {', '.join(names)}.\nTo read and to listen: {shown / 'index.html'}\n")
+    _print_divergence(run)
     return _report_systems_without_clips(run)
 
 
@@ -166,6 +170,13 @@ def _report_systems_without_clips(run: Run) -> int:
     for system in empty:
         _print_note(f"{system}: all clips failed, for the reasons in failures.csv.")
     return 1 if empty else 0
+
+
+def _print_divergence(run: Run) -> None:
+    """Print the models whose validation loss diverged."""
+    table = training_table(run.folder)
+    for note in divergence_notes(table, {model: model for model in table["model"]}):
+        _print_note(note)
 
 
 def _is_finished(run: Run, plan: Sequence[AnyJob]) -> bool:

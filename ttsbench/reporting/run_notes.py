@@ -11,6 +11,7 @@ from ttsbench.engine.layout import RunLayout, tune_folder
 from ttsbench.engine.store import read_json
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.evaluation.test_set import evaluated_utterances
+from ttsbench.evaluation.training_summary import divergence_notes, training_table
 from ttsbench.evaluation.tuning import TUNED, describe_settings
 from ttsbench.models.representation import maker
 from ttsbench.reporting.tables import heading
@@ -34,13 +35,14 @@ def description(folder: Path, experiment: Experiment) -> str:
 
 
 def run_notes(folder: Path, experiment: Experiment, systems: Sequence[str]) -> list[str]:
-    """Return notes on the displayed systems: their names, starting points and budgets, and notes of earlier stages."""
+    """Return notes on the displayed systems: divergence, names, starting points, budgets, earlier stages."""
     if RunLayout(folder).compares_folders:
         notes: list[str] = read_json(RunLayout(folder).folder_request)["notes"]
         return notes
     prepared = read_json(RunLayout(folder).prepare / "notes.json")
     titles = _label_titles(experiment, systems)
     return [
+        *divergence_notes(training_table(folder), titles),
         *_row_names(experiment, systems),
         *_starting_points(experiment, titles),
         *_own_budgets(experiment, titles),
