@@ -17,6 +17,7 @@ from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
 from ttsbench.listening.validity_command import add_validity
 from ttsbench.reporting.figure_command import add_figure
+from ttsbench.reporting.results_command import add_results
 
 LISTABLE = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures", "experiments",
             "claims")  # fmt: skip
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     add_figure(commands)
     _add_archive(commands)
+    add_results(commands)
     _add_claims(commands)
     add_listen(commands)
     add_validity(commands)
