@@ -98,8 +98,11 @@ def _add_score(commands: Any) -> None:
 
 
 def _add_report(commands: Any) -> None:
-    parser = commands.add_parser("report", help="write the tables and the page of a run again from its scores")
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    parser = commands.add_parser("report", help="write the report of a run or an archive again")
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder or archive")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="table.KEY=VALUE", dest="overrides",
+                        help="change the table for a paper, such as table.intervals=false")  # fmt: skip
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the tables of an archive")
     parser.add_argument("--listen", nargs="+", default=[], metavar="ID",
                         help="utterances to play on the page (default: six, over all speakers)")  # fmt: skip
     parser.add_argument("--pack", type=Path, metavar="FILE",
@@ -195,7 +198,7 @@ def _score(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from ttsbench.pipeline.commands import report
 
-    status = report(options.run, options.listen)
+    status = report(options.run, options.listen, options.overrides, options.output)
     if options.pack:
         from ttsbench.reporting.page.pack import write_pack
 

@@ -3,11 +3,15 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scored_archive import made_up_rows
 
+from ttsbench.config.loading import load_experiment
+from ttsbench.config.systems import REFERENCES, systems
 from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.evaluation.summary import compare, summary
@@ -15,9 +19,12 @@ from ttsbench.reporting import latex as tex
 from ttsbench.reporting.claims import Claim, claims_latex
 from ttsbench.reporting.claims.judgement import Finding, Judgement
 from ttsbench.reporting.tables import Table, compare_with_best, latex
+from ttsbench.stages.report import for_paper
 from ttsbench.types import MetricInfo
 
 NASTY = r"50 % & more_$\input{x}^~#|<b>“é ł ñ ő ı ß” –— a--b 日本 Ω ± 3 → † \ ''"
+REPOSITORY = Path(__file__).parents[2]
+FOUR = ("energy_score", "mcd", "wer", "js_mel")
 SAMPLING = BootstrapSettings(100, 0.95, 0)
 DOCUMENT = r"""
 \documentclass[10pt,twocolumn]{article}
@@ -96,6 +103,27 @@ def test_tables_compile_and_fit(table, tmp_path):
     log = compiled(latex(table), tmp_path)
     assert "Overfull" not in log
     assert "undefined" not in re.sub(r"Font shape.*undefined", "", log)
+
+
+@pytest.mark.parametrize("change", [{}, {"layout": "side_by_side", "metrics": FOUR}],
+                         ids=["default", "side by side"])  # fmt: skip
+def test_the_table_of_the_default_comparison_fits_a_page(tmp_path, change):
+    """Every row and column of experiments/objectives.yaml, with the titles, intervals and signatures of a real run."""
+    experiment = load_experiment(REPOSITORY / "experiments" / "objectives.yaml")
+    experiment = experiment.model_copy(update={"table": experiment.table.model_copy(update=change)})
+    rows = [system.name for system in systems(experiment)]
+    metrics = [made_up_rows(name, rows, 60) for name in experiment.table.metrics]
+    references = [name for name in rows if name in REFERENCES]
+    models = [name for name in rows if name not in REFERENCES]
+    cells = {(cell.system, cell.metric): cell for cell in summary(metrics, rows, SAMPLING)}
+    table = Table(experiment.title, rows, references, metrics, cells, [], compare(metrics, models, SAMPLING),
+                  compare_with_best(metrics, models, SAMPLING), "Corpus espeak, 60 test utterances.",
+                  experiment.table.titles, "tab:objectives")  # fmt: skip
+    text = latex(for_paper(table, experiment))
+    assert text.count(r"\begin{table") == 1
+    log = compiled(text, tmp_path)
+    assert "Overfull" not in log and "Float too large" not in log
+    assert "(2 pages" in log
 
 
 def test_claims_compile_and_fit(tmp_path):

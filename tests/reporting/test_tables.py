@@ -15,8 +15,8 @@ from ratio_rows import (
     table_of,
     write,
 )
+from tinycorpus import tiny_experiment
 
-from ttsbench.config.schema import TableConfig
 from ttsbench.evaluation.estimates import Comparison
 from ttsbench.evaluation.metric_rows import read_rows
 from ttsbench.evaluation.summary import summary
@@ -263,9 +263,13 @@ def test_values_that_are_given_are_neither_shown_nor_ranked(tmp_path):
     assert {item.system for item in compare_with_best([found], systems, SAMPLING)} == {"b+b"}
 
 
+def experiment_of(**table):
+    return tiny_experiment(None, table=table)
+
+
 def test_options_of_an_experiment_apply_to_the_table_for_a_paper(rate):
     found = [Comparison("b_1+oracle", "a+oracle", "rate", -0.1, -0.2, -0.01, 0.01, -1, 0.1, 6, 1, p_holm=0.02)]
     table = table_of([rate], comparisons=found)
-    assert for_paper(table, TableConfig()) == table and "†" in markdown(table)
-    plain = for_paper(table, TableConfig(intervals=False, significance=False, signatures="file"))
+    assert for_paper(table, experiment_of()) == table and "†" in markdown(table)
+    plain = for_paper(table, experiment_of(intervals=False, significance=False, signatures="file"))
     assert "†" not in markdown(plain) and "[" not in markdown(plain) and "Signatures" not in markdown(plain)

@@ -240,6 +240,8 @@ class TableConfig(Section):
     titles: dict[str, str] = Field(default_factory=dict)  # row, family of rows or metric -> its title
     intervals: bool = True  # in paper.md and paper.tex
     significance: bool = True  # marks of significance in paper.md and paper.tex
+    layout: Literal["rows", "groups", "side_by_side"] = "rows"  # of paper.tex: one list of rows, a group of rows per
+    # source of prosody, or a row per acoustic model with a block of columns per source of prosody
     signatures: Literal["below", "file"] = "below"  # below the tables of the paper, or in paper-signatures.md
 
     @field_validator("titles", mode="before")

@@ -7,11 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.data.prompts import Prompts
 from ttsbench.data.text import words
 from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json, write_json
+from ttsbench.evaluation.clip_table import FILE
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,22 @@ class EvaluatedUtterance:
 
 
 def evaluated_utterances(folder: Path) -> list[EvaluatedUtterance]:
-    """Return all utterances that the run in ``folder`` scores, in the order of the rows."""
+    """Return all utterances that the run in ``folder`` scores in order; an archive has ids and speakers alone."""
     listing = RunLayout(folder).utterances
     if listing.exists():
         return [EvaluatedUtterance(**values) for values in read_json(listing)]
+    if not RunLayout(folder).prepare.exists() and (folder / FILE).exists():
+        return _archived_utterances(folder / FILE)
     corpus = PreparedCorpus(RunLayout(folder).prepare)
     prompts = Prompts(corpus)
     return [_evaluated(utterance, prompts.of(utterance)) for utterance in corpus.split("test")]
+
+
+def _archived_utterances(rows: Path) -> list[EvaluatedUtterance]:
+    """Return the utterances of an archive, whose texts and prompts are not archived."""
+    frame = pd.read_parquet(rows, columns=["utterance", "speaker"]).drop_duplicates().astype(str)
+    pairs = zip(frame["utterance"].tolist(), frame["speaker"].tolist(), strict=True)
+    return [EvaluatedUtterance(str(name), speaker=str(speaker)) for name, speaker in pairs]
 
 
 def _evaluated(utterance: PreparedUtterance, prompt: PreparedUtterance | None) -> EvaluatedUtterance:

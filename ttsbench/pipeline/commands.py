@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ttsbench.config.loading import load_experiment
+from ttsbench.config.loading import load_experiment, merge, parse_override, validate
 from ttsbench.config.schema import Experiment
 from ttsbench.engine.executor import discard_damaged_files, execute
 from ttsbench.engine.job import STAGES, AnyJob, Job, Run
@@ -17,18 +18,20 @@ from ttsbench.engine.sentinels import DONE, is_done, mark_done, was_done
 from ttsbench.engine.store import locked, read_json, write_json
 from ttsbench.engine.terminal import visible, write_result
 from ttsbench.engine.worker import stage_module
-from ttsbench.errors import TtsbenchError
+from ttsbench.errors import ConfigError, TtsbenchError
+from ttsbench.evaluation.clip_table import FILE as ROWS
 from ttsbench.evaluation.training_summary import divergence_notes, training_table
 from ttsbench.pipeline.folder_plan import make_folder_plan, set_up
 from ttsbench.pipeline.folder_request import FolderRequest
 from ttsbench.pipeline.left_out import left_out_systems, remaining_plan
 from ttsbench.pipeline.plan import make_plan
-from ttsbench.pipeline.validation import check_experiment
+from ttsbench.pipeline.validation import check_experiment, check_table
 from ttsbench.reporting.archive import FOLDER, result_files
 from ttsbench.reporting.page import mark_outdated
 from ttsbench.reporting.provenance import record_work
 from ttsbench.stages.model_cache import restore_models
 from ttsbench.stages.prepare import features_exist
+from ttsbench.stages.report import report_archive
 
 SHOWN_FAILURES = 10
 
@@ -136,14 +139,24 @@ def dry_run(experiment: Experiment, folder: Path, workers: int) -> str:
     return "\n".join(lines)
 
 
-def report(folder: Path, listen: Sequence[str] = ()) -> int:
-    """Write the tables and the page of a run again from its scores; ``listen`` names the utterances to play."""
+def report(folder: Path, listen: Sequence[str] = (), overrides: Sequence[str] = (), output: Path | None = None) -> int:
+    """Write the tables and the page of a run again from its scores, or the tables of an archive from its rows.
+
+    ``listen`` names the utterances to play on the page. ``overrides`` change keys under ``table``, in the folder's
+    experiment too; ``output`` is another folder for the tables of an archive.
+    """
     layout = RunLayout(folder)
     if not layout.experiment.exists():
         raise TtsbenchError(
             f"{folder} is no run folder: it has no {layout.experiment.name}. Give the --output of a compare."
         )
-    run = Run.open(folder.resolve())
+    run = _with_table(Run.open(folder.resolve()), overrides)
+    if not layout.scores.exists() and (folder / ROWS).exists():
+        return _report_archive(run, (output or folder).resolve())
+    if output is not None:
+        raise TtsbenchError(f"--output is for archives; the report of {folder} is written into the run.")
+    if overrides:
+        write_json(layout.experiment, run.experiment.model_dump(mode="json"))
     plan = make_folder_plan(run.experiment, run.folder) if run.compares_folders else make_plan(run.experiment)
     if layout.left_out.exists():
         plan = remaining_plan(run.experiment, plan, read_json(layout.left_out)) or plan
@@ -156,6 +169,30 @@ def report(folder: Path, listen: Sequence[str] = ()) -> int:
         if finished:
             mark_done(job.path(run), job.key, stage.finish(run, job) or ())
     _print_table(run)
+    return 0
+
+
+def _with_table(run: Run, overrides: Sequence[str]) -> Run:
+    """Return the run with other values under ``table``; raises ``ConfigError`` for other keys and unknown names."""
+    values = run.experiment.model_dump(mode="json")
+    for text in overrides:
+        if not text.startswith("table."):
+            raise ConfigError(f"--set {text}: a report changes only the keys under table, such as table.metrics.")
+        values = merge(values, parse_override(text, values))
+    experiment = validate(values, "--set")
+    with RunLayout(run.folder).summary.open(newline="", encoding="utf-8") as file:
+        check_table(experiment, list(dict.fromkeys(row["system"] for row in csv.DictReader(file))))
+    return replace(run, experiment=experiment)
+
+
+def _report_archive(run: Run, output: Path) -> int:
+    """Write the tables of an archive, and its experiment if that changes, and print the table for a paper."""
+    output.mkdir(parents=True, exist_ok=True)
+    report_archive(run, output)
+    if output == run.folder:
+        write_json(run.layout.experiment, run.experiment.model_dump(mode="json"))
+    paper = output / "paper.md"
+    _print((paper if paper.exists() else output / "table.md").read_text(encoding="utf-8"))
     return 0
 
 

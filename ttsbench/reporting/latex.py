@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 COLUMN_POINTS = 238.0
 TEXT_POINTS = 505.0
-GAP_POINTS = 6.0  # between two columns of a tabular, at the \tabcolsep below
+GAPS = (6.0, 4.0)  # points between two columns of a tabular; the smaller one if a table fits only with it
 CHARACTER_POINTS = 3.9  # of \footnotesize, on average
 SMALL_POINTS = 3.45  # of \scriptsize
 NAME_POINTS = 125.0  # maximum width of a row's name; longer names are wrapped
-HEAD_CHARACTERS = 14
+HEAD_CHARACTERS = 12
 PREAMBLE = "needs \\usepackage{booktabs}"
 
 SPECIAL = {
@@ -84,12 +84,17 @@ def wrapped(title: str) -> list[str]:
     return textwrap.wrap(title, HEAD_CHARACTERS, break_long_words=False) or [""]
 
 
-def table(tabular: Sequence[str], caption: str, label: str, notes: Sequence[str], points: float) -> list[str]:
-    """Return a float, over two columns if ``points`` exceeds the width of one; ``notes`` (escaped) go below it."""
+def table(
+    tabular: Sequence[str], caption: str, label: str, notes: Sequence[str], points: float, gap: float = GAPS[0]
+) -> list[str]:
+    """Return a float, over two columns if ``points`` exceeds the width of one.
+
+    ``notes`` (escaped) go below it; ``gap`` is the space between two columns in points.
+    """
     kind = "table" if points <= COLUMN_POINTS else "table*"
     small = rf"\par\smallskip\raggedright\scriptsize {' '.join(notes)}"
     return [
-        rf"\begin{{{kind}}}[tp]", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{{kind}}}[tp]", rf"\centering\footnotesize\setlength{{\tabcolsep}}{{{gap / 2:g}pt}}",
         r"\setlength{\belowcaptionskip}{4pt}", rf"\caption{{{caption}}}",
         rf"\label{{{label}}}", *tabular, *([small] if notes else []), rf"\end{{{kind}}}",
     ]  # fmt: skip

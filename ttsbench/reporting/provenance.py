@@ -14,7 +14,7 @@ from ttsbench.config.systems import GROUND_TRUTH
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.engine.job import Run
 from ttsbench.engine.layout import RunLayout
-from ttsbench.engine.store import content_hash, file_hash, write_text
+from ttsbench.engine.store import content_hash, file_hash, read_json, write_text
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances
@@ -58,7 +58,19 @@ def _corpus(run: Run) -> dict[str, Any]:
     utterances = PreparedCorpus(run.layout.prepare).utterances
     # Features are cached under the hash of their recording.
     listed = [[item.id, item.text, item.split, Path(item.features).stem] for item in utterances]
-    return {"name": run.experiment.corpus.name, "utterances": len(listed), "hash": content_hash(listed)}
+    facts = {"name": run.experiment.corpus.name, "utterances": len(listed), "hash": content_hash(listed)}
+    return {**facts, "notes": preparation_notes(run.folder)}
+
+
+def preparation_notes(folder: Path) -> list[str]:
+    """Return the notes of the prepare stage, which an archive has in its provenance."""
+    layout = RunLayout(folder)
+    notes: list[str] = []
+    if layout.prepare.exists():
+        notes = read_json(layout.prepare / "notes.json")
+    elif layout.provenance.exists():
+        notes = (read_json(layout.provenance).get("corpus") or {}).get("notes", [])
+    return notes
 
 
 def _reference(folder: Path, id_: str) -> str | None:

@@ -14,6 +14,7 @@ from ttsbench.evaluation.test_set import evaluated_utterances
 from ttsbench.evaluation.training_summary import divergence_notes, training_table
 from ttsbench.evaluation.tuning import TUNED, describe_settings
 from ttsbench.models.representation import maker
+from ttsbench.reporting.provenance import preparation_notes
 from ttsbench.reporting.tables import heading
 
 SMALL_VOCABULARY = 100  # words: about ten sentences; ``ttsbench.backends.transcribers.pocketsphinx`` has error rates
@@ -39,7 +40,6 @@ def run_notes(folder: Path, experiment: Experiment, systems: Sequence[str]) -> l
     if RunLayout(folder).compares_folders:
         notes: list[str] = read_json(RunLayout(folder).folder_request)["notes"]
         return notes
-    prepared = read_json(RunLayout(folder).prepare / "notes.json")
     titles = _label_titles(experiment, systems)
     return [
         *divergence_notes(training_table(folder), titles),
@@ -47,7 +47,7 @@ def run_notes(folder: Path, experiment: Experiment, systems: Sequence[str]) -> l
         *_starting_points(experiment, titles),
         *_own_budgets(experiment, titles),
         *_tuned_settings(folder, experiment, titles),
-        *prepared,
+        *preparation_notes(folder),
     ]
 
 

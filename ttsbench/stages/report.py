@@ -16,12 +16,12 @@ from typing import Any
 import pandas as pd
 
 from ttsbench import registry
-from ttsbench.config.schema import TableConfig
+from ttsbench.config.schema import Experiment
 from ttsbench.config.specs import ScoreSpec
 from ttsbench.config.systems import REFERENCES
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import write_json, write_text
-from ttsbench.evaluation.clip_table import FILE, clip_frame, write_clip_rows
+from ttsbench.evaluation.clip_table import FILE, clip_frame, read_clip_rows, write_clip_rows
 from ttsbench.evaluation.estimates import BootstrapSettings, MetricCell
 from ttsbench.evaluation.metric_rows import MetricRows, read_rows
 from ttsbench.evaluation.summary import compare, difference_frame, summary, summary_frame
@@ -36,6 +36,7 @@ from ttsbench.reporting.page import MARKS, table_marks, write_page
 from ttsbench.reporting.provenance import provenance
 from ttsbench.reporting.run_notes import description, run_notes, vocabulary_notes
 from ttsbench.reporting.tables import Table, compare_with_best, latex, markdown
+from ttsbench.reporting.tables.blocks import prosody_blocks
 from ttsbench.reporting.tables.markdown import signature_lines
 
 SIGNATURES = "paper-signatures.md"
@@ -66,7 +67,7 @@ def work(run: Run, job: Job[ScoreSpec], task: Task, progress: Progress) -> None:
     speakers = {utterance.id: utterance.speaker for utterance in evaluated_utterances(run.folder)}
     write_clip_rows(clip_frame(metrics, speakers), run.folder / FILE)
     progress(0.4)
-    _tables(run, job.spec, metrics, cells)
+    write_tables(run, systems, job.spec.left_out, metrics, cells, run.folder, _vocabulary_size(run, job.spec))
     progress(0.7)
     _claims(run, metrics)
     progress(0.8)
@@ -75,43 +76,67 @@ def work(run: Run, job: Job[ScoreSpec], task: Task, progress: Progress) -> None:
     write_page(run.folder, task.get("listen", ()))
 
 
-def _tables(run: Run, spec: ScoreSpec, metrics: Sequence[MetricRows], cells: Sequence[MetricCell]) -> None:
-    """Write the full table with its differences, and the selection of the experiment for a paper."""
-    full = _table(run, spec, metrics, spec.systems, cells)
-    write_csv(difference_frame(full.comparisons, metrics), run.folder / "differences.csv")
-    write_csv(difference_frame(full.best_comparisons, metrics), run.folder / "best.csv")
+def report_archive(run: Run, output: Path) -> None:
+    """Write the tables of an archived run again into ``output``, from its rows and with the options of ``run``.
+
+    Raises ``TtsbenchError`` if the rows were computed with another version of a metric.
+    """
+    rows = run.folder / FILE
+    loaded = [registry.load("metrics", name)(**options) for name, options in run.experiment.metrics.items()]
+    metrics = [read_clip_rows(rows, metric) for metric in loaded]
+    order = pd.read_csv(run.layout.summary, keep_default_na=False)["system"].unique()
+    failed = pd.read_csv(run.folder / "failures.csv", keep_default_na=False)
+    missing = failed[failed["metric"] == ""]
+    left_out = dict(zip(missing["system"].astype(str), missing["error"].astype(str), strict=True))
+    write_tables(run, list(order), left_out, metrics, summary(metrics, list(order), _sampling(run)), output)
+
+
+def write_tables(
+    run: Run, systems: Sequence[str], left_out: Mapping[str, str], metrics: Sequence[MetricRows],
+    cells: Sequence[MetricCell], folder: Path, vocabulary: int | None = None,
+) -> None:  # fmt: skip
+    """Write the full table with its differences, and the selection of the experiment for a paper, into a folder."""
+    full = _table(run, left_out, metrics, systems, cells, vocabulary)
+    write_csv(difference_frame(full.comparisons, metrics), folder / "differences.csv")
+    write_csv(difference_frame(full.best_comparisons, metrics), folder / "best.csv")
     models = training_table(run.folder)
     if len(models):
-        write_csv(models, run.folder / "training.csv")
-    write_text(run.folder / "table.md", "\n".join([markdown(full), *training_lines(models), ""]))
-    write_text(run.folder / "table.tex", latex(full))
-    write_json(run.folder / MARKS, table_marks(full))
+        write_csv(models, folder / "training.csv")
+    write_text(folder / "table.md", "\n".join([markdown(full), *training_lines(models), ""]))
+    write_text(folder / "table.tex", latex(full))
+    if run.layout.scores.exists():
+        write_json(folder / MARKS, table_marks(full))
     selection = run.experiment.table
-    for suffix in (".md", ".tex"):
-        (run.folder / f"paper{suffix}").unlink(missing_ok=True)
-    (run.folder / SIGNATURES).unlink(missing_ok=True)
+    for name in ("paper.md", "paper.tex", SIGNATURES):
+        (folder / name).unlink(missing_ok=True)
     if selection.chosen:
         columns = [rows for name in selection.metrics for rows in metrics if rows.info.name == name] or metrics
-        rows = [system for system in selection.systems if system not in spec.left_out] or spec.systems
-        paper = for_paper(_table(run, spec, columns, rows, cells, "-paper"), selection)
+        rows = [system for system in selection.systems if system not in left_out] or systems
+        paper = for_paper(_table(run, left_out, columns, rows, cells, vocabulary, "-paper"), run.experiment)
         if not paper.signatures:
-            write_text(run.folder / SIGNATURES, "\n".join(signature_lines(paper)) + "\n")
-        write_text(run.folder / "paper.md", markdown(paper))
-        write_text(run.folder / "paper.tex", latex(paper))
+            write_text(folder / SIGNATURES, "\n".join(signature_lines(paper)) + "\n")
+        write_text(folder / "paper.md", markdown(paper))
+        write_text(folder / "paper.tex", latex(paper))
 
 
-def for_paper(table: Table, options: TableConfig) -> Table:
+def for_paper(table: Table, experiment: Experiment) -> Table:
     """Apply the options of the experiment to the table for a paper."""
+    options = experiment.table
     marks: dict[str, Any] = {} if options.significance else {"comparisons": (), "best_comparisons": ()}
-    return replace(table, intervals=options.intervals, signatures=options.signatures == "below", **marks)
+    blocks = None
+    if options.layout != "rows":
+        blocks = prosody_blocks(experiment, table.references, table.models, options.layout)
+    below = options.signatures == "below"
+    return replace(table, intervals=options.intervals, signatures=below, layout=blocks, **marks)
 
 
 def _table(
     run: Run,
-    spec: ScoreSpec,
+    left_out: Mapping[str, str],
     metrics: Sequence[MetricRows],
     systems: Sequence[str],
     cells: Sequence[MetricCell],
+    vocabulary: int | None,
     suffix: str = "",
 ) -> Table:
     """Return a table of these rows and columns; models are compared among the displayed rows only."""
@@ -125,9 +150,9 @@ def _table(
         metrics=metrics,
         cells={(cell.system, cell.metric): cell for cell in cells},
         notes=[
-            *_left_out_notes(spec),
+            *_left_out_notes(left_out),
             *run_notes(run.folder, experiment, models),
-            *vocabulary_notes(metrics, _vocabulary_size(run, spec)),
+            *vocabulary_notes(metrics, vocabulary),
         ],
         comparisons=compare(metrics, models, sampling),
         best_comparisons=compare_with_best(metrics, models, sampling),
@@ -147,8 +172,8 @@ def _transcripts(spec: ScoreSpec) -> str | None:
     return next((clips.transcripts for clips in spec.clips if clips.transcripts), None)
 
 
-def _left_out_notes(spec: ScoreSpec) -> list[str]:
-    return [f"{system} is missing because it failed. {reason}" for system, reason in spec.left_out.items()]
+def _left_out_notes(left_out: Mapping[str, str]) -> list[str]:
+    return [f"{system} is missing because it failed. {reason}" for system, reason in left_out.items()]
 
 
 def _claims(run: Run, metrics: Sequence[MetricRows]) -> None:

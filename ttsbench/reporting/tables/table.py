@@ -17,6 +17,7 @@ from itertools import pairwise
 from ttsbench.config.schema import ORACLE, pair
 from ttsbench.evaluation.estimates import BootstrapSettings, Comparison, MetricCell, corrected
 from ttsbench.evaluation.metric_rows import MetricRows
+from ttsbench.reporting.tables.blocks import Blocks
 from ttsbench.reporting.tables.headings import Heading, heading
 
 COLUMNS = 8  # maximum number of metrics side by side
@@ -92,7 +93,8 @@ class Table:
 
     ``references`` come first and are neither ranked nor compared with the baseline. ``about`` describes the test in
     one sentence, ``notes`` give further remarks. ``titles`` maps systems and metrics to displayed titles. ``label`` is
-    the LaTeX label. ``intervals`` and ``signatures`` say whether those are shown.
+    the LaTeX label. ``intervals`` and ``signatures`` say whether those are shown. ``layout`` arranges the
+    rows of LaTeX tables; without it there is one row per system.
     """
 
     title: str
@@ -108,6 +110,7 @@ class Table:
     label: str = "tab:ttsbench"
     intervals: bool = True
     signatures: bool = True
+    layout: Blocks | None = None
 
     @property
     def models(self) -> list[str]:
