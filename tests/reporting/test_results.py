@@ -69,7 +69,7 @@ def test_functions_of_the_template(folder, call, text):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ('table("frist")', "no archived run 'frist'. Did you mean 'first'?"),
+        ('table("firsts")', "no archived run 'firsts'. Did you mean 'first'?"),
         ('value("first", "l1+oracel", "mcd")', "no system 'l1+oracel'. Did you mean 'l1+oracle'?"),
         ('value("first", "l1+oracle", "mdc")', "no metric 'mdc'"),
         ('figure("first", "rank")', "Did you mean 'ranks'?"),
