@@ -27,7 +27,7 @@ from speechlike import speechlike
 from tinycorpus import tiny_corpus
 
 from ttsbench import Behaviour, Clip, ConfigError, MetricInfo, TtsbenchError, registry
-from ttsbench.checks.selftest.checks import KNOWN_OFFSETS, Check, checks_of, judge_check
+from ttsbench.checks.selftest.checks import KNOWN_VALUES, Check, checks_of, judge_check
 from ttsbench.checks.selftest.collect import collect_responses
 from ttsbench.checks.selftest.degrade import GRADES
 from ttsbench.checks.selftest.measure import Refusal
@@ -36,7 +36,7 @@ from ttsbench.checks.selftest.pool import measure_all
 from ttsbench.checks.selftest.recordings import COUNT, espeak_recordings, recordings_of
 from ttsbench.checks.selftest.run import judge, selftest
 from ttsbench.checks.selftest.table import table
-from ttsbench.checks.selftest.variants import grades, known_offset, pair
+from ttsbench.checks.selftest.variants import grades, pair
 from ttsbench.data.espeak.voice import SAMPLE_RATE, speak
 
 RATE = 16000
@@ -190,14 +190,17 @@ def test_clips_without_speech_are_all_measured_or_all_refused():
 # --- known offsets of F0
 
 
-def test_known_f0_offset_is_measured_by_the_metrics_of_f0():
-    """On espeak-ng's speech: ln 1.1 in log-F0 and no gross errors; at a factor of 1.3 all frames are gross errors."""
-    names = {offset.metric for offset in KNOWN_OFFSETS} & set(registry.registered("metrics"))
+def test_known_values_are_measured():
+    """On espeak-ng's speech: ln 1.1 in log-F0 and no gross errors; at a factor of 1.3 all frames are gross errors.
+
+    The pulse trains with known voicing are among them.
+    """
+    names = {known.metric for known in KNOWN_VALUES} & set(registry.registered("metrics"))
     metrics = {name: build(name) for name in sorted(names)}
     responses = [collect_responses(clip, metrics, []) for clip in espoken()]
-    offsets = {known_offset(offset.factor) for offset in KNOWN_OFFSETS}
-    found = [one for one in judge(metrics, responses) if one.check in offsets]
-    assert len(found) == len([offset for offset in KNOWN_OFFSETS if offset.metric in names])
+    pairs = {known.pair for known in KNOWN_VALUES}
+    found = [one for one in judge(metrics, responses) if one.check in pairs]
+    assert len(found) == len([known for known in KNOWN_VALUES if known.metric in names])
     assert [one for one in found if one.outcome != "ok"] == []
 
 

@@ -1,8 +1,9 @@
 """The promises of a metric (``Behaviour``) as checks of its responses to the user's recordings.
 
 A check compares values reduced over those recordings that have a measurement for all of its pairs, so that grades are
-never compared on different sets. Most promises are declared by the metric. Known offsets of F0 follow from arithmetic:
-two copies made by WORLD whose F0 differs by a factor have a log-F0 RMSE of its logarithm, and gross errors beyond 20 %.
+never compared on different sets. Most promises are declared by the metric. Others follow from how a pair was made: two
+copies by WORLD whose F0 differs by a factor have a log-F0 RMSE of its logarithm, and gross errors beyond 20 %; a pulse
+train in noise (``pulses``) is voiced where its pulses are; and MCD of a band limit is lower than MCD of noise.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ from ttsbench.checks.selftest.degrade import GRADES
 from ttsbench.checks.selftest.measure import Refusal, Responses
 from ttsbench.checks.selftest.variants import (
     BACKWARD,
+    BAND_LIMIT,
+    BAND_LIMIT_HZ,
+    FALSE_VOICING,
     FORWARD,
     ITSELF,
     LATER,
+    MISSED_VOICING,
     QUIETER,
     RESAMPLED,
     SILENCE,
@@ -66,30 +71,34 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class KnownOffset:
-    """The range of a metric for a pair whose F0 differs by a factor."""
+class KnownValue:
+    """The range of a metric for a pair that was made so that its value is known."""
 
     metric: str
-    factor: float
+    pair: str
     low: float
     high: float
 
 
 # Tracking errors at the borders of voicing increase a root mean square: on LJSpeech, LibriSpeech and espeak-ng's speech
 # it was 5 to 14 % above ln 1.1.
-KNOWN_OFFSETS = (
-    KnownOffset("log_f0_rmse", 1.1, 0.85 * math.log(1.1), 1.25 * math.log(1.1)),
-    KnownOffset("f0_correlation", 1.1, 0.9, 1.0),
-    KnownOffset("mcd", 1.1, 0.0, 3.0),
-    KnownOffset("gpe", 1.1, 0.0, 0.05),
-    KnownOffset("ffe", 1.1, 0.0, 0.12),
-    KnownOffset("gpe", 1.3, 0.9, 1.0),
+KNOWN_VALUES = (
+    KnownValue("log_f0_rmse", known_offset(1.1), 0.85 * math.log(1.1), 1.25 * math.log(1.1)),
+    KnownValue("f0_correlation", known_offset(1.1), 0.9, 1.0),
+    KnownValue("mcd", known_offset(1.1), 0.0, 3.0),
+    KnownValue("gpe", known_offset(1.1), 0.0, 0.05),
+    KnownValue("ffe", known_offset(1.1), 0.0, 0.12),
+    KnownValue("gpe", known_offset(1.3), 0.9, 1.0),
+    KnownValue("vde_plain", FALSE_VOICING, 0.0, 0.05),  # frames of the same time: warping would move noise into silence
+    KnownValue("vde_plain", MISSED_VOICING, 0.0, 0.05),
 )
+NOISE_OF_BAND_LIMIT = "noise 10"  # the signal-to-noise ratio in dB of a grade of ``GRADES``
+BAND_LIMIT_METRICS = ("mcd", "mcd_plain")
 
 
 def checks_of(info: MetricInfo) -> list[Check]:
     """Return all promises of a metric."""
-    return [*_invariances(info), *_worsenings(info), *_no_speech(info), *_known_offsets(info)]
+    return [*_invariances(info), *_worsenings(info), *_no_speech(info), *_band_limit(info), *_known_values(info)]
 
 
 def judge_check(metric: Metric, check: Check, responses: Sequence[Responses]) -> Verdict:
@@ -162,16 +171,21 @@ def _no_speech(info: MetricInfo) -> list[Check]:
     return [Check(name, (name,), f"is {answer}", expected=answer) for name, answer in declared.items()]
 
 
-def _known_offsets(info: MetricInfo) -> list[Check]:
+def _band_limit(info: MetricInfo) -> list[Check]:
+    """Promise that a band limit that everyone understands counts less than noise that is heard at once."""
+    if info.name not in BAND_LIMIT_METRICS:
+        return []
+    promised = f"{BAND_LIMIT_HZ / 1000:g} kHz below {NOISE_OF_BAND_LIMIT} dB"
+    return [Check(BAND_LIMIT, (BAND_LIMIT, NOISE_OF_BAND_LIMIT), promised, lambda values: values[0] < values[1])]
+
+
+def _known_values(info: MetricInfo) -> list[Check]:
     return [
         Check(
-            known_offset(offset.factor),
-            (known_offset(offset.factor),),
-            f"{offset.low:.3g} to {offset.high:.3g}",
-            partial(_within, offset.low, offset.high),
+            known.pair, (known.pair,), f"{known.low:.3g} to {known.high:.3g}", partial(_within, known.low, known.high)
         )
-        for offset in KNOWN_OFFSETS
-        if offset.metric == info.name
+        for known in KNOWN_VALUES
+        if known.metric == info.name
     ]
 
 

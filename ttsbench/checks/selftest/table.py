@@ -40,7 +40,7 @@ def table(verdicts: Sequence[Verdict], skipped: Mapping[str, str]) -> str:
     metrics = len({verdict.metric for verdict in verdicts})
     blocks = [
         _marks(verdicts),
-        _known_offsets([verdict for verdict in verdicts if verdict.check not in HEADINGS]),
+        _known_values([verdict for verdict in verdicts if verdict.check not in HEADINGS]),
         _listed("Failed:", [_sentence(verdict) for verdict in failed]),
         _listed("Skipped:", _reasons(verdicts, skipped)),
         f"{passed} of {passed + len(failed)} promises of {metrics} metrics hold.",
@@ -66,9 +66,9 @@ def _marks(verdicts: Sequence[Verdict]) -> str:
     return f"{_columns([['metric', *(HEADINGS[name] for name in shown)], *rows])}\n\n{LEGEND}" if rows else ""
 
 
-def _known_offsets(verdicts: Sequence[Verdict]) -> str:
+def _known_values(verdicts: Sequence[Verdict]) -> str:
     rows = [[item.metric, item.check, item.measured, item.promised, item.outcome] for item in verdicts]
-    return _columns([["known F0", "offset", "measured", "expected", ""], *rows]) if rows else ""
+    return _columns([["known value", "of", "measured", "expected", ""], *rows]) if rows else ""
 
 
 def _reasons(verdicts: Sequence[Verdict], skipped: Mapping[str, str]) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ttsbench.checks.selftest.degrade import (
     GRADES,
+    band_limited,
     degraded,
     delayed,
     drowned,
@@ -25,11 +26,14 @@ from ttsbench.checks.selftest.degrade import (
     with_f0,
     with_noise,
 )
+from ttsbench.checks.selftest.pulses import noise_between_pulses, noise_on_pulses
 from ttsbench.types import Clip, Degradation
 
 ITSELF, COPY, FORWARD, BACKWARD = "itself", "copy", "forward", "backward"
 QUIETER, LATER, RESAMPLED = "quieter", "later", "resampled"
 SILENCE, WHITE_NOISE = "silence", "white noise"
+BAND_LIMIT, FALSE_VOICING, MISSED_VOICING = "band limit", "false voicing", "missed voicing"
+BAND_LIMIT_HZ = 4_300.0  # speech of this band is understood by everyone
 QUIETER_DB = -12.0
 LATER_S = 0.05
 FLOOR_DB = -50.0  # level of the added noise relative to the clip: a quiet room
@@ -94,6 +98,10 @@ def _damaged(clip: Clip) -> Clip:
     return with_noise(stretched(clip, SWAPPED_STRETCH), SWAPPED_SNR_DB, _rng(clip, FORWARD))
 
 
+def _band_limited(clip: Clip) -> Clip:
+    return band_limited(clip, BAND_LIMIT_HZ)
+
+
 def _copy(clip: Clip) -> Clip:
     return with_f0(clip, 1.0)
 
@@ -113,6 +121,9 @@ def _makers() -> Mapping[str, Callable[[Clip], Pair]]:
         BACKWARD: lambda clip: (clip, clip.feature(_damaged)),
         SILENCE: _against_itself(silenced),
         WHITE_NOISE: _against_itself(_white_noise),
+        BAND_LIMIT: _against_itself(_band_limited),
+        FALSE_VOICING: lambda clip: noise_between_pulses(clip, _rng(clip, FALSE_VOICING)),
+        MISSED_VOICING: lambda clip: noise_on_pulses(clip, _rng(clip, MISSED_VOICING)),
         COPY: lambda clip: (clip.feature(_copy), clip),
     }
     for kind, levels in GRADES.items():
