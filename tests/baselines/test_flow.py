@@ -10,14 +10,13 @@ from jacobians import LENGTHS, jacobian_log_det, perturb
 from lightning.fabric import Fabric
 from safetensors.torch import load_file
 from tinycorpus import prepared, tiny_corpus
-from tinytraining import job_of, same, state, step, trainer_of, with_train
+from tinytraining import ignore_progress, job_of, same, state, step, trainer_of, with_train
 from toytargets import DIM, backbone_of, bimodal, condition, empty, fit, noise, randn, restored, with_backbone
 
 from baselines.flow import Flow, Glow
 from baselines.regression import L2
 from ttsbench import Batch, ConfigError, ModelContext
 from ttsbench.config.schema import ModelSize
-from ttsbench.engine.local import report_progress
 from ttsbench.models.metering import CallCounter
 from ttsbench.models.speech_model import SpeechModel
 from ttsbench.nn.invertible import (
@@ -291,7 +290,7 @@ def test_two_devices_begin_alike(run):
         here = with_train(run, steps=2)
         here = replace(here, experiment=here.experiment.model_copy(update={"compute": compute}))
         job = job_of(here, "flow", name=f"devices{devices}")
-        train.work(here, job, {}, report_progress)
+        train.work(here, job, {}, ignore_progress)
         found[devices] = load_file(job.path(here) / "weights.safetensors")
     for name, value in found[1].items():  # Adam makes a step even of what is rounding alone
         torch.testing.assert_close(found[2][name], value, rtol=1e-3, atol=1e-3)

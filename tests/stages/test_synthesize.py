@@ -1,5 +1,6 @@
 """Several draws of one model: what is stored, what is vocoded, and what sampling is reported to cost."""
 
+import re
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ from tinycorpus import prepared, tiny_corpus
 
 from ttsbench import registry
 from ttsbench.data.corpus import PreparedCorpus
+from ttsbench.engine.isolation import CallCrashed
 from ttsbench.engine.sentinels import mark_done, open_folder
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import read_record
@@ -107,6 +109,38 @@ def test_copy_synthesis_has_no_draws(run):
     assert read_draws(folder, first_utterance(run).id) is None
 
 
+def directly(function, *arguments):
+    return function(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("crashing", "words"),
+    [
+        ("_sampled", "the adapter 'diffusion' (acoustic model) crashed on this utterance"),
+        ("_vocoded", "the vocoder 'griffin_lim' crashed on this utterance"),
+    ],
+)
+def test_crash_costs_its_own_clip_and_names_the_plugin(run, monkeypatch, crashing, words):
+    job, corpus = job_of(run, "diffusion+oracle"), PreparedCorpus(run.folder / "prepare")
+    monkeypatch.setattr(type(job), "path", lambda self, run: run.folder / f"crashed{crashing}")
+    first, second = corpus.split("test")[:2]
+    calls = []
+
+    def call(function, *arguments):
+        if function.__name__ == crashing and not calls.append(function) and len(calls) == 1:
+            raise CallCrashed
+        return function(*arguments)
+
+    clips = synthesize._ClipWriter(run, job, corpus, call)
+    for utterance in (first, second):
+        clips.write_samples(utterance)
+    with pytest.raises(ClipError, match=re.escape(words)):
+        read_record(job.path(run), first.id, 0)
+    assert read_record(job.path(run), second.id, 0).cost is not None
+    assert (words in read_draws(job.path(run), first.id).failure) == (crashing == "_sampled")
+    assert read_draws(job.path(run), second.id).log_mel is not None
+
+
 def test_failed_draw_is_named(run, monkeypatch):
     job = job_of(run, "diffusion+oracle")
     sample = Sampler.sample
@@ -117,7 +151,7 @@ def test_failed_draw_is_named(run, monkeypatch):
     monkeypatch.setattr(Sampler, "sample", third_fails)
     monkeypatch.setattr(type(job), "path", lambda self, run: run.folder / "failing")
     corpus = PreparedCorpus(run.folder / "prepare")
-    synthesize._ClipWriter(run, job, corpus).write_samples(first_utterance(run), Sampler(run, job, corpus), DRAWS)
+    synthesize._ClipWriter(run, job, corpus, directly).write_samples(first_utterance(run))
     failure = read_draws(run.folder / "failing", first_utterance(run).id).failure
     assert failure == f"draw 3 of {DRAWS} failed: it diverged"
     assert read_record(run.folder / "failing", first_utterance(run).id, 0).cost is not None

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import multiprocessing
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from safetensors.torch import load_file
 from tinycorpus import installed, prepared, tiny_corpus
 from tinytraining import STEPS, job_of, same, state, step, trainer_of, with_train
 
-from ttsbench.engine.local import report_progress
+from ttsbench.engine.local import PipeProgress
 from ttsbench.engine.store import read_json
 from ttsbench.errors import TtsbenchError
 from ttsbench.stages import train
@@ -296,8 +297,14 @@ def test_two_devices_train_one_model(run):
         here = with_train(run, steps=3)
         here = replace(here, experiment=here.experiment.model_copy(update={"compute": compute}))
         job = job_of(here, "l1", name=f"devices{devices}")
-        train.work(here, job, {}, report_progress)
+        ours, theirs = multiprocessing.Pipe()
+        train.work(here, job, {}, PipeProgress(theirs))
         found[devices] = load_file(job.path(here) / "weights.safetensors")
+        assert ours.poll(), "no progress arrived"
+        reports = [ours.recv()]
+        while ours.poll():
+            reports.append(ours.recv())
+        assert reports[-1] == ("progress", 1.0) and len(reports) <= 3, "one device reports for all"
     assert found[1].keys() == found[2].keys()
     for name, value in found[1].items():
         torch.testing.assert_close(found[2][name], value, rtol=1e-3, atol=1e-5)

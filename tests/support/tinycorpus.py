@@ -90,6 +90,7 @@ def install(root: Path) -> Path:
         "adapters": {
             "two_groups": "TwoGroups",
             "pupil": "Pupil",
+            "aborting": "Aborting",
             "consistency": "Consistency",
             "variational": "Variational",
         },

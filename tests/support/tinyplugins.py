@@ -145,6 +145,26 @@ class Pupil(TwoGroups):
     info = AdapterInfo(name="pupil", title="Pupil", paper=PAPER, starts_from=("l1",))
 
 
+class Aborting(TwoGroups):
+    """Aborts its process as a crash in a native library does: in its loss, or when it is sampled."""
+
+    info = AdapterInfo(name="aborting", title="Aborting", paper=PAPER)
+
+    def __init__(self, context, where):
+        super().__init__(context)
+        self.where = where
+
+    def losses(self, batch, step, rng):
+        if self.where == "loss":
+            os.abort()
+        drawn = self.generator(None, batch.cond.sequence, batch.mask)
+        judged = masked_mean(self.critic(drawn, batch.cond.sequence, batch.mask), batch.mask)
+        return {"generator": masked_mean((drawn - batch.target).square(), batch.mask), "critic": judged}
+
+    def sample(self, cond, nfe, rng, temperature=1.0):
+        os.abort()
+
+
 class Consistency:
     """A consistency model: the target network is a moving average, and its loss is divided by a running mean.
 

@@ -12,6 +12,10 @@ from ttsbench.stages import train
 STEPS = 6
 
 
+def ignore_progress(fraction):
+    """Do nothing; unlike a lambda, it can be sent to the processes of a training on several devices."""
+
+
 def job_of(run, label, role="acoustic", name=None):
     """A training job, in a folder of its own."""
     found = next(job for job in make_plan(run.experiment) if job.id == f"train {label}-{role}-seed0")

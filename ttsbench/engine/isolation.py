@@ -6,6 +6,7 @@ repeated with each call in a child process, so that only the call that crashes c
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import threading
@@ -56,6 +57,7 @@ def _begin(threads: int) -> None:
     """Use as many threads as the worker: with another number, a sum may differ in its last bit."""
     import torch
 
+    faulthandler.enable()  # the traceback of a crash goes to the output of the worker
     die_with_parent()
     torch.set_num_threads(threads)
 

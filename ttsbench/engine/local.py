@@ -30,8 +30,6 @@ LAST_LINES = 20
 Work = Callable[[Run, TaskCall, Progress], str | None]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-_to_parent: Connection[Any, Any] | None = None  # in a worker: its end of the pipe
-
 
 class LocalEngine:
     """At most ``workers`` processes, started when tasks wait and kept until the engine is closed."""
@@ -162,16 +160,24 @@ class _Worker:
         return tuple(text.splitlines()[-LAST_LINES:])
 
 
-def report_progress(fraction: float) -> None:
-    """Report the progress of the current task. A plain function: training on several devices passes it on."""
-    if _to_parent is not None:
-        _to_parent.send(("progress", fraction))
+class PipeProgress:
+    """Reports the progress of a task through the pipe of its worker.
+
+    It can be sent to processes that the worker starts, such as those of a training on several devices; only one of
+    them may use it, because messages of two writers would mix.
+    """
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+
+    def __call__(self, fraction: float) -> None:
+        """Report the completed fraction of the task."""
+        self._connection.send(("progress", fraction))
 
 
 def _serve(connection: Connection[Any, Any], run: Run, work: Work, threads: int, output: Path) -> None:
     """Carry out tasks until the pipe is closed."""
-    global _to_parent
-    _to_parent = connection
+    progress = PipeProgress(connection)
     with output.open("wb", buffering=0) as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
@@ -183,8 +189,8 @@ def _serve(connection: Connection[Any, Any], run: Run, work: Work, threads: int,
             call: TaskCall = connection.recv()
         except EOFError:
             return
-        report_progress(0.0)  # the task starts now, after the imports of a new worker
-        reason = work(run, call, report_progress)
+        progress(0.0)  # the task starts now, after the imports of a new worker
+        reason = work(run, call, progress)
         sys.stdout.flush()
         connection.send(("end", reason))
 

@@ -4,6 +4,9 @@ Leaves ``sample<k>/<id>.wav`` and ``sample<k>/<id>.json`` (cost, and the times o
 failure) for each vocoded draw, and ``draws/<id>.npz`` with all draws before the vocoder, which proper scores read. For
 the recordings the latter holds their own mel and prosody, as the reference of the former.
 
+A worker in which an adapter or a vocoder crashed is replaced, and its chunk is repeated with both in a child process:
+only the utterances that crash count as failed, and the failure names the plug-in.
+
 Operations and memory are counted on the first draw of every eighth utterance, and the first chunk of a stream is timed
 there. See ``sampling`` for how a draw is made and timed.
 """
@@ -25,8 +28,10 @@ from ttsbench.config.schema import MelConfig
 from ttsbench.config.specs import SynthesizeSpec
 from ttsbench.config.systems import ANOTHER_RENDERING, COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
+from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.layout import RunLayout
+from ttsbench.engine.store import content_hash
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.clip_record import Record, is_made, wav_path, write_failure, write_record
 from ttsbench.evaluation.draws import draws_path, write_draws
@@ -39,6 +44,7 @@ from ttsbench.types import Cost, Draws, Phone, Samples
 SynthesizeJob = Job[SynthesizeSpec]
 CHUNK = 8  # draws per task, rounded to whole utterances
 COUNTED_SHARE = 8  # operations are counted on one utterance in this many
+CRASH_CAUSES = "(a native library, or out of memory)"
 
 
 def tasks(run: Run, job: SynthesizeJob) -> Sequence[Task]:
@@ -63,29 +69,28 @@ def work(run: Run, job: SynthesizeJob, task: Task, progress: Progress) -> None:
     """Synthesize a chunk."""
     corpus = _corpus(run.folder, job.key)
     utterances = [corpus.by_id[id_] for id_ in task["utterances"]]
-    clips = _ClipWriter(run, job, corpus)
-    for done, utterance in enumerate(utterances):
-        if job.spec.system == GROUND_TRUTH:
-            clips.write_recording(utterance)
-        elif job.spec.system == ANOTHER_RENDERING:
-            clips.write_redrawn(utterance, redrawn_mels(run.experiment, corpus, utterance), job.spec.draws)
-        elif not job.spec.models:
-            clips.write_copy(utterance)
-        else:
-            clips.write_samples(utterance, _sampler(run, job), job.spec.draws)
-        progress((done + 1) / len(utterances))
+    with caller(job.path(run) / f"{content_hash(task['utterances'])}.started") as call:
+        clips = _ClipWriter(run, job, corpus, call)
+        for done, utterance in enumerate(utterances):
+            if job.spec.system == GROUND_TRUTH:
+                clips.write_recording(utterance)
+            elif job.spec.system == ANOTHER_RENDERING:
+                clips.write_redrawn(utterance, redrawn_mels(run.experiment, corpus, utterance), job.spec.draws)
+            elif not job.spec.models:
+                clips.write_copy(utterance)
+            else:
+                clips.write_samples(utterance)
+            progress((done + 1) / len(utterances))
 
 
 class _ClipWriter:
     """Writes the clips and draws of one system. Records go last, so that a clip with a record is complete."""
 
-    def __init__(self, run: Run, job: SynthesizeJob, corpus: PreparedCorpus) -> None:
-        self._folder, self._spec, self._corpus = job.path(run), job.spec, corpus
+    def __init__(self, run: Run, job: SynthesizeJob, corpus: PreparedCorpus, call: Call) -> None:
+        self._run, self._job, self._corpus, self._call = run, job, corpus, call
+        self._folder, self._spec = job.path(run), job.spec
         self._mel, self._max_s = run.experiment.mel, run.experiment.corpus.max_s
-        self._vocoder = make_vocoder(run.experiment)
         self._has_mels = run.experiment.codec is None  # the latents of a codec are no mels
-        self._batch_size = run.experiment.synthesis.batch_size
-        self._counted = {utterance.id for utterance in corpus.split("test")[::COUNTED_SHARE]}
 
     def write_recording(self, utterance: PreparedUtterance) -> None:
         """Write the recording as a clip, and its mel and prosody as the reference of all draws."""
@@ -109,19 +114,13 @@ class _ClipWriter:
         write_draws(self._folder, utterance.id, Draws(log_mels[: min(count, half)], law=log_mels[half:]))
         self._vocode(utterance, 0, torch.from_numpy(log_mels[0]), self._corpus.features(utterance).durations)
 
-    def write_samples(self, utterance: PreparedUtterance, sampler: Sampler, count: int) -> None:
-        """Sample ``count`` draws, store all of them, and vocode as many as the system has clips."""
-        operations = None
-        if utterance.id in self._counted:
-            operations = sampler.operation_cost((utterance, 0), self._vocoder)
-        size = 1 if sampler.device.type == "cpu" else self._batch_size
-        numbers = range(count)
-        samples = [
-            sample
-            for start in range(0, count, size)
-            for sample in sampler.sample([(utterance, number) for number in numbers[start : start + size]])
-        ]
-        draws = sampled_draws(samples, sampler, self._corpus, self._has_mels)
+    def write_samples(self, utterance: PreparedUtterance) -> None:
+        """Sample the draws of an utterance, store all of them, and vocode as many as the system has clips."""
+        try:
+            samples, draws, operations = self._call(_sampled, self._run, self._job, utterance.id)
+        except CallCrashed:
+            reason = f"{_adapters(self._run, self._spec)} crashed on this utterance {CRASH_CAUSES}"
+            samples, draws, operations = [ClipError(reason)] * self._spec.samples, Draws(failure=reason), None
         write_draws(self._folder, utterance.id, draws)
         for number, sample in enumerate(samples[: self._spec.samples]):
             if isinstance(sample, ClipError):
@@ -134,14 +133,18 @@ class _ClipWriter:
         self, utterance: PreparedUtterance, number: int, log_mel: torch.Tensor, durations: NDArray[np.int64] | None,
         sample: Sample | None = None, operations: OperationCost | None = None,
     ) -> None:  # fmt: skip
-        cpu = torch.device("cpu")
-        start = compute_seconds(cpu)
         try:
-            samples = self._vocoder.synthesize(log_mel).numpy()
+            samples, seconds = self._call(_vocoded, self._run, self._job.key, log_mel)
         except ClipError as error:
             write_failure(self._folder, utterance.id, number, str(error))
             return
-        seconds, audio_s = compute_seconds(cpu) - start, len(samples) / self._mel.sample_rate
+        except CallCrashed:
+            plugin = self._run.experiment.codec or self._run.experiment.vocoder
+            kind = "vocoder" if self._has_mels else "codec"
+            reason = f"the {kind} '{plugin.name}' crashed on this utterance {CRASH_CAUSES}"
+            write_failure(self._folder, utterance.id, number, reason)
+            return
+        audio_s = len(samples) / self._mel.sample_rate
         sampling_s, nfe, parameters = (sample.seconds, sample.nfe, sample.parameters) if sample else (0.0, 0, 0)
         counted: Mapping[str, Any] = asdict(operations) if operations else {}
         cost = Cost(sampling_s, seconds, audio_s, nfe, parameters, **counted)
@@ -173,6 +176,56 @@ def _corpus(folder: Path, key: str) -> PreparedCorpus:
     return PreparedCorpus(RunLayout(folder).prepare)
 
 
+def _adapters(run: Run, spec: SynthesizeSpec) -> str:
+    """Return the adapters of a system for a message, such as "the adapter 'flow' (acoustic model)"."""
+    names = []
+    for role, settings in spec.sampling.items():
+        config = run.experiment.adapters[settings.label]
+        label = "" if settings.label == config.adapter else f", label '{settings.label}'"
+        names.append(f"the adapter '{config.adapter}' ({role} model{label})")
+    return " or ".join(names)
+
+
+def _sampled(run: Run, job: SynthesizeJob, id_: str) -> tuple[list[Sample | ClipError], Draws, OperationCost | None]:
+    """Return all draws of an utterance, what is stored of them, and the operations of one if they are counted."""
+    sampler, corpus = _sampler(run, job), _corpus(run.folder, job.key)
+    utterance = corpus.by_id[id_]
+    operations = None
+    if any(id_ == counted.id for counted in corpus.split("test")[::COUNTED_SHARE]):
+        operations = sampler.operation_cost((utterance, 0), _vocoder(run, job.key))
+    size = 1 if sampler.device.type == "cpu" else run.experiment.synthesis.batch_size
+    numbers = range(job.spec.draws)
+    samples = [
+        sample
+        for start in range(0, len(numbers), size)
+        for sample in sampler.sample([(utterance, number) for number in numbers[start : start + size]])
+    ]
+    return samples, sampled_draws(samples, sampler, corpus, run.experiment.codec is None), operations
+
+
+def _vocoded(run: Run, key: str, log_mel: torch.Tensor) -> tuple[Samples, float]:
+    """Return the samples (N,) of a log-mel (T, M), and the seconds that the vocoder took."""
+    vocoder, cpu = _vocoder(run, key), torch.device("cpu")
+    if key not in _warm_vocoders:
+        vocoder.synthesize(log_mel)  # the first call is slower than the others
+        _warm_vocoders.add(key)
+    start = compute_seconds(cpu)
+    samples: Samples = vocoder.synthesize(log_mel).numpy()
+    return samples, compute_seconds(cpu) - start
+
+
+_vocoders: dict[str, Any] = {}
+_warm_vocoders: set[str] = set()
+
+
+def _vocoder(run: Run, key: str) -> Any:
+    """Return the vocoder of the job with this key."""
+    if key not in _vocoders:
+        _vocoders.clear()
+        _vocoders[key] = make_vocoder(run.experiment)
+    return _vocoders[key]
+
+
 _samplers: dict[str, Sampler] = {}
 
 
@@ -184,7 +237,5 @@ def _sampler(run: Run, job: SynthesizeJob) -> Sampler:
         corpus = _corpus(run.folder, job.key)
         _samplers[key] = Sampler(run, job, corpus)
         shortest = min(corpus.split("test"), key=lambda utterance: utterance.frames)
-        warm_up = _samplers[key].sample([(shortest, 0)])[0]
-        if isinstance(warm_up, Sample):
-            make_vocoder(run.experiment).synthesize(warm_up.log_mel)
+        _samplers[key].sample([(shortest, 0)])
     return _samplers[key]

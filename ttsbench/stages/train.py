@@ -180,7 +180,8 @@ class Trainer:
             if now - checkpointed > self._checkpoint_s:
                 self._checkpoint()
                 checkpointed = time.monotonic()
-            if now - reported > REPORT_EVERY_S:
+            is_due = now - reported > REPORT_EVERY_S or self._step == self._budget.steps
+            if is_due and self._fabric.global_rank == 0:  # the processes of a training share one pipe
                 progress(self._step / self._budget.steps)
                 reported = now
 
