@@ -16,6 +16,7 @@ from ttsbench.engine.terminal import reserved_stdout, visible, write_result
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
 from ttsbench.listening.validity_command import add_validity
+from ttsbench.reporting.claims.power_command import add_plan_power
 from ttsbench.reporting.figure_command import add_figure
 from ttsbench.reporting.results_command import add_results
 
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_archive(commands)
     add_results(commands)
     _add_claims(commands)
+    add_plan_power(commands, CLAIMS)
     add_listen(commands)
     add_validity(commands)
     _add_list(commands)
@@ -123,6 +125,9 @@ def _add_claims(commands: Any) -> None:
     parser = commands.add_parser("claims", help="test published claims on finished runs")
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
     parser.add_argument("--claims", type=Path, default=CLAIMS, metavar="FILE", help=f"(default: {CLAIMS})")
+    parser.add_argument("--earlier", type=Path, nargs="+", default=[], metavar="RUN",
+                        help="runs on the same corpora with at most half of the training steps, whose effects decide "
+                        "about models that had not converged")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the verdicts as .md, .tex and .csv")
     parser.set_defaults(command=_claims)
 
@@ -218,7 +223,8 @@ def _claims(options: argparse.Namespace) -> int:
     from ttsbench.reporting.claims import ScoredRun, claims_markdown, judge_all, signature_notes, write_claims
 
     runs = [ScoredRun(folder) for folder in options.runs]
-    judged, remarks = judge_all(options.claims, runs), signature_notes(runs)
+    earlier = [ScoredRun(folder) for folder in options.earlier]
+    judged, remarks = judge_all(options.claims, runs, earlier), signature_notes(runs)
     if options.output:
         write_claims(judged, options.output, remarks=remarks)
     _print(claims_markdown(judged, remarks=remarks))
@@ -241,7 +247,7 @@ def _list_claims(path: Path) -> int:
     from ttsbench.reporting.claims import read_claims
 
     for name, claim in read_claims(path).items():
-        metrics = ", ".join(dict.fromkeys(part.metric for part in claim.parts))
+        metrics = ", ".join(claim.metrics)
         _print(f"{name:<4} {claim.statement}. {claim.paper} [{claim.without_run or f'by {metrics}'}]")
     return 0
 

@@ -189,9 +189,9 @@ def test_last_lines_name_the_files(site):
 
 def test_changed_titles_and_claims_recompute_only_the_report(site, tmp_path):
     run = site.copy(tmp_path / "run")
-    part = {"metric": "nfe", "less": "l1+oracle", "than": ["l2+oracle"]}
+    part = {"metric": "nfe", "less": "l1+oracle", "than": ["l2+oracle"], "margin": 1}
     claims = tmp_path / "mine.yaml"
-    claims.write_text(yaml.safe_dump({"C1": {"statement": "so", "paper": "p", "parts": [part]}}), encoding="utf-8")
+    claims.write_text(yaml.safe_dump({"C1": {"statement": "so", "paper": "p", "endpoint": part}}), encoding="utf-8")
     shown = ("table={metrics: [wer, mcd], systems: [l2+oracle, ground-truth], titles: {l2+oracle: Squares}}",
              f"claims={claims}")  # fmt: skip
     result = compare(site.experiment, "--output", run, "--set", *shown)
@@ -202,7 +202,7 @@ def test_changed_titles_and_claims_recompute_only_the_report(site, tmp_path):
     assert [head.strip() for head in heads[0].split("|")[2:4]] == ["WER (%) ↓", "MCD (dB) ↓"]
     assert "| Squares " in (run / "table.md").read_text(encoding="utf-8")
     assert r"\label{tab:tiny-paper}" in (run / "paper.tex").read_text(encoding="utf-8")
-    assert "| C1 | so | folder: **inconclusive** |" in (run / "claims.md").read_text(encoding="utf-8")
+    assert "| C1 | so | folder: **underpowered** |" in (run / "claims.md").read_text(encoding="utf-8")
     claims.write_text(claims.read_text(encoding="utf-8").replace("so", "thus"), encoding="utf-8")
     again = compare(site.experiment, "--output", run, "--set", shown[1])
     assert "1 jobs to do, 18 already done" in again.err, "an edited claim is judged again"

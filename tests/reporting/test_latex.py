@@ -12,12 +12,13 @@ from scored_archive import made_up_rows
 
 from ttsbench.config.loading import load_experiment
 from ttsbench.config.systems import REFERENCES, systems
-from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
+from ttsbench.evaluation.estimates import BootstrapSettings
 from ttsbench.evaluation.metric_rows import MetricRows
 from ttsbench.evaluation.summary import compare, summary
 from ttsbench.reporting import latex as tex
 from ttsbench.reporting.claims import Claim, claims_latex
-from ttsbench.reporting.claims.judgement import Finding, Judgement
+from ttsbench.reporting.claims.effect import Effect
+from ttsbench.reporting.claims.judgement import Judgement
 from ttsbench.reporting.tables import Table, compare_with_best, latex
 from ttsbench.stages.report import for_paper
 from ttsbench.types import MetricInfo
@@ -74,13 +75,12 @@ def nasty_table(count=9):
     return table_of(metrics, SYSTEMS, {"b": NASTY, "m1": NASTY})
 
 
-def judgement(statement=NASTY, verdict_of=(0.5, 1.5)):
-    low, high = verdict_of
-    one = Comparison("a", "b", "mcd", 1.0, low, high, 0.01, 0.4, 0.9, 30, 3, p_holm=0.01)
-    unknown = Comparison("a", "b", "mcd", *[float("nan")] * 6, n=0, seeds=0)
-    claim = Claim(statement=statement, paper=NASTY, parts=({"metric": "mcd", "less": "a", "than": ["b"]},))
-    findings = [Finding(NASTY, one, 0.0), Finding("js_mel: a below b", unknown, 0.0)]
-    return Judgement(claim, "run_1", "my_corpus", findings, [NASTY], {"a_b (acoustic)": -0.3})
+def judgement(statement=NASTY):
+    part = {"metric": "mcd", "less": "a", "than": ["b"], "margin": 0.5}
+    claim = Claim(statement=statement, paper=NASTY, endpoint=part)
+    several = Effect(NASTY, "mcd", np.array([0.9, 1.0, 1.1]), 0.5, 30)
+    single = Effect("js_mel: a below b", "js_mel", np.array([0.1]), 0.5, 30)
+    return Judgement(claim, "run_1", "my_corpus", "not testable", [several, single], [single], [NASTY], [NASTY], p=0.01)
 
 
 def compiled(text, folder):
@@ -127,7 +127,7 @@ def test_the_table_of_the_default_comparison_fits_a_page(tmp_path, change):
 
 
 def test_claims_compile_and_fit(tmp_path):
-    told = Judgement(Claim(statement="x", paper="y", tested_by=("tests/a_b.py::c",)), "r", "c", [], [], {})
+    told = Judgement(Claim(statement="x", paper="y", tested_by=("tests/a_b.py::c",)), "r", "c")
     judged = {f"C_{number}": [judgement(), judgement()] for number in range(20)} | {"C99": [told]}
     text = claims_latex(judged)
     log = compiled(text, tmp_path)

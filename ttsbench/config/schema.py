@@ -225,10 +225,11 @@ class Tuning(Section):
 
 
 class Statistics(Section):
-    """Confidence intervals."""
+    """Confidence intervals and verdicts."""
 
     resamples: int = Field(1000, ge=100, le=100_000)
     level: float = Field(0.95, gt=0.5, lt=1)
+    decision_seeds: int = Field(5, ge=2)  # training seeds that a verdict on a claim takes
     seed: Seed = 0
 
 

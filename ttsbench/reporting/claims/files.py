@@ -9,7 +9,7 @@ from ttsbench.engine.store import write_text
 from ttsbench.errors import TtsbenchError
 from ttsbench.reporting.claims.claim import read_claims
 from ttsbench.reporting.claims.frame import claims_frame
-from ttsbench.reporting.claims.judgement import Judgement, judge
+from ttsbench.reporting.claims.judgement import Judgement, judge_run
 from ttsbench.reporting.claims.latex import claims_latex
 from ttsbench.reporting.claims.markdown import claims_markdown
 from ttsbench.reporting.claims.scored_run import ScoredRun
@@ -20,9 +20,15 @@ SUFFIXES = (".md", ".tex", ".csv")
 NO_FILE = "the experiment names no claims file, and there is no claims.yaml beside it"
 
 
-def judge_all(claims: Path, runs: Sequence[ScoredRun]) -> dict[str, list[Judgement]]:
-    """Evaluate every claim of a file on every run; raises ``ConfigError``."""
-    return {name: [judge(claim, run) for run in runs] for name, claim in read_claims(claims).items()}
+def judge_all(claims: Path, runs: Sequence[ScoredRun], earlier: Sequence[ScoredRun] = ()) -> dict[str, list[Judgement]]:
+    """Evaluate every claim of a file on every run; raises ``ConfigError``.
+
+    Each of the ``earlier`` runs, with at most half of the training steps, belongs to the runs on the same corpus.
+    """
+    known = read_claims(claims)
+    shorter = {run.corpus: run for run in earlier}
+    verdicts = [judge_run(known, run, shorter.get(run.corpus)) for run in runs]
+    return {name: [of_run[name] for of_run in verdicts] for name in known}
 
 
 def write_claims(

@@ -1,146 +1,173 @@
-"""Verdicts on published claims: supported, refuted or inconclusive, with the comparisons behind them.
+"""Verdicts on published claims.
 
-A claim (``claim.py``) has parts that all have to hold. Each part becomes comparisons of two systems, signed so that a
-positive difference supports the claim. The verdict of a comparison is
+A claim has one endpoint, decided by Student's t over training seeds (``effect.py``). Its verdict on a run is
 
-    supported      if its interval lies above ``margin`` and the paired test rejects, after Holm's correction over the
-                   comparisons of the claim in one run
-    refuted        if the interval lies below ``margin`` and the test rejects
-    inconclusive   otherwise
+    supported       the effect is in the claimed direction
+    refuted         the effect is in the other direction
+    equivalent      the effect is smaller than the margin that the claim states as the smallest that matters
+    underpowered    none of these: the interval is too wide; ``power_plan.py`` says what a longer run needs
+    not testable    the run does not meet a condition of the claim, or the metric has no headroom (``admission.py``)
+    not converged   there is a decision, but models behind it had not converged
+    not evaluated   the run lacks a system or the metric
 
-A claim is supported if all its comparisons are, refuted if one of them is, and inconclusive otherwise. It is not
-evaluated if no run has its systems.
+An endpoint that compares a system with several others is supported if all comparisons are, with the largest p; refuted
+if one comparison is, with the smallest p times their number; and equivalent if all are supported or equivalent, and not
+all are supported.
 
-Models that had not converged cannot refute a claim: if the validation loss changed by more than a twentieth of its
-whole fall in the last quarter of training, the verdict is inconclusive instead of refuted.
+The p values of all claims of a run are corrected together by Holm's method, separately for differences and for
+equivalence. A decision takes at least ``statistics.decision_seeds`` training seeds. Convergence concerns every decision
+alike, whatever its direction, except one about cost, which does not depend on training. A decision of unconverged
+models stands if an earlier run, with at most half of the steps, has effects of the same sign.
 
-Two forms of parts need more than one difference. ``lowest`` (the smallest of several values belongs to a given subset)
-is supported if every other value is above the smallest of the subset, and refuted if one is below it. ``contrast`` (a
-weighted sum of systems is positive) is tested by the bootstrap.
-
-A verdict holds for the corpus, the models and the training seeds of the run, and does not generalise beyond them.
+A verdict holds for the corpus and the set of utterances of the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from ttsbench.evaluation.estimates import Comparison
 from ttsbench.evaluation.stats import holm
+from ttsbench.reporting.claims.admission import failures, headroom_problem
 from ttsbench.reporting.claims.claim import Claim, Part
+from ttsbench.reporting.claims.effect import ALPHA, Effect, effects
+from ttsbench.reporting.claims.power_plan import needs
 from ttsbench.reporting.claims.scored_run import ScoredRun
-from ttsbench.reporting.tables import SIGNIFICANT
 
-CONVERGED = 0.05  # change of the validation loss in the last quarter of training, as a share of its whole fall
-Verdict = Literal["supported", "refuted", "inconclusive", "not evaluated"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One comparison of a claim; a positive ``comparison.value`` supports the claim."""
-
-    sentence: str
-    comparison: Comparison
-    margin: float
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict of this comparison alone."""
-        comparison = self.comparison
-        if not comparison.p_holm < SIGNIFICANT:
-            return "inconclusive"
-        if comparison.low > self.margin:
-            return "supported"
-        return "refuted" if comparison.high < self.margin else "inconclusive"
+Verdict = Literal[
+    "supported", "refuted", "equivalent", "underpowered", "not testable", "not converged", "not evaluated"
+]
+DECIDED: tuple[Verdict, ...] = ("supported", "refuted", "equivalent")
 
 
 @dataclass(frozen=True)
 class Judgement:
     """The verdict on a claim by one run.
 
-    ``missing`` names the parts that the run cannot evaluate. ``converged`` is the relative change of the validation
-    loss in the last quarter of training, by model.
+    ``findings`` are the comparisons of the endpoint, ``secondary`` those that decide nothing. ``missing`` says which
+    comparisons the run cannot make. ``reasons`` explains a verdict other than a decision. ``p`` is corrected.
     """
 
     claim: Claim
     run: str
     corpus: str
-    findings: Sequence[Finding]
-    missing: Sequence[str]
-    converged: Mapping[str, float]
-
-    @property
-    def unconverged(self) -> list[str]:
-        """Models whose validation loss was still changing; they cannot refute a claim."""
-        return [name for name, change in self.converged.items() if not abs(change) <= CONVERGED]
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict of all comparisons together."""
-        verdicts = {finding.verdict for finding in self.findings}
-        if not verdicts:
-            return "not evaluated"
-        if "refuted" in verdicts:
-            return "inconclusive" if self.unconverged else "refuted"
-        return "supported" if verdicts == {"supported"} else "inconclusive"
+    verdict: Verdict = "not evaluated"
+    findings: Sequence[Effect] = ()
+    secondary: Sequence[Effect] = ()
+    missing: Sequence[str] = ()
+    reasons: Sequence[str] = ()
+    unconverged: Sequence[str] = ()
+    p: float = float("nan")
 
 
-def judge(claim: Claim, run: ScoredRun) -> Judgement:
-    """Evaluate a claim on one run; parts whose systems or metric the run lacks are listed as missing."""
-    findings: list[Finding] = []
-    missing, systems = [], set[str]()
-    for part in claim.parts:
-        lacking = sorted(part.systems - run.systems) or ([] if part.metric in run.metrics else [part.metric])
-        if lacking:
-            missing.append(f"{part.metric}: the run has no {', '.join(lacking)}")
-            continue
-        systems |= part.systems
-        findings += _findings(part, run)
-    findings = _corrected(findings) if findings else []
-    return Judgement(claim, run.name, run.corpus, findings, missing, run.converged(systems))
+def judge(claim: Claim, run: ScoredRun, earlier: ScoredRun | None = None) -> Judgement:
+    """Return the verdict of one claim alone."""
+    return judge_run({"": claim}, run, earlier)[""]
 
 
-def _findings(part: Part, run: ScoredRun) -> Iterator[Finding]:
-    metric = part.metric
-    if part.rising:
-        for lower, higher in zip(part.rising, part.rising[1:], strict=False):
-            yield Finding(f"{metric}: {higher} above {lower}", run.difference(metric, higher, lower), part.margin)
-    elif part.lowest:
-        yield from _lowest(part, run)
-    elif part.contrast:
-        contrast = run.contrast(metric, part.contrast)
-        yield Finding(f"{metric}: {contrast.system} above 0", contrast, part.margin)
-    elif part.more:
-        for other in part.than:
-            yield Finding(f"{metric}: {part.more} above {other}", run.difference(metric, part.more, other), part.margin)
-    else:
-        system = part.less or part.nearer
-        relation = "below" if part.to is None else f"nearer to {part.to:g} than"
-        for other in part.than:
-            difference = run.difference(metric, other, system, part.to)
-            yield Finding(f"{metric}: {system} {relation} {other}", difference, part.margin)
+def judge_run(claims: Mapping[str, Claim], run: ScoredRun, earlier: ScoredRun | None = None) -> dict[str, Judgement]:
+    """Return the verdicts of a run on all claims, corrected together."""
+    measured = {name: _measure(claim, run) for name, claim in claims.items()}
+    tested = [name for name, judgement in measured.items() if judgement.findings]
+    different = _holm([p_different(measured[name].findings) for name in tested])
+    equivalent = _holm([p_equivalent(measured[name].findings) for name in tested])
+    for name, p, p_same in zip(tested, different, equivalent, strict=True):
+        measured[name] = _decide(measured[name], p, p_same, run, earlier)
+    return measured
 
 
-def _lowest(part: Part, run: ScoredRun) -> Iterator[Finding]:
-    """Compare every system outside the subset with the lowest system inside it."""
-    rows = run.metrics[part.metric]
-    common = set.intersection(*(rows.utterances(system) for system in part.lowest))
-    best = min(part.within, key=lambda system: rows.value(system, common))
-    for other in part.lowest:
-        if other not in part.within:
-            difference = run.difference(part.metric, other, best)
-            sentence = f"{part.metric}: {other} above {best}, the lowest of the claimed systems"
-            yield Finding(sentence, difference, part.margin)
+def _measure(claim: Claim, run: ScoredRun) -> Judgement:
+    """Return the effects of all comparisons that the run allows; the verdict is still open."""
+    judgement = Judgement(claim, run.name, run.corpus)
+    if claim.endpoint is None:
+        return judgement
+    missing = [problem for part in (claim.endpoint, *claim.secondary) if (problem := _problem(part, run))]
+    secondary = [effect for part in claim.secondary if not _problem(part, run) for effect in effects(part, run)]
+    if _problem(claim.endpoint, run):
+        return replace(judgement, missing=missing)
+    findings = effects(claim.endpoint, run)
+    if any(effect.seeds == 0 or not np.isfinite(effect.per_seed).all() for effect in findings):
+        nothing = f"{claim.endpoint.metric}: the systems share no utterance and seed with a value"
+        return replace(judgement, missing=[*missing, nothing])
+    return replace(judgement, findings=findings, secondary=secondary, missing=missing)
 
 
-def _corrected(findings: Sequence[Finding]) -> list[Finding]:
-    """Set ``p_holm`` with Holm's correction over all comparisons of the claim."""
-    adjusted = holm(np.array([finding.comparison.p for finding in findings]))
-    return [
-        replace(finding, comparison=replace(finding.comparison, p_holm=float(p)))
-        for finding, p in zip(findings, adjusted, strict=True)
-    ]
+def _problem(part: Part, run: ScoredRun) -> str:
+    """Return what the run lacks for a comparison; empty if nothing is missing."""
+    lacking = sorted(part.systems - run.systems) or ([] if part.metric in run.metrics else [part.metric])
+    return f"{part.metric}: the run has no {', '.join(lacking)}" if lacking else ""
+
+
+def p_different(findings: Sequence[Effect]) -> float:
+    """Return the p value of an endpoint's support or refutation, whichever is smaller."""
+    if findings[0].is_location:
+        return min(findings[0].p_equivalent, findings[0].p_different)
+    support = max(_one_side(effect, supports=True) for effect in findings)
+    refutation = len(findings) * min(_one_side(effect, supports=False) for effect in findings)
+    return min(1.0, support, refutation)
+
+
+def p_equivalent(findings: Sequence[Effect]) -> float:
+    """Return the p value of an endpoint's equivalence: each comparison is equivalent, or supported and not all are."""
+    if findings[0].is_location or all(effect.outcome == "supported" for effect in findings):
+        return 1.0
+    supported = [_one_side(effect, supports=True) for effect in findings]
+    return max(min(effect.p_equivalent, p) if effect.outcome == "supported" else effect.p_equivalent
+               for effect, p in zip(findings, supported, strict=True))  # fmt: skip
+
+
+def _one_side(effect: Effect, supports: bool) -> float:
+    return effect.p_different if (effect.difference.value > 0) == supports else 1.0
+
+
+def _decide(judgement: Judgement, p: float, p_same: float, run: ScoredRun, earlier: ScoredRun | None) -> Judgement:
+    """Return the judgement with its verdict, given p values that are corrected over the claims of the run."""
+    claim, findings = judgement.claim, judgement.findings
+    assert claim.endpoint is not None
+    if unmet := failures(claim.admission, run):
+        return replace(judgement, verdict="not testable", reasons=unmet, p=p)
+    outcome, p_of_outcome = _outcome(findings, p, p_same)
+    seeds, required = min(effect.seeds for effect in findings), run.experiment.statistics.decision_seeds
+    if outcome in ("equivalent", "underpowered") and (problem := headroom_problem(claim.endpoint, findings, run)):
+        return replace(judgement, verdict="not testable", reasons=[problem], p=p)
+    if outcome == "underpowered" or seeds < required:
+        few = [f"a decision takes {required} training seeds, and the run has {seeds}"] if seeds < required else []
+        return replace(judgement, verdict="underpowered", reasons=[*few, needs(findings, required)], p=p)
+    depends = "cost" not in run.metrics[claim.endpoint.metric].info.needs
+    unconverged = run.unconverged(claim.endpoint.systems) if depends else []
+    judgement = replace(judgement, verdict=outcome, unconverged=unconverged, p=p_of_outcome)
+    if not unconverged:
+        return judgement
+    if earlier is not None and _same_sign_earlier(claim.endpoint, findings, run, earlier):
+        steps = f"The effects have the same sign in {earlier.name}, with at most half of the steps."
+        return replace(judgement, reasons=[steps])
+    reason = f"without this the verdict would be '{outcome}'; these models had not converged: {', '.join(unconverged)}"
+    return replace(judgement, verdict="not converged", reasons=[reason])
+
+
+def _outcome(findings: Sequence[Effect], p: float, p_same: float) -> tuple[Verdict, float]:
+    if p_same < ALPHA:
+        return "equivalent", p_same
+    if p < ALPHA:
+        if findings[0].is_location:
+            return ("supported" if findings[0].p_equivalent <= findings[0].p_different else "refuted"), p
+        return ("supported" if all(effect.difference.value > 0 for effect in findings) else "refuted"), p
+    return "underpowered", p
+
+
+def _same_sign_earlier(part: Part, findings: Sequence[Effect], run: ScoredRun, earlier: ScoredRun) -> bool:
+    """Return whether an earlier run with at most half of the steps has effects of the same sign."""
+    if _problem(part, earlier):
+        return False
+    before, after = earlier.steps(part.systems), run.steps(part.systems)
+    shorter = [2 * before[name] <= steps for name, steps in after.items() if name in before]
+    signs = [np.sign(effect.difference.value) for effect in effects(part, earlier)]
+    return bool(shorter) and all(shorter) and signs == [np.sign(effect.difference.value) for effect in findings]
+
+
+def _holm(ps: Sequence[float]) -> list[float]:
+    adjusted: list[float] = holm(np.array(ps)).tolist() if ps else []
+    return adjusted

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from ttsbench.reporting import latex as tex
+from ttsbench.reporting.claims.effect import Effect
 from ttsbench.reporting.claims.judgement import Judgement
 from ttsbench.reporting.claims.markdown import LEGEND, evaluated, notes, number
 
@@ -51,7 +53,7 @@ def _blocks(groups: Sequence[Group]) -> Iterator[list[Group]]:
     block: list[Group] = []
     count = 0
     for name, where, judgement in groups:
-        lines = 2 + len(judgement.findings)
+        lines = 2 + len(judgement.findings) + len(judgement.secondary)
         if block and count + lines > LINES:
             yield block
             block, count = [], 0
@@ -64,26 +66,28 @@ def _blocks(groups: Sequence[Group]) -> Iterator[list[Group]]:
 def _evidence(block: Sequence[Group], label: str) -> list[str]:
     rows, remarks = [], []
     for name, where, judgement in block:
-        first = judgement.findings[0].comparison
+        first = judgement.findings[0]
         about = f"{tex.escape(where)}, $n={first.n}$, {first.seeds} seeds"
-        rows += [r"\midrule", rf"\multicolumn{{5}}{{l}}{{\textbf{{{tex.escape(name)}}}, {about}}} & "
+        rows += [r"\midrule", rf"\multicolumn{{6}}{{l}}{{\textbf{{{tex.escape(name)}}}, {about}}} & "
                  rf"\textbf{{{judgement.verdict}}} \\"]  # fmt: skip
-        rows += [_row(judgement, index) for index in range(len(judgement.findings))]
-        remarks += [rf"\textbf{{{tex.escape(name)}}}, {tex.escape(where)}: {tex.escape(' '.join(notes(judgement)))}"]
+        rows += [_row(effect, "") for effect in judgement.findings]
+        rows += [_row(effect, "secondary: ") for effect in judgement.secondary]
+        if sentences := notes(judgement):
+            remarks += [rf"\textbf{{{tex.escape(name)}}}, {tex.escape(where)}: {tex.escape(' '.join(sentences))}"]
     tabular = [
-        rf"\begin{{tabular}}{{{TEXT}{{.42\textwidth}}crrrl}}", r"\toprule",
-        r"Comparison & difference & $p$ & $d$ & MDE & \\", *rows, r"\bottomrule", r"\end{tabular}",
+        rf"\begin{{tabular}}{{{TEXT}{{.38\textwidth}}crrrrl}}", r"\toprule",
+        r"Comparison & effect & margin & $p$ & $d$ & MDE & \\", *rows, r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
     return tex.table(tabular, f"Evidence for the verdicts. {tex.escape(LEGEND)}", label, remarks, tex.TEXT_POINTS)
 
 
-def _row(judgement: Judgement, index: int) -> str:
-    finding = judgement.findings[index]
-    comparison = finding.comparison
-    bounds = tex.number(f"[{comparison.low:.3g}, {comparison.high:.3g}]")
+def _row(effect: Effect, role: str) -> str:
+    difference = effect.difference
+    bounds = "" if math.isnan(difference.low) else tex.number(f"[{difference.low:.3g}, {difference.high:.3g}]")
     cells = [
-        rf"\quad {tex.escape(finding.sentence)}", tex.number(f"{comparison.value:.3g}") + rf" {{\scriptsize {bounds}}}",
-        number(comparison.p_holm, ".3f"), tex.number(number(comparison.effect_size)), number(comparison.mde),
-        finding.verdict,
+        rf"\quad {role}{tex.escape(effect.sentence)}",
+        tex.number(f"{difference.value:.3g}") + (rf" {{\scriptsize {bounds}}}" if bounds else ""),
+        f"{effect.margin:g}", number(difference.p, ".3f"), tex.number(number(effect.effect_size)), number(effect.mde),
+        effect.outcome,
     ]  # fmt: skip
     return rf"{' & '.join(cells)} \\"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from ttsbench.reporting.claims.effect import Effect
 from ttsbench.reporting.claims.judgement import Judgement
 from ttsbench.reporting.tables.markdown import escape
 
 LEGEND = (
-    "A positive difference supports the claim. Brackets: bootstrap interval over training seeds and utterances; "
-    "p: paired permutation test with Holm's correction over the comparisons of the claim; d: effect size in standard "
-    "deviations of an utterance's difference; MDE: the smallest difference that the test detects with 80 % power."
+    "A positive effect supports the claim. Brackets: 95 % interval over training seeds, by Student's t; margin: the "
+    "smallest effect that matters; p: two-sided, of the comparison alone; d: effect in standard deviations between "
+    "trainings; MDE: the smallest effect that is detected with 80 % power. The verdict follows from the endpoint "
+    "alone, with Holm's correction over all claims of the run; equivalence is tested by two one-sided tests within the "
+    "margin. Intervals of a lowest setting are measured from the middle of the claimed interval."
 )
 
 
@@ -62,28 +65,28 @@ def number(value: float, form: str = ".2g") -> str:
 
 
 def notes(judgement: Judgement) -> list[str]:
-    """Return sentences on parts that were not evaluated, on convergence, and on its effect on the verdict."""
-    lines = [f"Not evaluated: {text}." for text in judgement.missing]
-    if judgement.converged:
-        models = ", ".join(f"{name} {change:+.1%}" for name, change in judgement.converged.items())
-        lines.append(f"Change of the validation loss in the last quarter of training, relative to its fall: {models}.")
-    if judgement.unconverged and any(finding.verdict == "refuted" for finding in judgement.findings):
-        lines.append("The verdict is not 'refuted', because some of these models had not converged.")
-    return lines
+    """Return sentences on the reasons of the verdict, and on comparisons that were not made."""
+    lines = [f"{reason[:1].upper()}{reason[1:]}." for reason in judgement.reasons]
+    return [line.replace("..", ".") for line in [*lines, *(f"Not evaluated: {text}." for text in judgement.missing)]]
 
 
 def _evidence(judgement: Judgement) -> list[str]:
-    first = judgement.findings[0].comparison
+    first = judgement.findings[0]
+    corrected = "" if math.isnan(judgement.p) else f", p = {judgement.p:.3f} over all claims"
     lines = [
         f"{escape(judgement.corpus)} (run {escape(judgement.run)}; n = {first.n} utterances, {first.seeds} training "
-        f"seeds): **{judgement.verdict}**", "",
-        "| comparison | difference | p | d | MDE | |", "|---|---:|---:|---:|---:|---|",
+        f"seeds): **{judgement.verdict}**{corrected}", "",
+        "| comparison | effect | margin | p | d | MDE | |", "|---|---:|---:|---:|---:|---:|---|",
     ]  # fmt: skip
-    for finding in judgement.findings:
-        comparison = finding.comparison
-        lines.append(
-            f"| {escape(finding.sentence)} | {comparison.value:.3g} [{comparison.low:.3g}, {comparison.high:.3g}] "
-            f"| {number(comparison.p_holm, '.3f')} | {number(comparison.effect_size)} | {number(comparison.mde)} "
-            f"| {finding.verdict} |"
-        )
+    lines += [_line(effect, "") for effect in judgement.findings]
+    lines += [_line(effect, "secondary: ") for effect in judgement.secondary]
     return [*lines, "", *(f"- {escape(note)}" for note in notes(judgement))]
+
+
+def _line(effect: Effect, role: str) -> str:
+    difference = effect.difference
+    interval = "" if math.isnan(difference.low) else f" [{difference.low:.3g}, {difference.high:.3g}]"
+    return (
+        f"| {role}{escape(effect.sentence)} | {difference.value:.3g}{interval} | {effect.margin:g} "
+        f"| {number(difference.p, '.3f')} | {number(effect.effect_size)} | {number(effect.mde)} | {effect.outcome} |"
+    )

@@ -1,13 +1,15 @@
-"""A finished or archived run as claims read it: comparisons between its systems, and how far its models converged."""
+"""A finished or archived run as claims read it: values per training seed, and how its models were trained."""
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ttsbench import registry
@@ -16,9 +18,11 @@ from ttsbench.engine.job import Run
 from ttsbench.engine.layout import RunLayout
 from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.clip_table import FILE, read_clip_rows
-from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
 from ttsbench.evaluation.metric_rows import MetricRows, read_rows
-from ttsbench.evaluation.training_summary import training_table
+from ttsbench.evaluation.stats import seed_values
+from ttsbench.evaluation.training_summary import CONVERGED, training_table
+
+CONVERGED_SHARE = 0.8  # of the seeds of a model
 
 
 class ScoredRun:
@@ -34,9 +38,7 @@ class ScoredRun:
         self._folder = folder
         self.experiment: Experiment = Run.open(folder).experiment
         self.name, self.corpus = self.experiment.name, self.experiment.corpus.name
-        settings = self.experiment.statistics
         self._signatures = _stored_signatures(RunLayout(folder).summary)
-        self._sampling = BootstrapSettings(settings.resamples, settings.level, settings.seed)
         self.metrics = metrics or {name: self._rows(name) for name in self.experiment.metrics}
         first = next(iter(self.metrics.values()))
         self.systems = first.systems
@@ -48,29 +50,61 @@ class ScoredRun:
             return read_clip_rows(self._folder / FILE, metric)
         return read_rows(layout.metric_rows(name), metric, self._signatures.get(name, metric.info.signature))
 
-    def difference(self, metric: str, system: str, baseline: str, to: float | None = None) -> Comparison:
-        """Return ``system`` minus ``baseline`` in the metric, or in its distance from ``to``."""
+    def common_utterances(self, metric: str, systems: Sequence[str]) -> set[str]:
+        """Return the utterances that all systems have in full."""
+        return set.intersection(*(self.metrics[metric].utterances(system) for system in systems))
+
+    def seed_values(self, metric: str, systems: Sequence[str]) -> tuple[NDArray[np.float64], int]:
+        """Return the metric of each system and training seed, (systems, S), and the number of shared utterances.
+
+        The values are of the seeds and the utterances that all systems have; there are no seeds if the systems share
+        nothing.
+        """
         rows = self.metrics[metric]
-        if to is not None:
-            rows = rows.reduced_by(_Distance(rows.metric, to))
-        return rows.difference(system, baseline, self._sampling)
+        common = self.common_utterances(metric, systems)
+        if not common:
+            return np.empty((len(systems), 0)), 0
+        values = []
+        for system in systems:
+            numbers, seeds = seed_values(rows.scores(system, common), rows.metric.reduce)
+            values.append(dict(zip(seeds.tolist(), numbers.tolist(), strict=True)))
+        shared = [seed for seed in values[0] if all(seed in of_system for of_system in values)]
+        return np.array([[of_system[seed] for seed in shared] for of_system in values]), len(common)
 
-    def contrast(self, metric: str, weights: Mapping[str, float]) -> Comparison:
-        """Return a weighted sum of the values of systems."""
-        return self.metrics[metric].contrast(weights, self._sampling)
+    def value(self, metric: str, system: str) -> float:
+        """Return a metric of a system over all seeds; NaN if the run did not record it."""
+        rows = self.metrics.get(metric)
+        return rows.value(system) if rows is not None else math.nan
 
-    def converged(self, systems: set[str]) -> dict[str, float]:
-        """Return the relative change of the validation loss in the last quarter of training, by model."""
+    @cached_property
+    def trainings(self) -> pd.DataFrame:
+        """The training table, with a row per model and seed."""
+        return training_table(self._folder)
+
+    def unconverged(self, systems: set[str]) -> list[str]:
+        """Return the models behind systems of which fewer than four in five seeds had converged."""
+        return [name for name, rows in self._models(systems) if not _converged(rows).mean() >= CONVERGED_SHARE]
+
+    def steps(self, systems: set[str]) -> dict[str, float]:
+        """Return the mean number of training steps of the models behind systems."""
+        return {name: float(rows["steps"].mean()) for name, rows in self._models(systems)}
+
+    def trained_quantity(self, system: str, column: str) -> float:
+        """Return the mean over seeds of a column of the training table for the acoustic model of a system."""
+        if column not in self.trainings:
+            return math.nan
+        values = [float(rows[column].mean()) for name, rows in self._models({system}) if name.endswith("(acoustic)")]
+        return values[0] if values else math.nan
+
+    def _models(self, systems: set[str]) -> list[tuple[str, pd.DataFrame]]:
+        """Return the rows of the training table by model, for the models behind systems."""
         pairs = [pair(system) for system in systems]
         labels = {
             "acoustic": self._with_shared_training({acoustic for acoustic, _ in pairs}),
             "prosody": self._with_shared_training({prosody for _, prosody in pairs}),
         }
-        changes = {}
-        for (model, role), rows in training_table(self._folder).groupby(["model", "role"], sort=False):
-            if model in labels[str(role)]:
-                changes[f"{model} ({role})"] = float(rows["valid_change"].mean())
-        return changes
+        groups = self.trainings.groupby(["model", "role"], sort=False)
+        return [(f"{model} ({role})", rows) for (model, role), rows in groups if model in labels[str(role)]]
 
     def _with_shared_training(self, labels: set[str]) -> set[str]:
         """Return the labels and those that share a training with one: the folder is named after the first label."""
@@ -100,12 +134,8 @@ def _stored_signatures(summary: Path) -> dict[str, str]:
         return {row["metric"]: row["signature"] for row in csv.DictReader(file)}
 
 
-class _Distance:
-    """A metric as its distance from a target value."""
-
-    def __init__(self, metric: Any, to: float) -> None:
-        self.info, self._metric, self._to = metric.info, metric, to
-
-    def reduce(self, rows: NDArray[np.float64]) -> float:
-        """Return the absolute distance of the reduced value from the target."""
-        return abs(float(self._metric.reduce(rows)) - self._to)
+def _converged(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Return whether each training had converged, also for archives of earlier versions."""
+    if "converged" in rows:
+        return rows["converged"].astype(bool)
+    return rows["valid_change"].abs() <= CONVERGED

@@ -14,7 +14,8 @@ from ttsbench.reporting.figures.style import PAGE_INCHES, small
 
 # Verdict -> (colour, marker): readable without colours too.
 MARKS = {
-    "supported": ("#009E73", "o"), "refuted": ("#D55E00", "X"), "inconclusive": ("#777777", "D"),
+    "supported": ("#009E73", "o"), "refuted": ("#D55E00", "X"), "equivalent": ("#56B4E9", "P"),
+    "underpowered": ("#777777", "D"), "not testable": ("#AAAAAA", "v"), "not converged": ("#E69F00", "^"),
     "unit tested": ("#0072B2", "s"),
 }  # fmt: skip
 ROW_INCHES = 0.2

@@ -15,7 +15,7 @@ FILE = "claims.csv"
 class JudgedClaim:
     """A claim with the verdict of one run. ``evidence`` holds its rows of ``claims.csv``.
 
-    ``reason`` explains a claim without evidence, if the file does.
+    ``reason`` explains a claim without evidence, or a verdict other than a decision, if the file does.
     """
 
     name: str
@@ -30,8 +30,9 @@ class JudgedClaim:
     @property
     def kind(self) -> str:
         """The CSS class of the verdict; unknown verdicts are neutral."""
-        known = {"supported", "refuted", "inconclusive"}
-        return self.verdict if self.verdict in known else "unjudged"
+        kinds = {"supported": "supported", "refuted": "refuted", "equivalent": "equivalent", "underpowered": "open"}
+        kinds |= dict.fromkeys(("not testable", "not converged"), "open")
+        return kinds.get(self.verdict, "unjudged")
 
 
 def judged_claims(folder: Path) -> list[JudgedClaim]:
@@ -46,7 +47,8 @@ def judged_claims(folder: Path) -> list[JudgedClaim]:
         claims.append(
             JudgedClaim(
                 str(name), first["statement"], first["paper"], first["corpus"], str(run), first["verdict"],
-                [row for row in evidence if row["value"]], "" if first["value"] else first["sentence"],
+                [row for row in evidence if row["value"]],
+                first.get("reason", "") if first["value"] else first["sentence"],
             )
         )  # fmt: skip
     return sorted(claims, key=lambda claim: claim.kind == "unjudged")
