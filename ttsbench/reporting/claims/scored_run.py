@@ -136,6 +136,6 @@ def _stored_signatures(summary: Path) -> dict[str, str]:
 
 def _converged(rows: pd.DataFrame) -> pd.Series[bool]:
     """Return whether each training had converged, also for archives of earlier versions."""
-    if "converged" in rows:
-        return rows["converged"].astype(bool)
-    return rows["valid_change"].abs() <= CONVERGED
+    if rows["converged"].isna().any():
+        return rows["valid_change"].abs() <= CONVERGED
+    return rows["converged"].astype(bool)
