@@ -37,8 +37,8 @@ def scored(tmp_path_factory):
     (root / "gen" / "unreadable.wav").symlink_to("/proc/self/mem")  # a regular file that cannot be read, even by root
     with installed(root / "site"):
         status = cli.main(
-            ["score", "--reference", str(root / "ref"), "--generated", f"g={root / 'gen'}", "--metrics", "mcd,faulty",
-             "--set", "statistics.resamples=100", "--jobs", "2", "--quiet", "--output", str(root / "run")]
+            ["score", "--reference", str(root / "ref"), "--generated", f"g={root / 'gen'}",
+             "--metrics", "mcd,faulty,irreducible", "--set", "statistics.resamples=100", "--jobs", "2", "--quiet", "--output", str(root / "run")]
         )  # fmt: skip
     return root / "run", status
 
@@ -75,3 +75,8 @@ def test_metric_that_misbehaves_costs_its_own_cells(scored):
     assert faulty["exit"]["error"] == "SystemExit: leaving"
     assert {id_ for id_, row in mcd.items() if row["error"]} == {"bomb", "unreadable"}
     assert faulty["good"]["error"] == ""
+
+
+def test_metric_without_a_mean_costs_its_own_column(scored):
+    cell = cells(scored[0], "irreducible")["good"]
+    assert cell["error"].startswith("reduce fails on this clip: TypeError: ") and "NoneType" in cell["error"]

@@ -94,7 +94,7 @@ def install(root: Path) -> Path:
             "consistency": "Consistency",
             "variational": "Variational",
         },
-        "metrics": {"level": "Level", "mortal_level": "MortalLevel", "faulty": "Faulty"},
+        "metrics": {"level": "Level", "mortal_level": "MortalLevel", "faulty": "Faulty", "irreducible": "Irreducible"},
         "transcribers": {"echo": "Echo", "mortal_echo": "MortalEcho"},
     }
     lines = []

@@ -110,6 +110,24 @@ class Faulty(Level):
         return super().measure(clip, reference)
 
 
+class Irreducible(Level):
+    """Measures every clip, and returns nothing for any number of them."""
+
+    info = MetricInfo(
+        name="irreducible",
+        title="Level",
+        unit="ratio",
+        higher_is_better=None,
+        columns=("peak",),
+        signature="irreducible|peak|v1",
+        paper=PAPER,
+        needs=frozenset(),
+    )
+
+    def reduce(self, rows):
+        return None
+
+
 class TwoGroups:
     """A generator and a critic that has no loss at odd steps; neither loss detaches the other network's output."""
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import csv
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ttsbench import registry
 from ttsbench.audio.bandwidth import band_limit_warning
@@ -116,7 +119,8 @@ def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is
     numbers = _finite_numbers(values)
     if numbers is None or len(numbers) != len(info.columns):
         return {"error": f"{info.name} gave {str(values)[:200]} for the columns {', '.join(info.columns)}"}
-    return {"values": numbers, **_warning(info, clip, reference)}
+    fault = _reduction_fault(metric, numbers)
+    return {"error": fault} if fault else {"values": numbers, **_warning(info, clip, reference)}
 
 
 def _finite_numbers(values: Any) -> list[float] | None:
@@ -126,6 +130,20 @@ def _finite_numbers(values: Any) -> list[float] | None:
     except (TypeError, ValueError):
         return None
     return numbers if all(map(math.isfinite, numbers)) else None
+
+
+def _reduction_fault(metric: Any, numbers: Sequence[float]) -> str:
+    """Return why ``reduce`` fails on the row of one clip, which would cost the report of all systems; "" if it works.
+
+    NaN is no fault: a single clip may have no value, such as a correlation.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            float(metric.reduce(np.array([numbers], dtype=np.float64)))
+    except (Exception, SystemExit) as error:
+        return f"reduce fails on this clip: {type(error).__name__}: {error}"
+    return ""
 
 
 def _lacking(info: MetricInfo, clip: Clip, reference: Clip) -> str:
