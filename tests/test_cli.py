@@ -67,6 +67,17 @@ def test_control_sequences_in_names_are_shown_and_not_sent(monkeypatch, capsys):
     assert output.err == "ttsbench: There is no folder \\x1b[2Jout.\n"
 
 
+def test_prints_of_plugins_go_to_standard_error(monkeypatch, capsys):
+    def command(options):
+        print("a plug-in prints")
+        write_result("a result\n")
+        return 0
+
+    monkeypatch.setattr(cli, "_doctor", command)
+    assert cli.main(["doctor"]) == 0
+    assert capsys.readouterr() == ("a result\n", "a plug-in prints\n")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

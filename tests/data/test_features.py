@@ -160,6 +160,18 @@ def test_missing_cached_features_are_reported(tmp_path):
         load_features(tmp_path / "none.safetensors")
 
 
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_damaged_cached_features_are_removed_and_reported(clip, tmp_path, damage):
+    path = tmp_path / "features.safetensors"
+    save_features(path, clip[2])
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1  # of a number, so that the file can still be read
+    path.write_bytes({"cut": content[:-5], "flip": content, "empty": b""}[damage])
+    with pytest.raises(ClipError, match="were damaged; run the same command again"):
+        load_features(path)
+    assert not path.exists()
+
+
 # The cache
 
 

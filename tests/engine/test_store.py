@@ -10,11 +10,22 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import torch
 
 from ttsbench.engine import store
 from ttsbench.engine.sentinels import is_done, mark_done, open_folder
-from ttsbench.engine.store import check_space, content_hash, locked, read_json, write_bytes, write_json, write_text
+from ttsbench.engine.store import (
+    check_space,
+    content_hash,
+    file_stem,
+    locked,
+    read_json,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from ttsbench.errors import TtsbenchError
+from ttsbench.models.speech_model import save_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOLDER = """
@@ -49,6 +60,37 @@ def test_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path, monke
         write_text(path, "new")
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_durable_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    steps = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: steps.append("fsync") or fsync(handle))
+    monkeypatch.setattr(Path, "replace", lambda self, target: steps.append("replace") or replace(self, target))
+    write_json(tmp_path / "done", {}, durable=True)
+    mark_done(tmp_path / "job", "key")
+    save_model(tmp_path / "model", {"weight": torch.zeros(1)}, {})
+    assert steps == [
+        *["fsync", "replace"] * 2,
+        "replace",
+        "fsync",
+        "replace",
+    ]  # the model: its description, its weights
+
+
+def test_paths_that_are_not_utf8_survive_json_and_are_shown_in_text(tmp_path):
+    write_json(tmp_path / "a.json", {"caf\udce9": ["語"]})
+    assert read_json(tmp_path / "a.json") == {"caf\udce9": ["語"]}
+    write_text(tmp_path / "a.txt", "caf\udce9")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "caf\\udce9"
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "語" * 83, "caf\udce9" * 60])
+def test_long_names_become_short_stems_that_differ(tmp_path, name):
+    stems = {file_stem(name), file_stem(f"{name}y"), file_stem(f"z{name[1:]}")}
+    assert len(stems) == 3
+    for stem in stems:
+        write_text(tmp_path / f"{stem}.safetensors", "content")
 
 
 def test_reader_never_sees_a_partial_file(tmp_path, monkeypatch):

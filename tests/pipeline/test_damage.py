@@ -5,6 +5,8 @@ import csv
 import pytest
 from tinyrun import compare, tiny_site
 
+from ttsbench import cli
+
 COSTS = {"rtf"}
 
 
@@ -20,6 +22,25 @@ def site(tmp_path_factory):
         result = compare(experiment, "--output", root / "run", "--jobs", 2, "--quiet")
         assert result.status == 0, result.err
         yield experiment, root / "run", rows(root / "run")
+
+
+def test_doctor_names_damage_and_a_second_run_mends_it(site, capsys):
+    """A deleted wav is synthesised again, and a table of rows that ends early is never read as whole."""
+    experiment, run, expected = site
+    wav = sorted((run / "wavs" / "l2+oracle").rglob("*.wav"))[0]
+    table = run / "scores" / "mcd.csv"
+    before = wav.read_bytes(), table.read_bytes()
+    assert cli.main(["doctor", str(run)]) == 0
+    wav.unlink()
+    table.write_bytes(before[1][: before[1].rindex(b"\n", 0, -1) + 1])  # without its last row
+    capsys.readouterr()
+    assert cli.main(["doctor", str(run)]) == 1
+    report = capsys.readouterr().out
+    assert all(f"broken   {path}: missing or damaged" in report for path in (wav, table))
+    result = compare(experiment, "--output", run, "--jobs", 2, "--quiet")
+    assert result.status == 0 and (wav.read_bytes(), table.read_bytes()) == before
+    assert rows(run) == expected
+    assert cli.main(["doctor", str(run)]) == 0
 
 
 def test_every_kind_of_damage_heals(site):

@@ -38,7 +38,8 @@ def scored(tmp_path_factory):
     with installed(root / "site"):
         status = cli.main(
             ["score", "--reference", str(root / "ref"), "--generated", f"g={root / 'gen'}",
-             "--metrics", "mcd,faulty,irreducible", "--set", "statistics.resamples=100", "--jobs", "2", "--quiet", "--output", str(root / "run")]
+             "--metrics", "mcd,faulty,irreducible", "--set", "statistics.resamples=100", "--jobs", "2", "--quiet",
+             "--output", str(root / "run")]
         )  # fmt: skip
     return root / "run", status
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttsbench.reporting.csv import safe_cell, write_csv
+from ttsbench.engine.csv_cells import original_cell, safe_cell
+from ttsbench.reporting.csv import write_csv
 
 FORMULAS = ["=cmd|' /C calc'!A0", "+1+cmd|' /C calc'!A0", "-1+cmd|'/C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "=1", "-a"]
 
@@ -14,6 +15,13 @@ FORMULAS = ["=cmd|' /C calc'!A0", "+1+cmd|' /C calc'!A0", "-1+cmd|'/C calc'!A0",
 @pytest.mark.parametrize("text", FORMULAS)
 def test_formula_gets_an_apostrophe(text):
     assert safe_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    "text", [*FORMULAS, *(f"'{text}" for text in FORMULAS), "'-5", "''", "'tis", "-5", "clip-1", ""]
+)
+def test_readers_of_rows_restore_the_text(text):
+    assert original_cell(safe_cell(text)) == text
 
 
 @pytest.mark.parametrize("value", ["clip-1", "", "-0.5", "+3", "-0.5 [-1.2, 0.3]", "1=2", "a@b", -0.5, None, True])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ttsbench.interfaces import Codec
 from ttsbench.types import Phone, Samples, Utterance
 
 VERSION = 2
+DIGEST = "digest"  # key of the metadata of a file
 FloatArray = NDArray[np.float32]
 
 
@@ -136,7 +137,15 @@ def save_features(path: Path, features: Features) -> None:
         "phone_log_f0": features.phone_log_f0,
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_bytes(path, save(arrays, metadata={"phones": json.dumps(features.phones)}))
+    write_bytes(path, save(arrays, metadata={"phones": json.dumps(features.phones), DIGEST: _digest(arrays)}))
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return a digest of the values, by which a damaged file is recognised."""
+    digest = hashlib.blake2b(digest_size=12)
+    for name in sorted(arrays):
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
 
 
 def load_features(path: Path) -> Features:
@@ -147,7 +156,10 @@ def load_features(path: Path) -> Features:
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            return Features(**arrays, phones=tuple(json.loads(file.metadata()["phones"])))
+            metadata = file.metadata()
+            if metadata.get(DIGEST, _digest(arrays)) != _digest(arrays):  # files of earlier versions have no digest
+                raise ValueError("the digest differs")
+            return Features(**arrays, phones=tuple(json.loads(metadata["phones"])))
     except FileNotFoundError:
         raise ClipError(f"the features at {path} are missing; run the same command again to compute them") from None
     except (SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ttsbench.engine.csv_cells import original_cell
 from ttsbench.evaluation.estimates import BootstrapSettings, Comparison, MetricCell
 from ttsbench.evaluation.stats import (
     Reduction,
@@ -190,6 +191,8 @@ def read_rows(path: Path, metric: Any, signature: str) -> MetricRows:
     )
     if "warning" not in table:
         table["warning"] = ""
+    for name in ("utterance", "error", "warning"):
+        table[name] = table[name].map(original_cell)
     return MetricRows(metric, table, signature)
 
 
@@ -200,8 +203,9 @@ def iterate_rows(path: Path, utterances: Collection[str]) -> Iterator[Mapping[st
     """
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["utterance"] in utterances and row["error"] != NOT_APPLICABLE:
-                yield row
+            utterance = original_cell(row["utterance"])
+            if utterance in utterances and row["error"] != NOT_APPLICABLE:
+                yield {**row, "utterance": utterance, "error": original_cell(row["error"])}
 
 
 def _comparison(

@@ -24,6 +24,7 @@ from ttsbench.audio.bandwidth import band_limit_warning
 from ttsbench.audio.wav import read
 from ttsbench.config.specs import ScoredClips, ScoreSpec
 from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH
+from ttsbench.engine.csv_cells import safe_cell
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, file_stem, read_json, replacing, write_json
@@ -77,8 +78,9 @@ def finish(run: Run, job: ScoreJob) -> None:
             for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, one), strict=True):
                 cell = cells[key]
                 values = cell.get("values") or [None] * len(_metric(run, name).info.columns)
-                who = [row.system, row.seed, sample, one.id]
-                writers[name].writerow([*who, *map(_number, values), cell.get("error", ""), cell.get("warning", "")])
+                clip = [row.system, row.seed, sample, one.id]
+                texts = [cell.get("error", ""), cell.get("warning", "")]
+                writers[name].writerow(map(safe_cell, [*clip, *map(_number, values), *texts]))
 
 
 def cell_keys(run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> list[str]:
