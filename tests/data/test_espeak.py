@@ -1,7 +1,6 @@
-"""The embedded corpus: what it says of itself must be true of its audio."""
+"""The embedded corpus: its audio, texts, phones and options."""
 
 import itertools
-import math
 import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import soundfile
+from espeak_pitch import log_f0
 
 from ttsbench.audio.wav import resample
 from ttsbench.data.espeak import corpus as espeak
 from ttsbench.data.espeak import voice as espeak_voice
 from ttsbench.data.espeak.corpus import EspeakCorpus
-from ttsbench.data.espeak.prosody import DEFAULT_SPEAKERS, SPEAKERS, TRUNCATION, PhraseProsody, ProsodyDistribution
-from ttsbench.data.espeak.quality import QUALITY, PhraseQuality, QualityDistribution, add_breath, tilt
+from ttsbench.data.espeak.prosody import DEFAULT_SPEAKERS, SPEAKERS
 from ttsbench.data.espeak.render import Phrase, draw, draw_quality, render, textgrid
 from ttsbench.data.espeak.text import sentences, spell, vocabulary
 from ttsbench.data.pronunciation import dictionary
@@ -25,35 +24,6 @@ from ttsbench.data.textgrid import read_textgrid
 from ttsbench.errors import CorpusError
 
 VOWELS = tuple("aeiouæɑɐɒəɚɛɜɪʊʌᵻɔ")
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    made = EspeakCorpus(tmp_path_factory.mktemp("espeak") / "corpus", minutes=3)
-    made.utterances()
-    return made
-
-
-@pytest.fixture(scope="module")
-def utterances(corpus):
-    return corpus.utterances()
-
-
-def log_f0(utterance):
-    """Voiced frames: times (s) and log F0, by WORLD."""
-    pyworld = pytest.importorskip("pyworld")
-    samples, rate = soundfile.read(utterance.audio)
-    f0, times = pyworld.dio(samples, rate, f0_floor=50.0, f0_ceil=600.0)
-    return times, pyworld.stonemask(samples, f0, times, rate)
-
-
-def measured_phrases(utterances):
-    """(utterance, phrase, median F0 in Hz) of every phrase."""
-    for utterance in utterances:
-        times, f0 = log_f0(utterance)
-        for phrase in utterance.attributes["phrases"]:
-            inside = f0[(times >= phrase["start_s"]) & (times < phrase["end_s"])]
-            yield utterance, phrase, float(np.median(inside[inside > 0]))
 
 
 def test_the_corpus_has_the_requested_length_and_format(utterances):
@@ -137,93 +107,6 @@ def test_phone_times_match_the_signal(utterances):
     assert silence > 0.65 and sibilant > 0.65 and noise > 3 and loud > 100
     _, shifted, shifted_noise, _ = contrast(0.08)
     assert shifted < sibilant - 0.2 and shifted_noise < noise / 1.5
-
-
-def test_the_measured_pitch_matches_the_drawn_pitch(utterances):
-    rows = [
-        (np.log(phrase["pitch"]), np.log(f0), np.log(SPEAKERS[utterance.speaker].prosody.base_pitch_hz))
-        for utterance, phrase, f0 in measured_phrases(utterances[:30])
-    ]
-    drawn, measured, base = np.array(rows).T
-    assert abs((measured - drawn).mean()) < 0.03 and (measured - drawn).std() < 0.05
-    assert np.corrcoef(drawn - base, measured - base)[0, 1] > 0.93  # within speakers
-
-
-def test_the_drawn_rate_scales_the_duration(utterances):
-    same_text = defaultdict(list)
-    for utterance in utterances:
-        if utterance.attributes["split"] == "test":
-            for number, phrase in enumerate(utterance.attributes["phrases"]):
-                same_text[utterance.text, number].append((phrase["rate"], phrase["end_s"] - phrase["start_s"]))
-    logs = [np.log(rows) - np.log(rows).mean(axis=0) for rows in same_text.values()]
-    rate, duration = np.concatenate(logs).T
-    assert rate.std() > 0.05
-    assert -1.1 < float(rate @ duration / (rate @ rate)) < -0.75
-    assert np.corrcoef(rate, duration)[0, 1] < -0.97
-
-
-def test_a_wider_range_moves_the_pitch_more():
-    text = "our neighborhood librarian remembered yellow bananas"
-    spread = []
-    for value in (27.0, 70.0):
-        speaker = SPEAKERS["f5"]
-        levels = speaker.levels(PhraseProsody(205.0, value, 180.0))
-        pyworld = pytest.importorskip("pyworld")
-        samples = espeak_voice.speak(text, speaker.voice, **levels).samples.astype(float) / 32768
-        f0, times = pyworld.dio(samples, 22050.0, f0_floor=50.0, f0_ceil=600.0)
-        f0 = pyworld.stonemask(samples, f0, times, 22050.0)
-        spread.append(np.log(f0[f0 > 0]).std())
-    assert spread[1] > 1.5 * spread[0]
-
-
-def test_the_manifest_states_the_distribution_of_prosody(corpus, utterances):
-    stated = corpus.manifest()["prosody"]
-    assert set(stated) == set(DEFAULT_SPEAKERS)
-    for utterance in utterances:
-        parameters = dict(stated[utterance.speaker])
-        assert parameters.pop("truncation") == TRUNCATION
-        distribution = ProsodyDistribution(**parameters)
-        for phrase in utterance.attributes["phrases"]:
-            drawn = PhraseProsody(phrase["pitch"], phrase["range"], phrase["rate"])
-            assert math.isfinite(distribution.log_density(drawn))
-
-
-def test_samples_follow_the_stated_equations():
-    """Moments of 20,000 draws against those of the mixture and of truncated normals, by scipy."""
-    stats = pytest.importorskip("scipy.stats")
-    distribution = SPEAKERS["edward"].prosody
-    rng = np.random.default_rng(1)
-    drawn = [distribution.sample(rng) for _ in range(20000)]
-    log_pitch = np.log([one.pitch for one in drawn]) - math.log(distribution.base_pitch_hz)
-    log_rate = np.log([one.rate for one in drawn]) - math.log(distribution.base_rate_wpm)
-    unit = stats.truncnorm(-TRUNCATION, TRUNCATION)
-    assert log_pitch.mean() == pytest.approx(0.0, abs=0.005)
-    assert log_pitch.std() == pytest.approx(math.hypot(0.14, distribution.pitch_std * unit.std()), rel=0.02)
-    assert np.mean(np.abs(log_pitch) < 0.03) == 0.0  # nobody speaks at the mean
-    assert stats.kstest(log_rate / distribution.rate_std, unit.cdf).pvalue > 1e-3
-    assert abs(np.corrcoef(log_pitch, log_rate)[0, 1]) < 0.03
-
-
-def test_the_density_integrates_to_one():
-    distribution = ProsodyDistribution(100.0, 170.0)
-    steps = [np.linspace(-1.0, 1.0, 41) * limit for limit in (0.26, 0.42, 0.32)]
-    axes = [0.5 * (step[1:] + step[:-1]) for step in steps]
-    volume = math.prod(float(step[1] - step[0]) for step in steps)
-    total = sum(
-        math.exp(distribution.log_density(PhraseProsody(100 * math.exp(p), 45 * math.exp(r), 170 * math.exp(s))))
-        for p, r, s in itertools.product(*axes)
-    )
-    assert total * volume == pytest.approx(1.0, abs=0.03)
-    assert distribution.log_density(PhraseProsody(100.0, 45.0, 170.0)) == -math.inf
-
-
-@pytest.mark.parametrize("name", SPEAKERS)
-def test_the_extremes_are_within_the_range_of_espeak(name):
-    base, rate = SPEAKERS[name].prosody.base_pitch_hz, SPEAKERS[name].prosody.base_rate_wpm
-    for pitch, spread, speed in itertools.product((0.786, 1.272), (0.67, 1.5), (0.74, 1.35)):
-        levels = SPEAKERS[name].levels(PhraseProsody(base * pitch, 45 * spread, rate * speed))
-        assert 0 <= levels["pitch"] <= 100 and 0 <= levels["pitch_range"] <= 100 and 80 <= levels["rate"] <= 450
-    assert base * 0.786 > 65  # the floor of the pitch trackers
 
 
 def test_generation_is_reproducible_and_depends_on_the_seed(tmp_path):
@@ -380,109 +263,3 @@ def test_speakers_are_distinct_voices(utterances):
     within = [a @ b for own in voices.values() for a, b in itertools.combinations(own, 2)]
     between = [np.mean(np.array(voices[a]) @ np.array(voices[b]).T) for a, b in itertools.combinations(voices, 2)]
     assert np.mean(within) > 0.82 and max(between) < 0.82, (np.mean(within), between)
-
-
-def test_the_manifest_states_the_distribution_of_voice_quality(corpus, utterances):
-    parameters = dict(corpus.manifest()["voice_quality"])
-    assert parameters.pop("truncation") == TRUNCATION
-    distribution = QualityDistribution(**parameters)
-    phrases = [phrase for utterance in utterances for phrase in utterance.attributes["phrases"]]
-    for phrase in phrases:
-        quality = PhraseQuality(phrase["effort"], phrase["formant_scale"])
-        assert phrase["quality_log_density"] == pytest.approx(distribution.log_density(quality))
-    efforts = np.array([phrase["effort"] for phrase in phrases])
-    assert abs(np.mean(efforts > 0) - 0.5) < 0.2 and np.abs(efforts).min() > 1.5
-
-
-def test_draws_of_voice_quality_follow_the_stated_equations():
-    stats = pytest.importorskip("scipy.stats")
-    rng = np.random.default_rng(1)
-    drawn = [QUALITY.sample(rng) for _ in range(20000)]
-    effort = np.array([quality.effort for quality in drawn])
-    scale = np.log([quality.formant_scale for quality in drawn])
-    unit = stats.truncnorm(-TRUNCATION, TRUNCATION)
-    assert abs(np.mean(effort > 0) - 0.5) < 0.02
-    deviation = (np.abs(effort) - QUALITY.effort_mode) / QUALITY.effort_std
-    assert stats.kstest(deviation, unit.cdf).pvalue > 1e-3
-    assert stats.kstest(scale / QUALITY.formant_std, unit.cdf).pvalue > 1e-3
-    assert abs(np.corrcoef(effort, scale)[0, 1]) < 0.03
-    assert effort.std() == pytest.approx(QUALITY.effort_deviation, rel=0.01)
-    assert scale.std() == pytest.approx(QUALITY.formant_deviation, rel=0.02)
-
-
-def test_the_density_of_voice_quality_integrates_to_one():
-    effort, scale = np.linspace(-4, 4, 401), np.linspace(-0.1, 0.1, 101)
-    total = sum(math.exp(QUALITY.log_density(PhraseQuality(e, math.exp(s)))) for e in effort for s in scale)
-    assert total * (effort[1] - effort[0]) * (scale[1] - scale[0]) == pytest.approx(1.0, abs=0.02)
-
-
-def test_tilt_has_the_stated_gain_and_no_delay():
-    """Tones at 500 and 2000 Hz, one octave below and above the pivot."""
-    time_s = np.arange(22050) / 22050
-    for frequency, octaves in ((500, -1), (2000, 1), (100, -2), (10000, 3)):
-        tone = np.sin(2 * np.pi * frequency * time_s)
-        expected = tone * 10 ** (2.5 * octaves / 20)
-        inside = slice(2000, -2000)
-        np.testing.assert_allclose(tilt(tone, 2.5, 22050)[inside], expected[inside], atol=0.02 * np.abs(expected).max())
-
-
-def test_breath_is_noise_below_the_envelope_and_stronger_for_soft_phrases():
-    tone = np.sin(2 * np.pi * 150 * np.arange(22050) / 22050)
-    tone[:11025] = 0.0
-    level = {}
-    for effort in (-2.5, 2.5):
-        noise = add_breath(tone, effort, 22050, np.random.default_rng(0)) - tone
-        assert not noise[:10000].any()
-        level[effort] = 10 * np.log10(np.mean(noise[12000:-1000] ** 2) / np.mean(tone[12000:-1000] ** 2))
-    assert level[-2.5] == pytest.approx(-33, abs=0.3) and level[2.5] == pytest.approx(-43, abs=0.3)
-
-
-def test_voice_quality_changes_neither_durations_nor_pitch(tmp_path):
-    drawn = draw(("many musicians polished bananas",), SPEAKERS["f5"], np.random.default_rng(3))
-    other = [draw_quality(drawn, np.random.default_rng(seed)) for seed in range(4)]
-    renderings = [render(phrases, SPEAKERS["f5"], np.random.default_rng(0)) for phrases in other]
-    for rendering in renderings:
-        assert rendering.words[-1] is not None and len(rendering.phones) == len(renderings[0].phones)
-        for (label, start, _), (expected, same, _) in zip(rendering.phones, renderings[0].phones, strict=True):
-            assert label == expected and abs(start - same) < 40  # samples
-        pitch = [float(phrase["pitch"]) for phrase in rendering.phrases]
-        assert pitch == [float(phrase["pitch"]) for phrase in renderings[0].phrases]
-
-
-def test_the_formants_of_a_variant_are_scaled():
-    """The first formant of the vowel of "bananas" by WORLD's envelope rises with the scale."""
-    pyworld = pytest.importorskip("pyworld")
-    centres = []
-    for scale in (0.92, 1.08):
-        samples = espeak_voice.speak("aah", "en-us+edward", formant_scale=scale).samples.astype(float)
-        f0, times = pyworld.dio(samples, 22050.0)
-        envelope = np.log(pyworld.cheaptrick(samples, pyworld.stonemask(samples, f0, times, 22050.0), times, 22050.0))
-        mean = envelope[f0 > 0].mean(axis=0)
-        bins = np.arange(len(mean)) * 11025 / (len(mean) - 1)
-        band = (bins > 400) & (bins < 1800)
-        centres.append(bins[band][np.argmax(mean[band])])
-    assert 1.05 < centres[1] / centres[0] < 1.3
-
-
-def test_a_corpus_of_neutral_voice_quality_has_no_hidden_attributes(tmp_path):
-    corpus = EspeakCorpus(tmp_path / "neutral", minutes=0.2, speakers=("f5",), voice_quality=False)
-    assert "voice_quality" not in corpus.manifest()
-    assert all("effort" not in phrase for one in corpus.utterances() for phrase in one.attributes["phrases"])
-
-
-def test_redrawn_recordings_differ_in_voice_quality_alone(corpus, utterances):
-    """They have the recording's length, are reproducible for a list of utterances, and differ from each other."""
-    chosen = [utterance for utterance in utterances if utterance.attributes["split"] == "test"][:2]
-    first, second = corpus.redraw(chosen, 2), corpus.redraw(chosen, 2)
-    assert corpus.redrawable and not EspeakCorpus(voice_quality=False).redrawable
-    for utterance, recordings, again in zip(chosen, first, second, strict=True):
-        for (samples, rate), (same, _) in zip(recordings, again, strict=True):
-            assert rate == 22050 and len(samples) == soundfile.info(utterance.audio).frames
-            np.testing.assert_array_equal(samples, same)
-        assert not np.array_equal(recordings[0][0], recordings[1][0])
-
-
-def test_a_failed_redraw_is_reported(corpus, utterances, monkeypatch):
-    monkeypatch.setattr("ttsbench.data.espeak.rerender.sys.executable", "/bin/false")
-    with pytest.raises(CorpusError, match="could not be rendered again"):
-        corpus.redraw(utterances[:1], 1)

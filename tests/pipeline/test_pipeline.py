@@ -1,16 +1,8 @@
-"""The whole pipeline on a corpus of twelve short clips: its files, what is recomputed, and recovery from kills."""
+"""The whole pipeline on a corpus of twelve short clips: its files, and what is recomputed."""
 
 import contextlib
-import csv
 import io
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,60 +10,16 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
+from finishedsite import contents, rows, times, without_rtf
 from pandas.testing import assert_frame_equal
-from tinyrun import METRICS, Result, compare, tiny_site
+from tinyrun import METRICS, compare
 
 from ttsbench.cli import main
-from ttsbench.engine.store import locked, read_json, write_json
+from ttsbench.engine.store import read_json, write_json
 from ttsbench.evaluation.summary import SUMMARY_COLUMNS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SYSTEMS = ["ground-truth", "copy-synthesis", "l1+oracle", "l2+oracle", "l1+l1", "l2+l2"]
-
-
-@dataclass(frozen=True)
-class Site:
-    """A corpus with one corrupt clip, an experiment, and a finished run, shared by the tests of this module."""
-
-    root: Path
-    experiment: Path
-    finished: Path
-    first: Result
-
-    def copy(self, folder: Path) -> Path:
-        """Copy the finished run, with the times of its files."""
-        shutil.copytree(self.finished, folder)
-        return folder
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    root = tmp_path_factory.mktemp("pipeline")
-    with tiny_site(root) as experiment:
-        first = compare(experiment, "--output", root / "run", "--jobs", "2")
-        yield Site(root, experiment, root / "run", first)
-
-
-def rows(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def files(folder, pattern):
-    return {str(path.relative_to(folder)): path for path in sorted(folder.glob(pattern))}
-
-
-def contents(folder, pattern):
-    return {name: path.read_bytes() for name, path in files(folder, pattern).items()}
-
-
-def times(folder, pattern):
-    return {name: path.stat().st_mtime_ns for name, path in files(folder, pattern).items()}
-
-
-def without_rtf(run):
-    lines = (run / "summary.csv").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line.split(",")[1] != "rtf"]
 
 
 # A finished run
@@ -342,117 +290,3 @@ def test_diverging_sampling_is_a_failed_clip_with_the_step(site, tmp_path):
     assert note in (run / "table.md").read_text(encoding="utf-8")
     curve = rows(run / "train" / "wild-acoustic-seed0" / "curve.csv")  # one training serves both
     assert 0 <= float(curve[-1]["monitored_accuracy"]) <= 1
-
-
-# Killed at any moment
-
-
-def start(site, folder, *overrides):
-    """Start the same experiment in a process group of its own."""
-    path = [str(site.root / "plugins"), str(REPOSITORY), str(REPOSITORY / "tests" / "support")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "TTSBENCH_CACHE": str(site.root / "cache")}
-    command = [
-        sys.executable,
-        "-m",
-        "ttsbench.cli",
-        "compare",
-        str(site.experiment),
-        "--output",
-        str(folder),
-        "--jobs",
-        "2",
-        *(["--set", *overrides] if overrides else []),
-    ]
-    return subprocess.Popen(command, env=environment, start_new_session=True,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-
-
-def members(session):
-    """Return the living processes of a session."""
-    result = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _, _, its_session = status.read_text().rpartition(") ")[2].split()[:4]
-            if int(its_session) == session and state != "Z":
-                result.append(int(status.parent.name))
-    return result
-
-
-def kill(process):
-    """Kill the leader only; its workers must notice by themselves."""
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    deadline = time.monotonic() + 30
-    while members(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not members(process.pid), "workers outlived their run"
-
-
-def wait_for(process, folder, pattern):
-    """Wait until a run has written a file like this, or has ended."""
-    deadline = time.monotonic() + 240
-    while process.poll() is None and not any(folder.glob(pattern)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def assert_resumes(site, folder):
-    result = compare(site.experiment, "--output", folder, "--jobs", "2")
-    assert result.status == 0, result.err
-    assert without_rtf(folder) == without_rtf(site.finished)
-    assert contents(folder, "wavs/**/*.wav") == contents(site.finished, "wavs/**/*.wav")
-
-
-def test_killed_run_resumes_to_the_same_table(site, tmp_path):
-    folder = tmp_path / "run"
-    process = start(site, folder)
-    wait_for(process, folder, "train/*/weights.safetensors")
-    assert members(process.pid)
-    kill(process)
-    assert not (folder / "summary.csv").exists()
-    assert_resumes(site, folder)
-
-
-STAGES = ["prepare/key", "prepare/done", "train/*/key", "train/*/done", "wavs/*/*/key", "wavs/*/*/*/*.wav",
-          "transcripts/*/*/key", "transcripts/*/*/done", "scores/parts/*", "scores/done"]  # fmt: skip
-
-
-@pytest.mark.slow
-def test_a_hundred_kills_over_all_stages_change_nothing(site, tmp_path):
-    """Of every ten kills eight hit a worker and two the run; a run that ends is started again in an empty folder."""
-    rng, kills, attempt = random.Random(7), 0, 0
-    while kills < 100:
-        attempt += 1
-        folder = tmp_path / f"run{attempt}"
-        for stage in STAGES:
-            process = start(site, folder)
-            wait_for(process, folder, stage)
-            for _ in range(rng.randrange(9)):
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(rng.uniform(0, 0.5))
-                workers = [pid for pid in members(process.pid) if pid != process.pid]
-                if process.poll() is None and workers:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(rng.choice(workers), signal.SIGKILL)
-                        kills += 1
-            kills += process.poll() is None
-            kill(process)
-        assert_resumes(site, folder)
-
-
-@pytest.mark.slow
-def test_trainings_on_two_devices_end_with_their_run(site, tmp_path):
-    folder = tmp_path / "run"
-    process = start(site, folder, "compute.devices=2", "compute.accelerator=cpu", "compute.reuse=false")
-    wait_for(process, folder, "train/*/key")
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(3)
-    kill(process)
-
-
-def test_second_run_in_a_locked_folder_is_refused(site):
-    with locked(site.finished):
-        result = compare(site.experiment, "--output", site.finished)
-    assert result.status == 2
-    assert result.err.startswith(f"ttsbench: Another ttsbench is running in {site.finished}.")
-    assert compare(site.experiment, "--output", site.finished).status == 0

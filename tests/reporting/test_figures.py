@@ -1,41 +1,24 @@
-"""Figures: what they show of a planted run, that they can be drawn again from their tables, and how they look."""
+"""Figures: what they show of a planted run."""
 
 import itertools
-import json
 import re
-import shutil
 from dataclasses import replace
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
+from planted_figures import EXPERIMENT, SAMPLING, SYSTEMS, Counts, Mean, planted_run, rows_of
 
-from ttsbench import registry
-from ttsbench.audio.histogram import Bins
-from ttsbench.cli import main
 from ttsbench.config.loading import validate
-from ttsbench.errors import ConfigError
-from ttsbench.evaluation.estimates import BootstrapSettings, Comparison
-from ttsbench.evaluation.metric_rows import MetricRows
+from ttsbench.evaluation.estimates import Comparison
 from ttsbench.evaluation.summary import compare, difference_frame, summary, summary_frame
 from ttsbench.reporting.figures import (
-    Drawing,
     FinishedRun,
     draw_differences,
     draw_distributions,
-    draw_diversity,
-    draw_ranks,
     draw_sweep,
-    draw_tradeoff,
-    draw_training,
     draw_verdicts,
-    save_figure,
-    styled,
-    write_figures,
 )
 from ttsbench.reporting.figures.calibration import calibration
 from ttsbench.reporting.figures.differences import differences
@@ -48,89 +31,10 @@ from ttsbench.reporting.figures.tradeoff import on_front, tradeoff
 from ttsbench.reporting.figures.training import training
 from ttsbench.types import MetricInfo
 
-SAMPLING = BootstrapSettings(100, 0.95, 0)
-# System -> level of MCD, function evaluations.
-SYSTEMS = {"ground-truth": (0.0, 0), "copy-synthesis": (3.0, 0), "l1+oracle": (5.0, 1), "l2+oracle": (5.0, 1),
-           "flow+oracle": (6.0, 1), "diffusion+oracle": (4.5, 16)}  # fmt: skip
-EXPERIMENT = validate(
-    {
-        "name": "planted",
-        "metrics": {name: {} for name in ("mcd", "nfe", "js_log_f0", "w1_same_input_f0", "gv_ratio")},
-        "adapters": {name: {} for name in ("l1", "l2", "flow", "diffusion")},
-        "prosody": ["oracle"],
-        "table": {"titles": {"l1+oracle": "L1 costs $5 or $6", "mcd": "distortion"}},
-    },
-    "test",
-)
-
-
-class Mean:
-    def __init__(self, name, unit="dB", higher=False, needs=frozenset()):
-        self.info = MetricInfo(name, f"The {name}", unit, higher, ("value",), f"{name}|v1", "none", needs)
-
-    def reduce(self, rows):
-        return float(rows[:, 0].mean())
-
-
-class Counts:
-    """Two bins, from 0 to 2."""
-
-    bins = Bins(0.0, 1.0, 2)
-
-    def __init__(self):
-        columns = ("code", "clip_0_0", "clip_0_1", "reference_0_0", "reference_0_1")
-        self.info = MetricInfo("js_log_f0", "JS", "bits", False, columns, "js|v1", "none")
-
-    def measure(self, clip, reference):
-        raise NotImplementedError
-
-    def reduce(self, rows):
-        clip, reference = rows[:, 1:].sum(axis=0).reshape(2, 2)
-        return float(abs(clip - reference).sum() / reference.sum())
-
-    def floor(self, rows, rng):
-        return 0.0
-
-
-def rows_of(metric, value):
-    """Two seeds, twelve utterances; ``value(system, rng)`` gives a clip's statistics, or None where not asked."""
-    rng, lines = np.random.default_rng(0), []
-    for system in SYSTEMS:
-        for seed in ("0", "1"):
-            for number in range(12):
-                found = value(system, rng)
-                numbers = found or [np.nan] * len(metric.info.columns)
-                error = "" if found else "not applicable"
-                lines.append([system, seed, "0", f"u{number}", *numbers, error, ""])
-    columns = ["system", "seed", "sample", "utterance", *metric.info.columns, "error", "warning"]
-    return MetricRows(metric, pd.DataFrame(lines, columns=columns), metric.info.signature)
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("figures")
-    metrics = [
-        rows_of(Mean("mcd"), lambda system, rng: [SYSTEMS[system][0] + 0.05 * rng.standard_normal()]),
-        rows_of(Mean("nfe", "calls", needs=frozenset({"cost"})),
-                lambda system, rng: [float(SYSTEMS[system][1])] if system != "ground-truth" else None),
-        rows_of(Counts(), lambda system, rng: [0.0, 3.0, 1.0, 1.0, 3.0] if system == "flow+oracle"
-                else [0.0, 1.0, 3.0, 1.0, 3.0]),
-        rows_of(Mean("w1_same_input_f0", "semitones", None), lambda system, rng: [rng.uniform(0, 2)]),
-        rows_of(Mean("gv_ratio", "ratio", None), lambda system, rng: [rng.uniform(0.8, 1.2)]),
-    ]  # fmt: skip
-    cells = summary(metrics, list(SYSTEMS), SAMPLING)
-    summary_frame(cells, metrics).to_csv(folder / "summary.csv", index=False)
-    found = compare(metrics, list(SYSTEMS)[2:], SAMPLING)
-    difference_frame(found, metrics).to_csv(folder / "differences.csv", index=False)
-    for seed in (0, 1):
-        model = folder / "train" / f"l1-acoustic-seed{seed}"
-        model.mkdir(parents=True)
-        (model / "curve.csv").write_text("step,loss_generator,valid_generator\n1,5,\n2,4,4.5\n", encoding="utf-8")
-    by_name = {rows.info.name: rows for rows in metrics}
-    return FinishedRun(folder, EXPERIMENT, "Twelve utterances.", list(SYSTEMS), by_name, {})
-
-
-# What they show
+    return planted_run(tmp_path_factory.mktemp("figures"))
 
 
 def test_the_front_holds_models_that_no_cheaper_model_equals():
@@ -265,9 +169,6 @@ def test_prosody_models_are_the_objectives_where_only_they_vary(run):
     assert not any(own.end_to_end(name) for name in models)
 
 
-# A run that has nothing to show
-
-
 @pytest.mark.parametrize("figure", [tradeoff, differences, distributions, diversity, ranks, training])
 def test_a_run_without_data_gives_no_figure(figure, tmp_path):
     metrics = [rows_of(Mean("mcd"), lambda system, rng: [1.0])]
@@ -287,100 +188,6 @@ def test_systems_without_any_value_are_left_out(tmp_path):
     empty = FinishedRun(tmp_path, EXPERIMENT, "", list(SYSTEMS), {"mcd": metrics[0]}, {})
     assert "flow+oracle" not in set(differences(empty).frame["system"])
     assert ranks(empty) is None
-
-
-# Files
-
-
-DRAWN = {
-    "tradeoff": draw_tradeoff, "differences": draw_differences, "distributions": draw_distributions,
-    "diversity": draw_diversity, "ranks": draw_ranks, "training": draw_training,
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def written(run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("written") / "figures"
-    folder.mkdir()
-    (folder / "from-an-earlier-report.png").write_bytes(b"")
-    with pytest.MonkeyPatch.context() as patch:
-        own = {name: entry for name, entry in registry.registered("figures").items() if name in DRAWN}
-        patch.setattr(registry, "registered", lambda kind: own)
-        assert write_figures(run, folder) == {}
-    return folder
-
-
-def test_every_figure_has_its_files_and_a_caption(written):
-    expected = {f"{name}{suffix}" for name in DRAWN for suffix in (".png", ".pdf", ".csv")}
-    assert {path.name for path in written.iterdir()} == expected | {"captions.json", "notes.json"}
-    captions = json.loads((written / "captions.json").read_text(encoding="utf-8"))
-    assert set(captions) == set(DRAWN)
-    assert all(caption.endswith(". Twelve utterances.") for caption in captions.values())
-
-
-def test_fonts_are_embedded_as_truetype(written):
-    for path in written.glob("*.pdf"):
-        content = path.read_bytes()
-        assert b"/FontFile2" in content and b"/Type3" not in content, path.name
-
-
-def test_a_figure_drawn_twice_is_the_same_file(written, tmp_path):
-    frame = pd.read_csv(written / "ranks.csv")
-    for name in ("a", "b"):
-        save_figure(draw_ranks(frame), tmp_path / name)
-    for suffix in (".png", ".pdf"):
-        assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
-
-
-@pytest.mark.parametrize("name", list(DRAWN))
-def test_a_figure_can_be_drawn_again_from_its_table(name, written):
-    figure = DRAWN[name](pd.read_csv(written / f"{name}.csv"))
-    assert figure.get_figwidth() in (3.3, 6.9)
-    texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
-    assert texts
-    assert min(text.get_fontsize() for text in texts) >= 7
-    assert not any(text.get_parse_math() for text in texts), "a name with dollars is no formula"
-
-
-@pytest.mark.parametrize("name", list(DRAWN))
-@pytest.mark.parametrize("width", [3.3, 6.9])
-def test_figures_have_the_requested_width_and_at_most_eight_panels(name, width, written):
-    figure = DRAWN[name](pd.read_csv(written / f"{name}.csv"), width=width, font_size=9)
-    assert figure.get_figwidth() == width
-    assert sum(axes.get_visible() for axes in figure.axes) <= 8
-    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 8
-
-
-def test_columns_and_settings_of_the_user_win(written):
-    frame = pd.read_csv(written / "diversity.csv")
-    assert len({axes.get_position().x0 for axes in draw_diversity(frame, columns=1).axes}) == 1
-    with mpl.rc_context({"axes.grid": True, "font.size": 11, "lines.linewidth": 3.0}):
-        figure = draw_training(pd.read_csv(written / "training.csv"))
-    assert {line.get_linewidth() for axes in figure.axes for line in axes.lines} == {0.7}
-    with mpl.rc_context({"xtick.labelsize": 13.0}):
-        figure = draw_ranks(pd.read_csv(written / "ranks.csv"))
-    assert figure.axes[0].get_xticklabels()[0].get_fontsize() == 13
-
-
-def test_ranks_and_fronts_are_those_of_the_selected_systems(written):
-    ranks_of = pd.read_csv(written / "ranks.csv")
-    figure = draw_ranks(ranks_of, systems=["flow+oracle", "diffusion+oracle"])
-    marks = sorted(float(line.get_xdata()[0]) for line in figure.axes[0].lines if line.get_marker() != "None")
-    assert marks == [1.0, 2.0]
-    table = pd.read_csv(written / "tradeoff.csv")
-    figure = draw_tradeoff(table, systems=["flow+oracle"], metrics=["mcd"])
-    front = next(line for line in figure.axes[0].lines if line.get_linestyle() == "--")
-    assert len(front.get_xdata()) == 1 and len(figure.axes) == 1
-
-
-def test_an_unknown_system_is_refused_and_an_empty_selection_gets_a_sentence(written):
-    frame = pd.read_csv(written / "ranks.csv")
-    with pytest.raises(ConfigError, match=r"no system 'flow\+oracl'. Did you mean 'flow\+oracle'"):
-        draw_ranks(frame, systems=["flow+oracl"])
-    figure = draw_ranks(frame[:0])
-    assert [text.get_text().replace("\n", " ") for text in figure.texts] == [
-        "No ranks: they need at least three models and six utterances."
-    ]
 
 
 def test_a_metric_that_fails_on_every_clip_of_a_system_costs_no_figure(run):
@@ -407,7 +214,7 @@ def test_spread_against_error(run):
     rows = rows_of(Calibrated(), lambda system, rng: None if system == "ground-truth" else [4.0, 9.0])
     own = FinishedRun(run.folder, run.experiment, "", run.systems, {"calibration": rows}, {})
     frame = calibration(own).frame
-    assert set(frame["spread"]) == {2.0} and set(frame["error"]) == {3.0}
+    assert set(frame["spread"]) == {2 / 3} and set(frame["error"]) == {1.0}, "in units of the first system's error"
     assert set(frame["system_name"] if "system_name" in frame else frame["system"]).isdisjoint({"copy-synthesis"})
     assert calibration(run) is None
 
@@ -420,29 +227,6 @@ def test_verdicts_have_a_mark_for_each_claim_and_corpus(tmp_path):
     places = {(round(float(line.get_xdata()[0])), float(line.get_ydata()[0])) for line in figure.axes[0].lines}
     assert places == {(0, 0.0), (1, 0.0), (0, 1.0)}
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["supported", "refuted", "unit tested"]
-
-
-def test_files_are_written_for_a_path_that_is_text(tmp_path):
-    paths = save_figure(empty_figure(), str(tmp_path / "a.b"), formats=("svg", "png"))
-    assert paths == [tmp_path / "a.b.svg", tmp_path / "a.b.png"] and all(path.exists() for path in paths)
-
-
-def test_a_figure_that_fails_becomes_a_note(run, tmp_path, monkeypatch):
-    def broken(run):
-        raise ValueError("no such column")
-
-    figures = {"good": lambda run: Drawing(empty_figure(), "A caption."), "bad": broken, "none": lambda run: None}
-    monkeypatch.setattr(registry, "registered", lambda kind: dict.fromkeys(figures))
-    monkeypatch.setattr(registry, "load", lambda kind, name: figures[name])
-    notes = write_figures(run, tmp_path)
-    assert notes == {"bad": "The figure 'bad' could not be drawn: ValueError: no such column."}
-    assert json.loads((tmp_path / "notes.json").read_text(encoding="utf-8")) == notes
-    assert {path.name for path in tmp_path.iterdir()} == {"good.png", "good.pdf", "captions.json", "notes.json"}
-
-
-@styled
-def empty_figure():
-    return Figure(figsize=(1, 1))
 
 
 def test_a_spectrogram_has_f0_over_it_and_a_clip_without_f0_has_none(tmp_path):
@@ -472,14 +256,3 @@ def test_a_sweep_is_a_line_for_each_family_and_one_across_for_what_has_no_settin
     (panel,) = draw_sweep(far.assign(axis="function evaluations", setting=[1, 2, 4, np.nan])).axes
     assert panel.get_ylim()[1] < 10, "a reference far away does not press the rest together"
     assert panel.get_xscale() == "log"
-
-
-def test_the_command_draws_a_figure_of_a_run_again(written, tmp_path, capsys):
-    shutil.copytree(written, tmp_path / "figures")
-    titles = {"table": {"titles": {"l1+oracle": "L1 costs $5 or $6"}}}
-    (tmp_path / "experiment.json").write_text(json.dumps(titles), encoding="utf-8")
-    options = ["--width", "3.3", "--systems", "l1+oracle", "flow+oracle", "diffusion+oracle", "--format", "pdf"]
-    assert main(["figure", str(tmp_path), "ranks", *options, "--output", str(tmp_path / "again")]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'again.pdf'}\n" and (tmp_path / "again.pdf").exists()
-    assert main(["figure", str(tmp_path), "rank"]) == 2
-    assert "Did you mean 'ranks'?" in capsys.readouterr().err

@@ -2,7 +2,8 @@
 
 The draws of a calibrated system spread as much as their mean errs (V. Fortin et al. 2014,
 https://doi.org/10.1175/JHM-D-14-0008.1). Systems below the diagonal draw too similar clips; deterministic systems lie
-at 0. Drawn from any metric whose columns are ``squared_spread`` and ``squared_error``.
+at 0. Both are relative to the error of the first system, because their own unit differs between metrics. Drawn from any
+metric whose columns are ``squared_spread`` and ``squared_error``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ttsbench.reporting.figures.identity import key, looks
-from ttsbench.reporting.figures.layout import Layout, drawing
+from ttsbench.reporting.figures.layout import NARROW_INCHES, Layout, drawing
 from ttsbench.reporting.figures.run import Drawing, FinishedRun
 from ttsbench.reporting.figures.style import GREY, legend_above, panel_title
 
@@ -28,7 +29,8 @@ def calibration(run: FinishedRun) -> Drawing | None:
     if frame.empty or not frame["selected"].any():
         return None
     caption = (
-        "Spread of the draws (standard deviation) against the root mean square error of their mean. The diagonal is a "
+        "Spread of the draws (standard deviation) against the root mean square error of their mean, both relative to "
+        f"the error of {run.title(run.models[0])}. The diagonal is a "
         "calibrated system; below it the draws are too similar, and deterministic systems lie at 0. Farther left is "
         "better."
     )
@@ -43,12 +45,13 @@ def calibration_frame(run: FinishedRun) -> pd.DataFrame:
         if not set(STATISTICS) <= set(columns):
             continue
         places = [columns.index(statistic) for statistic in STATISTICS]
-        points = []
+        points, unit = [], 0.0
         for system in run.models:
             statistics = rows.scores(system).rows[:, places]
             if len(statistics):
                 spread, error = np.sqrt(np.maximum(statistics.mean(axis=0), 0))
-                points.append((system, error, spread))
+                unit = unit or error
+                points.append((system, error / unit, spread / unit))
         part = run.identified(pd.DataFrame(points, columns=["system", "error", "spread"]))
         part = part.assign(metric=run.heading(name).title, name=name, selected=part["system_name"].isin(run.shown))
         parts.append(part)
@@ -61,7 +64,7 @@ def draw_calibration(frame: pd.DataFrame, layout: Layout) -> Figure:
     groups = list(frame.groupby("metric", sort=False))
     look = looks(frame)
     figure, panels = layout.grid(len(groups), 2.2, 0.1, most=2)
-    for axes, (metric, rows) in zip(panels, groups, strict=True):
+    for axes, (metric, rows) in zip(panels, groups, strict=False):
         top = 1.1 * float(np.nanmax(rows[["error", "spread"]].to_numpy()))
         axes.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=0.8)
         labels = rows["family"] if "family" in rows else rows["system"]
@@ -70,8 +73,9 @@ def draw_calibration(frame: pd.DataFrame, layout: Layout) -> Figure:
             axes.plot(points["error"], points["spread"], linestyle="none", label=str(family), **own.points)
         axes.set_xlim(0, top)
         axes.set_ylim(-0.03 * top, top)
-        axes.set_xlabel("error of the mean of the draws")
-        axes.set_ylabel("spread of the draws")
-        panel_title(axes, str(metric), 40)
+        panel_title(axes, str(metric), 21 if layout.width and layout.width < NARROW_INCHES else 40)
+        axes.locator_params(nbins=5)
+    figure.supxlabel("error of the mean of the draws")
+    figure.supylabel("spread of the draws")
     legend_above(figure, key(frame))
     return figure

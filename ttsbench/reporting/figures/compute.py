@@ -67,7 +67,7 @@ def draw_compute(frame: pd.DataFrame, layout: Layout) -> Figure:
     groups = list(frame.groupby("metric", sort=False))
     look = looks(frame)
     figure, panels = layout.grid(len(groups), 2.0, 0.1)
-    for axes, (metric, rows) in zip(panels, groups, strict=True):
+    for axes, (metric, rows) in zip(panels, groups, strict=False):
         labels = rows["family"] if "family" in rows else rows["system"]
         for family, points in rows.groupby(labels, sort=False):
             own = look[points["system"].iloc[0]]

@@ -76,7 +76,7 @@ def draw_differences(frame: pd.DataFrame, layout: Layout) -> Figure:
     systems = list(dict.fromkeys(frame["system"]))
     height = 0.4 + ROW_INCHES * len(systems)
     figure, panels = layout.grid(len(groups), height, 0.25, systems)
-    for axes, (metric, rows) in zip(panels, groups, strict=True):
+    for axes, (metric, rows) in zip(panels, groups, strict=False):
         _panel(axes, rows, systems, looks(frame))
         panel_title(axes, str(metric))
     label_first_column(panels)

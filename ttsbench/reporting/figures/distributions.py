@@ -134,7 +134,7 @@ def draw_distributions(frame: pd.DataFrame, layout: Layout) -> Figure:
     look = looks(frame)
     dashes = _dashes(frame)
     figure, panels = layout.grid(len(groups), 1.4, 0.1)
-    for axes, (metric, rows) in zip(panels, groups, strict=True):
+    for axes, (metric, rows) in zip(panels, groups, strict=False):
         (_bands if rows["low"].notna().any() else _histograms)(axes, rows, look, dashes)
         axes.set_xlabel(rows["axis"].iloc[0])
         panel_title(axes, str(metric))

@@ -75,7 +75,7 @@ def draw_diversity(frame: pd.DataFrame, layout: Layout) -> Figure:
     groups = list(frame.groupby(["scenario", "metric"], sort=False))
     systems, look = list(dict.fromkeys(frame["system"])), looks(frame)
     figure, panels = layout.grid(len(groups), 0.65 + ROW_INCHES * len(systems), 0.1, systems)
-    for axes, ((scenario, metric), rows) in zip(panels, groups, strict=True):
+    for axes, ((scenario, metric), rows) in zip(panels, groups, strict=False):
         for _, row in rows.iterrows():
             bar = reach(row.to_frame().T, "value", "low", "high")
             axes.errorbar(row["value"], systems.index(row["system"]), xerr=bar, **look[row["system"]].points)

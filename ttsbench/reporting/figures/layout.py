@@ -18,6 +18,9 @@ from ttsbench.reporting.figures.style import COLUMN_INCHES, FONT_SIZE, PAGE_INCH
 
 PANELS = 8  # maximum number of panels of a figure
 PANEL_INCHES = 1.15  # smallest width of the plotting area of a panel
+NARROW_PANEL_INCHES = 0.9  # the same in a figure of a column's width with names on the left
+NARROW_INCHES = 5.0
+MOST_INCHES = 9.0  # height of a page
 
 
 class DrawFunction(Protocol):
@@ -54,13 +57,19 @@ class Layout:
     ) -> tuple[Figure, list[Axes]]:
         """Return a figure with ``count`` panels of ``height`` inches, and ``more`` inches for titles and legends.
 
+        A figure is never higher than a page: panels that do not fit are left out, from the last one on.
+
         ``names`` are tick labels on the left, which reduce the room for panels. One panel defaults to the width of a
         column, several to that of a page, with at most ``most`` side by side.
         """
         width = self.width or (PAGE_INCHES if count > 1 else COLUMN_INCHES)
         scale = self.font_size / FONT_SIZE
         left = max(map(len, names), default=0) * 0.068 * scale + 0.25
-        columns = self.columns or max(1, min(most, count, int((width - left) / (PANEL_INCHES * scale))))
+        narrow = bool(names) and width < NARROW_INCHES
+        panel = NARROW_PANEL_INCHES if narrow else PANEL_INCHES
+        columns = self.columns or max(1, min(most, count, int((width - left) / (panel * scale))))
+        fitting = max(1, int((MOST_INCHES / scale - more) / height))
+        count = min(count, columns * fitting)
         rows = -(-count // columns)
         figure = Figure(figsize=(width, (height * rows + more) * scale), layout="constrained")
         panels = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -98,6 +107,8 @@ def select(frame: pd.DataFrame, systems: Sequence[str] | None, metrics: Sequence
     if frame.empty:
         return frame
     chosen = frame[frame["selected"].astype(bool)] if "selected" in frame else frame
+    if systems is None and metrics is None:
+        return chosen.reset_index(drop=True)
     rows = frame
     for kind, columns, names in (
         ("system", ("system",), systems),

@@ -126,7 +126,7 @@ def draw_ranks(frame: pd.DataFrame, layout: Layout) -> Figure:
     groups = list(frame.groupby("metric", sort=False))
     systems, look = list(dict.fromkeys(frame["system"])), looks(frame)
     figure, panels = layout.grid(len(groups), 0.4 + ROW_INCHES * len(systems), 0.25, systems)
-    for axes, (metric, rows) in zip(panels, groups, strict=True):
+    for axes, (metric, rows) in zip(panels, groups, strict=False):
         _panel(axes, mean_ranks(rows), systems, look)
         panel_title(axes, f"{metric} (N = {rows['utterances'].iloc[0]})")
     label_first_column(panels)

@@ -28,4 +28,11 @@ def redraw(run: Path, name: str, output: Path, formats: Sequence[str] = ("pdf", 
     if options.get("systems") is not None:
         options["systems"] = [titles.get(system, system) for system in options["systems"]]
     frame = pd.read_csv(layout.figures / f"{name}.csv", keep_default_na=False, na_values=[""])
-    return save_figure(DRAW[name](frame, **options), output, formats)
+    try:
+        figure = DRAW[name](frame, **options)
+    except KeyError as error:
+        raise ConfigError(
+            f"{layout.figures / name}.csv has no column {error}: an earlier version of ttsbench wrote it. Write the "
+            "figure again with `ttsbench report` on the run."
+        ) from error
+    return save_figure(figure, output, formats)

@@ -89,7 +89,7 @@ def small() -> Any:
 
 def panel_title(axes: Axes, text: str, letters: int = 25) -> None:
     """Set the title of a panel in lines of at most ``letters`` letters."""
-    lines = text.replace("→ ", "→\u00a0").split("\n")
+    lines = text.replace("→ ", "→\u00a0").replace("ideal ", "ideal\u00a0").split("\n")
     wrapped = "\n".join(textwrap.fill(line, letters, break_on_hyphens=False) for line in lines)
     axes.set_title(wrapped, loc="left", fontsize=small())
 
@@ -120,8 +120,8 @@ def log_axis(axes: Axes) -> None:
     """Make the horizontal axis logarithmic with a few plain numbers."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    wide = high / low > 20
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    subs = (1.0,) if high / low > 200 else (1.0, 3.0) if high / low > 10 else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
 

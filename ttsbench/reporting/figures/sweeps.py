@@ -116,7 +116,7 @@ def draw_sweep(frame: pd.DataFrame, layout: Layout) -> Figure:
     groups = list(frame.groupby("metric", sort=False))
     figure, panels = layout.grid(len(groups), 1.5, 0.2)
     axis = str(frame["axis"].iloc[0])
-    for axes, (metric, rows) in zip(panels, groups, strict=True):
+    for axes, (metric, rows) in zip(panels, groups, strict=False):
         _panel(axes, rows)
         panel_title(axes, str(metric))
         if axis not in LINEAR:

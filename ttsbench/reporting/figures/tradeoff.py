@@ -95,7 +95,7 @@ def draw_tradeoff(frame: pd.DataFrame, layout: Layout) -> Figure:
     look = looks(frame)
     metrics = frame["metric"].nunique()
     figure, panels = layout.grid(len(groups), 1.6, 0.1, most=min(4, metrics))
-    for axes, ((cost, metric), rows) in zip(panels, groups, strict=True):
+    for axes, ((cost, metric), rows) in zip(panels, groups, strict=False):
         _panel(axes, rows.assign(front=on_front(rows)), look)
         axes.set_xlabel(str(cost))
         axes.set_ylabel(str(metric))

@@ -66,7 +66,7 @@ def draw_training(frame: pd.DataFrame, layout: Layout) -> Figure:
     groups = list(frame.groupby(["role", "system"], sort=False))
     seeds = sorted(frame["seed"].astype(str).unique(), key=lambda seed: (len(seed), seed))
     figure, panels = layout.grid(len(groups), 1.25, 0.3)
-    for axes, ((role, model), rows) in zip(panels, groups, strict=True):
+    for axes, ((role, model), rows) in zip(panels, groups, strict=False):
         _panel(axes, rows, seeds)
         panel_title(axes, f"{model}, {role}", 21)
     figure.supxlabel("optimizer step")
