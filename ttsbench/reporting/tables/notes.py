@@ -84,7 +84,7 @@ def distance_notes(table: Table) -> list[str]:
 
 
 def floor_notes(table: Table, metrics: Sequence[MetricRows]) -> list[str]:
-    """Give the values that chance alone produces, for metrics that have such a floor."""
+    """Give the value after random swaps of clips and recordings, for metrics that have such a floor."""
     notes = []
     for rows in metrics:
         head = table.heading(rows)
@@ -93,7 +93,11 @@ def floor_notes(table: Table, metrics: Sequence[MetricRows]) -> list[str]:
         if floors:
             places = digits(max(floors), 2) if max(floors) > 0 else 0
             ends = dict.fromkeys(f"{floor:.{places}f}" for floor in (min(floors), max(floors)))
-            notes.append(f"{head.title}: two samples of this size from one distribution give {' to '.join(ends)}.")
+            notes.append(
+                f"{head.title}: after clips and recordings are swapped at random it is {' to '.join(ends)}, which is "
+                "the value to expect of a system that does not differ from the recordings. It rises with the "
+                "difference: do not subtract it."
+            )
     return notes
 
 
