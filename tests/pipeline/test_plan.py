@@ -133,6 +133,16 @@ def test_needs_are_the_jobs_whose_results_are_read(corpus):
     assert needs["report"] == {"score"}
 
 
+def test_clips_are_transcribed_again_if_the_word_list_changes(corpus, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("one two", encoding="utf-8")
+    transcriber = {"transcriber": {"name": "pocketsphinx", "options": {"word_list": str(words)}}}
+    before = plan(corpus, **transcriber)
+    assert not changed(corpus, before, **transcriber)
+    words.write_text("one two three", encoding="utf-8")
+    assert stages(changed(corpus, before, **transcriber)) == {"transcribe", "score", "report"}
+
+
 def test_clips_are_transcribed_only_if_a_metric_reads_transcripts(corpus):
     assert stages(job.id for job in plan(corpus, metrics={"mcd": {}})) == STAGES - {"transcribe"}
 
