@@ -1,6 +1,8 @@
 """Features: durations that fill the clip, phone means, the mel against librosa, the cache by content."""
 
+import errno
 import json
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -11,7 +13,7 @@ from tinycorpus import TINY, prepared, tiny_corpus
 
 from ttsbench.audio.mel import log_mel, magnitudes
 from ttsbench.config.schema import MelConfig
-from ttsbench.data.corpus import normalisation
+from ttsbench.data.corpus import PreparedCorpus, normalisation
 from ttsbench.data.features import (
     Features,
     extract,
@@ -21,7 +23,8 @@ from ttsbench.data.features import (
     phone_means,
     save_features,
 )
-from ttsbench.errors import ClipError
+from ttsbench.errors import ClipError, TtsbenchError
+from ttsbench.stages import prepare
 from ttsbench.types import Phone, Utterance
 
 MEL = MelConfig()
@@ -220,6 +223,33 @@ def prepare_twice(tmp_path, monkeypatch, **second):
     corpus = tiny_corpus(tmp_path / "corpus")
     config = {"name": "folder", "path": str(corpus), "test": 3, "valid": 2}
     return prepared(tmp_path / "a", corpus), lambda: prepared(tmp_path / "b", corpus, corpus={**config, **second})
+
+
+@pytest.mark.parametrize("fault", ["unwritable", "full"])
+def test_run_goes_on_without_a_cache(tmp_path, monkeypatch, capsys, fault):
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("TTSBENCH_CACHE", str(cache))
+    if fault == "unwritable":
+        cache.write_text("a file where the folder should be", encoding="utf-8")
+    else:
+
+        def check(folder, needed_bytes):
+            if folder == cache:
+                raise TtsbenchError("the cache is full")
+
+        def save(path, features):
+            if cache in path.parents:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            save_features(path, features)
+
+        monkeypatch.setattr(prepare, "check_space", check)
+        monkeypatch.setattr(prepare, "save_features", save)
+    run = prepared(tmp_path, tiny_corpus(tmp_path / "corpus", 6), corpus={
+        "name": "folder", "path": str(tmp_path / "corpus"), "test": 1, "valid": 1})  # fmt: skip
+    corpus = PreparedCorpus(run.folder / "prepare")
+    assert len(corpus.utterances) == 6
+    assert all(Path(each.features).is_relative_to(run.folder / "prepare" / "features") for each in corpus.utterances)
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_a_second_run_reads_the_cache(tmp_path, monkeypatch):

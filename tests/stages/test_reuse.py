@@ -1,5 +1,9 @@
 """Which models the cache gives to a run, without training any: whole runs of it are in test_trained.py."""
 
+import errno
+import os
+import shutil
+
 import pytest
 from tinycorpus import tiny_experiment
 
@@ -71,6 +75,17 @@ def test_a_damaged_entry_is_removed_and_not_used(run, tmp_path, damage, capsys):
     damage(entry / FILES[0])
     assert restore_models(run("second"), [TEACHER]) == 0 and not entry.exists()
     assert "damaged and is removed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_full_or_read_only_cache_fails_no_training(run, monkeypatch, tmp_path, capsys, code):
+    def fail(*_arguments):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(shutil, "copyfile", fail)
+    train(run("first"), TEACHER, "a")
+    assert f"not stored in the cache of models ([Errno {code}]" in capsys.readouterr().err
+    assert not list((tmp_path / "cache" / "models").iterdir()), "nothing half-written remains"
 
 
 def test_a_cache_that_cannot_be_written_costs_a_message(run, tmp_path, capsys):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ttsbench.data.corpus import PreparedUtterance, dump_utterance, normalisatio
 from ttsbench.data.features import Features, extract, feature_path, load_features, save_features
 from ttsbench.data.splits import Split, hold_out, split
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.progress import console
 from ttsbench.engine.store import cache_dir, check_space, read_json, write_json, write_text
 from ttsbench.errors import ClipError, CorpusError, TtsbenchError
 from ttsbench.models.representation import codec_signature, make_codec
@@ -42,8 +44,12 @@ def list_corpus(config: CorpusConfig) -> tuple[list[Utterance], list[tuple[str, 
 def tasks(run: Run, job: Job[PrepareSpec]) -> Sequence[Task]:
     """List, split and check the corpus without reading audio, then divide it into chunks."""
     folder = job.path(run)
-    check_space(folder, int(job.spec.minutes * BYTES_PER_MINUTE))
-    check_space(cache_dir(), int(job.spec.minutes * BYTES_PER_MINUTE))
+    needed_bytes = int(job.spec.minutes * BYTES_PER_MINUTE)
+    check_space(folder, needed_bytes)
+    try:
+        check_space(cache_dir(), needed_bytes)
+    except TtsbenchError:  # a full cache costs nothing but the features that it would have kept
+        check_space(folder, 2 * needed_bytes)
     config = run.experiment.corpus
     utterances, excluded = list_corpus(config)
     _splits(utterances, config)  # raises before long work starts
@@ -62,7 +68,7 @@ def work(run: Run, job: Job[PrepareSpec], task: Task, progress: Progress) -> Non
     for done, values in enumerate(task["utterances"]):
         utterance = _parse(values)
         try:
-            rows.append(_prepare_one(utterance, run.experiment))
+            rows.append(_prepare_one(utterance, run.experiment, job.path(run) / "features"))
         except ClipError as error:
             rows.append({"utterance": values, "reason": str(error)})
         progress((done + 1) / len(task["utterances"]))
@@ -112,8 +118,11 @@ def _is_whole(part: Path) -> bool:
         return False
 
 
-def _prepare_one(utterance: Utterance, experiment: Experiment) -> dict[str, Any]:
-    """Return the row of one clip; its features are computed unless they are cached."""
+def _prepare_one(utterance: Utterance, experiment: Experiment, own: Path) -> dict[str, Any]:
+    """Return the row of one clip; its features are computed unless they are cached.
+
+    ``own`` is the folder of the run for features that the cache cannot take.
+    """
     from ttsbench.audio.wav import check_length, load_clip_audio
 
     mel, config = experiment.mel, experiment.corpus
@@ -132,7 +141,7 @@ def _prepare_one(utterance: Utterance, experiment: Experiment) -> dict[str, Any]
         samples = load_clip_audio(utterance.audio, mel.sample_rate, max_s=config.max_s)
         phones = _align(utterance, samples, mel.sample_rate, source)
         features = extract(samples, phones, mel, make_codec(experiment))
-        save_features(path, features)
+        path = _stored(features, path, own)
     facts = {"features": str(path), "bytes": path.stat().st_size, "alignment": source}
     return {"utterance": _dump(utterance), **facts, **_phones_and_frames(features)}
 
@@ -141,8 +150,26 @@ def _cached_features(path: Path) -> Features | None:
     """Return cached features; None if there are none, or if they were damaged, in which case they are removed."""
     try:
         return load_features(path) if path.exists() else None
-    except ClipError:
+    except (ClipError, OSError):  # OSError: a damaged file in a cache that cannot be written
         return None
+
+
+def _stored(features: Features, path: Path, own: Path) -> Path:
+    """Write features to the cache, or to the run's own folder if the cache cannot be written; return the file."""
+    try:
+        save_features(path, features)
+        return path
+    except (OSError, TtsbenchError) as error:
+        _report_cache(str(path.parent), str(error))
+        save_features(own / path.name, features)
+        return own / path.name
+
+
+@cache
+def _report_cache(folder: str, reason: str) -> None:
+    """Print once per process that the cache is not used; the worker passes the line on."""
+    text = f"The cache {folder} cannot be written ({reason[:200]}): the run stores its features itself."
+    console().print(text, highlight=False, markup=False)
 
 
 def _phones_and_frames(features: Features) -> dict[str, Any]:
