@@ -335,3 +335,18 @@ def test_changed_recording_changes_all_keys(corpus, tmp_path):
 def test_missing_corpus_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(CorpusError, match=r"The corpus path .*nowhere does not exist\. Set corpus\.path"):
         plan(tmp_path / "nowhere")
+
+
+def test_extra_systems_are_rows_beside_all_combinations(corpus):
+    names = {job.spec.system for job in plan(corpus, adapters={"l1": {}, "l2": {}}, prosody=["oracle"],
+                                             extra_systems=["l1+l2"]) if job.stage == "synthesize"}  # fmt: skip
+    assert names >= {"l1+oracle", "l2+oracle", "l1+l2"} and "l2+l2" not in names
+
+
+def test_a_label_may_have_numbers_of_draws_and_clips_of_its_own(corpus):
+    adapters = {"mdn": {}, "few": {"adapter": "mdn", "draws": 2}, "clips": {"adapter": "mdn", "samples": 3, "draws": 1}}
+    jobs = {job.spec.system: job.spec for job in plan(corpus, adapters=adapters, prosody=["oracle"])
+            if job.stage == "synthesize"}  # fmt: skip
+    counts = {name: (jobs[f"{name}+oracle"].samples, jobs[f"{name}+oracle"].draws) for name in adapters}
+    assert counts == {"mdn": (1, 8), "few": (1, 2), "clips": (3, 3)}
+    assert len({job.folder for job in plan(corpus, adapters=adapters, prosody=["oracle"]) if job.stage == "train"}) == 1

@@ -277,6 +277,7 @@ class Experiment(Section):
     acoustic: tuple[str, ...] = ()  # labels that serve as acoustic models (default: all)
     prosody: tuple[str, ...] = (ORACLE, SAME)  # "oracle", "same" (the label of the acoustic model), or a label
     systems: tuple[str, ...] = ()  # rows as "acoustic+prosody" (default: all combinations)
+    extra_systems: tuple[str, ...] = ()  # rows beside these
     budget: Literal["quick", "converged"] = "quick"  # when trainings end: see ttsbench/stages/training_budget.py
     train: TrainConfigs = TrainConfigs()
     compute: Compute = Compute()

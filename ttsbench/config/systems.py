@@ -51,7 +51,8 @@ def systems(experiment: Experiment) -> list[System]:
     """Return the rows of the table in order; "same" is resolved to the label of the acoustic model."""
     product = [(acoustic, source) for source in experiment.prosody for acoustic in experiment.acoustic_labels]
     rows = [System(name) for name in REFERENCES if name != ANOTHER_RENDERING or _is_redrawable(experiment)]
-    for acoustic, source in [pair(name) for name in experiment.systems] or product:
+    rows_by_name = [pair(name) for name in experiment.systems] or product
+    for acoustic, source in [*rows_by_name, *(pair(name) for name in experiment.extra_systems)]:
         prosody = acoustic if source == SAME else source
         if registry.load("adapters", experiment.adapters[acoustic].adapter).info.free_running:
             prosody = TEXT

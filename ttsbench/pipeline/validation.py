@@ -132,7 +132,7 @@ def _check_labels(experiment: Experiment) -> None:
     prosody = {label: config for label, config in experiment.adapters.items() if not _free_running(config)}
     for label in experiment.prosody:
         _check_label("prosody", label, {**prosody, ORACLE: None, SAME: None})
-    for name in experiment.systems:
+    for name in (*experiment.systems, *experiment.extra_systems):
         acoustic, source = pair(name)
         _check_label(f"systems: {name}", acoustic, experiment.adapters)
         free_running = acoustic in experiment.adapters and _free_running(experiment.adapters[acoustic])
