@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rapidfuzz.distance import Levenshtein
+
 from ttsbench.audio.bandwidth import WIDEBAND_HZ
 from ttsbench.audio.usable import require_usable
 from ttsbench.data.contractions import expanded
@@ -34,13 +36,7 @@ def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     >>> edits("the north wind".split(), "north wind blew".split())
     2
     """
-    previous = list(range(len(hypothesis) + 1))
-    for i, expected in enumerate(reference, start=1):
-        row = [i]
-        for j, actual in enumerate(hypothesis):
-            row.append(min(previous[j] + (expected != actual), previous[j + 1] + 1, row[j] + 1))
-        previous = row
-    return previous[-1]
+    return int(Levenshtein.distance(reference, hypothesis))
 
 
 class WordErrorRate(RatioOfSums):

@@ -4,8 +4,9 @@ There are three encoders, whose values are not comparable; read each relative to
 
 - `resemblyzer`, with the weights in its package. L. Wan, Q. Wang, A. Papir and I. Lopez Moreno, "Generalized end-to-end
   loss for speaker verification", ICASSP 2018: a 256-dimensional d-vector per 1.6 s window, averaged over the clip. The
-  embeddings are non-negative, so different speakers still score about 0.5 to 0.7. Before embedding, resemblyzer raises
-  clips quieter than -30 dBFS to that level and removes pauses with the WebRTC voice activity detector (mode 3).
+  embeddings are non-negative, so different speakers still score about 0.5 to 0.7. Clips are brought
+  to -30 dBFS, because resemblyzer only raises quieter clips to that level, and a clip 12 dB louder had a cosine of .82
+  with itself. Then pauses are removed with the WebRTC voice activity detector (mode 3).
 - ECAPA-TDNN. B. Desplanques, J. Thienpondt and K. Demuynck, Interspeech 2020: attentive statistics over the clip, in
   SpeechBrain's VoxCeleb model; log-mel energies minus their mean over the clip, pauses included.
 - WavLM with an x-vector head. S. Chen et al., 2022; D. Snyder et al., "X-vectors", ICASSP 2018; samples scaled by the
@@ -33,10 +34,11 @@ from ttsbench.backends.speechbrain import HYPERPARAMS, read_sizes
 from ttsbench.errors import ConfigError, MeasurementError
 from ttsbench.reductions import Mean
 from ttsbench.rng import global_seed
-from ttsbench.types import Behaviour, Clip, MetricInfo
+from ttsbench.types import Behaviour, Clip, MetricInfo, Samples
 
 SAMPLE_RATE = 16000  # Hz, at which the encoders were trained
 MIN_SPEECH_S = 0.5
+LEVEL_DBFS = -30.0  # root mean square, to which resemblyzer raises quieter clips
 ECAPA_FILES = ((HYPERPARAMS,), ("embedding_model.ckpt",))
 
 Embedding = NDArray[np.float32]
@@ -57,7 +59,7 @@ def embed(clip: Clip) -> Embedding:
     """
     from resemblyzer import preprocess_wav
 
-    speech = preprocess_wav(clip.samples)
+    speech = preprocess_wav(_levelled(clip.samples))
     if len(speech) < MIN_SPEECH_S * SAMPLE_RATE:
         raise MeasurementError(
             f"clip {clip.id!r} has {len(speech) / SAMPLE_RATE:.2f} s of speech by WebRTC's detector, but an embedding "
@@ -125,6 +127,12 @@ def load_ecapa(source: HubModel, folder: Path) -> tuple[Any, Any]:
     return features.eval().to(source.device), network.eval().to(source.device)
 
 
+def _levelled(samples: Samples) -> Samples:
+    """Return samples (N,) with a root mean square of ``LEVEL_DBFS``."""
+    rms = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
+    return (samples * (10 ** (LEVEL_DBFS / 20) / rms)).astype(np.float32)
+
+
 def _require_length(clip: Clip) -> None:
     if clip.duration_s < MIN_SPEECH_S:
         raise MeasurementError(
@@ -175,13 +183,13 @@ class SpeakerSimilarity(_Similarity):
         unit="cosine",
         higher_is_better=True,
         columns=("cosine",),
-        signature="speaker_similarity|resemblyzer|16kHz|volume:-30dBFS|vad:webrtc3|mean:utterances|v1",
+        signature="speaker_similarity|resemblyzer|16kHz|level:-30dBFS|vad:webrtc3|mean:utterances|v2",
         paper="Wan et al. 2018, https://arxiv.org/abs/1710.10467",
         sample_rate=SAMPLE_RATE,
         band_hz=WIDEBAND_HZ,
         behaviour=Behaviour(
             identity=1.0,
-            gain=0.15,  # resemblyzer amplifies quiet clips, and its speech detector then finds other pauses
+            gain=1e-3,
             shift=0.02,
             resample=0.005,
             symmetric=1e-9,

@@ -296,9 +296,9 @@ def _new(options: argparse.Namespace) -> int:
 
 def _selftest(options: argparse.Namespace) -> int:
     from ttsbench.checks.selftest.run import selftest
-    from ttsbench.data.pairs import read_pairs
+    from ttsbench.data.utterance_lists import read_texts
 
-    texts = read_pairs(options.transcripts, "--transcripts") if options.transcripts else None
+    texts = read_texts(options.transcripts, "--transcripts") if options.transcripts else None
     workers = options.jobs or os.cpu_count() or 1
     return selftest(options.folder, _names(options.metrics), options.output, workers, options.quiet, texts)
 

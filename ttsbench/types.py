@@ -167,7 +167,7 @@ class Behaviour:
     """
 
     identity: float | None = None  # value for a recording against itself
-    gain: float | None = None  # largest change if the clip is 12 dB quieter
+    gain: float | None = None  # largest change if the clip is 12 dB quieter or louder
     shift: float | None = None  # largest change if the clip starts 50 ms later
     resample: float | None = None  # largest change after resampling to 48 kHz and back
     symmetric: float | None = None  # largest change if clip and reference are swapped

@@ -84,7 +84,7 @@ def test_broken_promise_is_found(metric, broken, recordings):
 
 def test_failure_names_the_measured_and_the_promised_value(recordings):
     gain = failed(Loudness(), recordings)["gain"]
-    assert (gain.measured, gain.promised) == ("0 12", "moves by at most 0.001 dB")
+    assert (gain.measured, gain.promised) == ("0 12 -12", "moves by at most 0.001 dB")
     assert failed(Squeamish(), recordings)["gain"].reason.startswith("1 of 3 recordings were measured")
     assert "'one-1' is quiet" in failed(Squeamish(), recordings)["gain"].reason
     assert "it gave (nan,)" in failed(Hole(), recordings)["white noise"].reason
@@ -221,7 +221,9 @@ def test_recordings_are_spread_over_the_folder_and_skip_unusable_files(tmp_path)
         path.parent.mkdir(exist_ok=True)
         samples = speechlike(0.5 if number == 0 else 1.05, 110.0 + number, RATE)
         soundfile.write(path, samples * (number != 3), RATE)
-    found = recordings_of(tmp_path)
+    found, skipped = recordings_of(tmp_path)
+    assert [reason.partition(".wav")[0][-3:] for reason in skipped] == ["r00", "r03"]
+    assert "silent" in skipped[1]
     assert len(found) == COUNT
     assert [clip.id for clip in found[:3]] == ["book0/r01.wav", "book0/r04.wav", "book0/r06.wav"]
     assert found[-1].id == "book1/r18.wav"
@@ -232,7 +234,7 @@ def test_recordings_are_spread_over_the_folder_and_skip_unusable_files(tmp_path)
 def test_recordings_come_with_texts_and_alignments(tmp_path):
     corpus = tiny_corpus(tmp_path / "corpus", clips=3)
     (corpus / "TextGrid" / "c01.TextGrid").unlink()
-    found = {clip.id: clip for clip in recordings_of(corpus, {"c00": "see no may two", "c01": "law"})}
+    found = {clip.id: clip for clip in recordings_of(corpus, {"c00": "see no may two", "c01": "law"})[0]}
     assert found["wavs/c00.wav"].text == "see no may two"
     assert found["wavs/c00.wav"].phones[1].label == "S"
     assert found["wavs/c02.wav"].phones and not found["wavs/c02.wav"].text
@@ -247,7 +249,7 @@ def test_recordings_come_with_texts_and_alignments(tmp_path):
 def test_recordings_below_16_khz_are_resampled(tmp_path, rate, kept):
     """WORLD's aperiodicity at 8 kHz corrupts the heap: the process would die."""
     soundfile.write(tmp_path / "one.wav", speechlike(1.1, sample_rate=rate), rate)
-    (clip,) = recordings_of(tmp_path)
+    (clip,), _ = recordings_of(tmp_path)
     assert clip.sample_rate == kept
     assert clip.duration_s == pytest.approx(1.1, abs=1e-3)
     assert clip.prompt is None
@@ -308,7 +310,7 @@ def test_command_fails_if_a_promise_fails(folder, capsys, monkeypatch):
     assert selftest(folder, ["planted"], None, workers=1, quiet=True) == 1
     out = capsys.readouterr().out
     assert "FAIL" in out
-    assert "planted, gain: 0 12 (promised: moves by at most 0.001 dB; 2 recordings)" in out
+    assert "planted, gain: 0 12 -12 (promised: moves by at most 0.001 dB; 2 recordings)" in out
     assert "8 of 9 promises of 1 metrics hold." in out
 
 

@@ -92,6 +92,17 @@ def test_folder_reads_two_three_and_four_fields(tmp_path):
     assert not excluded
 
 
+def test_folder_reads_what_score_reads(tmp_path):
+    assert rows(Folder(folder(tmp_path, "wavs/a.wav|hello you|12\nwavs/b.wav|there|3"))) == [
+        ("a", "12", "hello you"),
+        ("b", "3", "there"),
+    ]
+    folder(tmp_path, 'speaker,text,id\ns1,"Yes, and no",a\ns2,plain,b')
+    assert rows(Folder(tmp_path)) == [("a", "s1", "Yes, and no"), ("b", "s2", "plain")]
+    folder(tmp_path, "a|yes | no\nb|maybe")
+    assert rows(Folder(tmp_path)) == [("a", "speaker", "yes | no"), ("b", "speaker", "maybe")]
+
+
 def test_quotes_are_part_of_the_text(tmp_path):
     assert rows(Folder(folder(tmp_path, 'a|"Yes, he said.\nb|No"|"no')))[0][2] == '"Yes, he said.'
 
@@ -142,7 +153,8 @@ def test_broken_folder_layouts_are_refused(tmp_path):
     assert "has no metadata.csv" in message
     assert "holds wavs/" in message
     assert "is empty" in error(Folder(folder(tmp_path, " \n")))
-    assert "no '|'" in error(Folder(folder(tmp_path, "a,text\nb,text")))
+    assert "no '|'" in error(Folder(folder(tmp_path, "a text\nb text")))
+    assert "line 2" in error(Folder(folder(tmp_path, "a,text\nb,text,s1")))
     assert "is not a folder" in error(LJSpeech(tmp_path / "metadata.csv"))
     with pytest.raises(CorpusError, match="the same id"):
         check_listing(Folder(folder(tmp_path, "a|A\nb|B\na|C")).utterances())

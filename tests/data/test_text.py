@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from ttsbench.data.text import words
+from ttsbench.data.text import unreadable_letters, words
 
 READINGS = {
     "Don't stop -- it's 5 o'clock!": "don't stop it's five o'clock",
@@ -34,12 +34,44 @@ READINGS = {
     "in\u00adter\u00adna\u200btion\u2060al \ufeffbank": "international bank",
     "don′t": "don't",
     "Þór": "thor",
+    "1½ cups, ½ cup and 2 3/4 hours": "one and a half cups one half cup and two and three quarters hours",
+    "3/4 of it, 1/3 and 5/8": "three quarters of it one third and five eighths",
+    "9/11, 24/7 and 10/12/2020": "nine eleven twenty four seven and ten twelve twenty twenty",
+    "10² is 100, 2³, 10⁻³ and 10⁶": "ten squared is one hundred two cubed ten to the minus third and ten to the sixth",
+    "the word¹ ends.² Here,[12] too†": "the word ends here too",
+    "at 10:00, 10:05, 10:30 and 15:00": "at ten ten oh five ten thirty and fifteen hundred",
+    "at 7:00 am and 7:15 p.m.": "at seven am and seven fifteen p m",
+    "a score of 2:1": "a score of two one",
+    "it costs 50¢, 20 €, 5€ or 3.50 $": "it costs fifty cents twenty euros five euros or three dollars fifty cents",
+    "₹100 and ¥1": "one hundred rupees and one yen",
+    "5 km away, 1 kg, 2.5m and 100 km/h": "five kilometers away one kilogram two point five meters and one hundred "
+    "kilometers per hour",
+    "30 m², 5 m³ and 20 °C, 98.6°F": "thirty square meters five cubic meters and twenty degrees celsius ninety eight "
+    "point six degrees fahrenheit",
+    "5 min, 3 hrs, 16 GB": "five minutes three hours sixteen gigabytes",
+    "5 o'clock, 4 men, 3 in, I'm 5 m's": "five o'clock four men three in i'm five m's",
+    "donʹt donʻt don＇t dont’": "don't don't don't dont",
+    "Brand™ X®": "brand x",
 }
 
 
 @pytest.mark.parametrize(("text", "spoken"), READINGS.items())
 def test_reading(text, spoken):
     assert words(text) == spoken.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"),
+    [
+        ("今天是2025年", "今天是年"),
+        ("Привет", "Привет"),
+        ("an α particle", "α"),
+        ("naïve Łódź, 50 € ½ 10²", ""),
+        ("50 µm", "μ"),
+    ],
+)
+def test_letters_without_a_reading(text, letters):
+    assert unreadable_letters(text) == letters
 
 
 @pytest.mark.parametrize("text", ["", "   ", "...", "—", "'", "你好", "\ufeff\u200b", "\x00"])

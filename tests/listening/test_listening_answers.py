@@ -168,6 +168,20 @@ def test_results_of_webmushra_are_the_same_ratings(kind, request, tmp_path):
     assert bare == {(one.utterance, one.system, one.rating) for one in counted[0].ratings}
 
 
+def test_of_two_sessions_with_one_code_the_first_counts(mushra, tmp_path):
+    """webMUSHRA tells sessions apart by ``session_uuid``; results that were joined repeat their heading."""
+    first, second = (
+        written_by_webmushra(mushra, answers(mushra, lambda system, utterance, low=low: 100 if system == "ground-truth"
+                                             else low, "1", 1), "1")
+        for low in (40, 60)
+    )  # fmt: skip
+    lines = [*first, *(line.replace("0b8a-1", "0b8a-2") for line in second)]
+    (tmp_path / "joined.csv").write_text("\n".join(lines) + "\n")
+    (counted,), (rejected,) = checked(mushra, tmp_path / "joined.csv")
+    assert {rating.rating for rating in counted.ratings} == {40, 100}
+    assert "has already answered" in rejected.reason
+
+
 def test_a_likert_result_without_codes_is_refused(mos, tmp_path):
     lines = written_by_webmushra(mos, answers(mos, honest()), "")
     (tmp_path / "lss.csv").write_text("\n".join(lines) + "\n")

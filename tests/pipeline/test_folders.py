@@ -17,7 +17,7 @@ from tinycorpus import installed
 from metrics.mcd import MelCepstralDistortion
 from ttsbench import cli
 from ttsbench.audio.wav import read
-from ttsbench.data.pairs import read_pairs
+from ttsbench.data.utterance_lists import read_texts
 from ttsbench.errors import ConfigError
 from ttsbench.pipeline.folder_request import parse_generated
 from ttsbench.stages.collect import find_clips
@@ -93,7 +93,7 @@ def test_other_cells_are_unchanged_by_faults(scored, folders):
     mcd, metric = cells(scored[0] / "run", "mcd"), MelCepstralDistortion()
     for system, ids in (("whole", IDS), ("faulty", IDS[4:])):
         for id_ in ids:
-            path = find_clips(folders / system)[id_]
+            path = find_clips(folders / system, folders / "run")[id_]
             clips = [Clip(id_, *read(one)).at(RATE) for one in (path, folders / "ref" / f"{id_}.wav")]
             # Workers have one thread, this process has more: a matrix product may end in another last bit.
             expected = pytest.approx(metric.measure(*clips)[0], rel=1e-12)
@@ -222,14 +222,14 @@ def test_two_files_of_one_stem_are_refused(tmp_path):
     for name in ("a.wav", "a.flac"):
         soundfile.write(tmp_path / name, voice(0), RATE)
     with pytest.raises(ConfigError, match="one stem"):
-        find_clips(tmp_path)
+        find_clips(tmp_path, tmp_path / "run")
 
 
 def test_subfolders_are_searched_and_hidden_files_are_ignored(tmp_path):
     (tmp_path / "deep" / "er").mkdir(parents=True)
     soundfile.write(tmp_path / "deep" / "er" / "a b.wav", voice(0), RATE)
     (tmp_path / "._a b.wav").write_bytes(b"what a file manager leaves")
-    assert list(find_clips(tmp_path)) == ["a b"]
+    assert list(find_clips(tmp_path, tmp_path / "run")) == ["a b"]
 
 
 def test_name_given_twice_has_two_draws():
@@ -250,10 +250,10 @@ def test_name_given_twice_has_two_draws():
 )
 def test_listings_of_every_format_are_read(tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="utf-8")
-    assert read_pairs(tmp_path / name, "--transcripts") == {"a": "one", "b": "two, three"}
+    assert read_texts(tmp_path / name, "--transcripts") == {"a": "one", "b": "two, three"}
 
 
 def test_duplicate_id_is_refused(tmp_path):
     (tmp_path / "texts.csv").write_text("a|one\na|two\n")
     with pytest.raises(ConfigError, match="twice"):
-        read_pairs(tmp_path / "texts.csv", "--transcripts")
+        read_texts(tmp_path / "texts.csv", "--transcripts")

@@ -10,12 +10,13 @@ Alignments are optional: any ``<id>.TextGrid`` below ``<path>/TextGrid/`` belong
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ttsbench.data.download import fetch_archive
 from ttsbench.data.listing import check_id
+from ttsbench.data.text_table import TextRow, TextTableError, parse_table
+from ttsbench.engine.walk import walk_files
 from ttsbench.errors import ClipError, CorpusError
 from ttsbench.types import Utterance
 
@@ -29,9 +30,9 @@ _Files = dict[tuple[Path, str], Path]  # (folder below some base, id) -> file
 class Folder:
     """``metadata.csv`` and ``wavs/<id>.wav`` or ``.flac``.
 
-    One utterance per line, without a header, without quoting, in UTF-8: ``id|text``, ``id|text|normalised text`` or
-    ``id|text|normalised text|speaker``. The normalised text is used unless it is empty; ``speaker`` is the default for
-    lines without a speaker.
+    One utterance per line in UTF-8: ``id|text``, ``id|text|normalised text`` or ``id|text|normalised text|speaker``; or
+    the columns that a heading names (see ``ttsbench.data.text_table``), such as ``path|text|speaker``. The normalised
+    text is used unless it is empty; ``speaker`` is the default for lines without a speaker.
     """
 
     def __init__(self, path: Path | None = None, *, speaker: str = "speaker") -> None:
@@ -39,25 +40,23 @@ class Folder:
         self.speaker = speaker
 
     def utterances(self) -> list[Utterance]:
-        """Return every line of the metadata; raises ``CorpusError`` if it is missing, empty or has no ``|``."""
+        """Return every line of the metadata; raises ``CorpusError`` if it is missing, empty or ambiguous."""
         layout = "metadata.csv with lines id|text and wavs/<id>.wav"
         root = _existing(self.path, layout)
         metadata = root / "metadata.csv"
         if not metadata.is_file():
             raise _wrong(root, "has no metadata.csv", layout)
-        lines = _lines(metadata)
-        if not lines:
+        content = _text(metadata)
+        if not content.strip():
             raise CorpusError(f"{metadata} is empty: write one line id|text for each clip in wavs/.")
-        if not any("|" in line for line in lines):
-            raise CorpusError(
-                f"{metadata} has no '|' in any of its {len(lines)} lines, the first is {lines[0][:60]!a}: "
-                "separate id and text with '|'."
-            )
-        rows = []
-        for line in lines:
-            id, text, normalised, speaker = (field.strip() for field in (line.split("|", 3) + [""] * 3)[:4])
-            rows.append(Utterance(id, speaker or self.speaker, normalised or text, _audio(root / "wavs", id)))
-        return _listed(rows, root)
+        try:
+            rows = parse_table(content, str(metadata), ragged=("id", "text", "normalised", "speaker"))
+        except TextTableError as error:
+            raise CorpusError(str(error)) from error
+        return _listed((self._utterance(row, root) for row in rows), root)
+
+    def _utterance(self, row: TextRow, root: Path) -> Utterance:
+        return Utterance(row.id, row.speaker or self.speaker, row.normalised or row.text, _audio(root / "wavs", row.id))
 
 
 class LJSpeech:
@@ -186,17 +185,21 @@ def _subset(root: Path, subset: str | None, pattern: str, layout: str) -> Path:
 
 
 def _lines(file: Path) -> list[str]:
-    """Return the lines that are not blank; bytes that are not UTF-8 become U+FFFD, which excludes only their rows.
+    """Return the lines that are not blank."""
+    return [line for line in _text(file).split("\n") if line.strip()]
 
-    A FIFO or a dangling link has no lines: reading a FIFO would wait forever.
+
+def _text(file: Path) -> str:
+    """Return the content of a file; bytes that are not UTF-8 become U+FFFD, which excludes only their rows.
+
+    A FIFO or a dangling link has no content: reading a FIFO would wait forever.
     """
     if not file.is_file():
-        return []
+        return ""
     try:
-        text = file.read_text(encoding="utf-8-sig", errors="replace")
+        return file.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise CorpusError(f"{file} cannot be read ({error.strerror}): restore or remove it.") from error
-    return [line for line in text.split("\n") if line.strip()]
 
 
 def _by_id(base: Path, folders: str, endings: Sequence[str]) -> _Files:
@@ -227,23 +230,11 @@ def _audio(folder: Path, id: str) -> Path:
     return next((file for file in files if file.is_file()), files[0])
 
 
-def _textgrids(folder: Path) -> Iterator[Path]:
-    """Yield the TextGrids below a folder, in linked folders as well and whatever the case of the ending."""
-    visited: set[Path] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        real = Path(parent).resolve()
-        if real in visited:  # a link to a folder above would be followed without end
-            folders.clear()
-            continue
-        visited.add(real)
-        yield from (Path(parent, name) for name in files if name.lower().endswith(".textgrid"))
-
-
 def _listed(rows: Iterable[Utterance], root: Path) -> list[Utterance]:
     """Return the rows sorted by id, each with its TextGrid if it has one."""
     grids: dict[str, Path] = {}
-    for file in sorted(_textgrids(root / "TextGrid")):
-        if file.is_file() and grids.setdefault(file.stem, file) is not file:
+    for file in walk_files(root / "TextGrid"):
+        if file.suffix.lower() == ".textgrid" and file.is_file() and grids.setdefault(file.stem, file) is not file:
             raise CorpusError(f"{grids[file.stem]} and {file} are both the alignment of {file.stem}: remove one.")
     aligned = (Utterance(row.id, row.speaker, row.text, row.audio, grids.get(row.id), row.attributes) for row in rows)
     return sorted(aligned, key=lambda row: row.id)

@@ -6,7 +6,8 @@ differences in speech. Readings are American:
 - lower case ASCII; accents are folded, other scripts are dropped;
 - ``1,234`` one thousand two hundred thirty four, ``1st`` first, ``1066`` ten sixty six (1001 to 1999 and 2010 to 2099
   without a comma are years), ``1920s`` nineteen twenties, ``3.14`` three point one four, ``007`` zero zero seven;
-- ``$1.50`` one dollar fifty cents, ``£2 million`` two million pounds, ``5%`` five percent, ``&`` and;
+- ``$1.50`` one dollar fifty cents, ``50¢`` fifty cents, ``20 €`` twenty euros, ``£2 million`` two million pounds,
+  ``5%`` five percent, ``&`` and; fractions, powers, times and units as in ``ttsbench.data.quantities``;
 - ``Mr.`` mister and other titles; ``St.`` is saint before a capital letter and street elsewhere;
 - apostrophes within a word stay (``don't``), hyphens separate words, all other punctuation is removed.
 """
@@ -18,11 +19,13 @@ import unicodedata
 
 from num2words import num2words
 
-NORMALISER = "words:v2"
+from ttsbench.data.quantities import read_quantities
+
+NORMALISER = "words:v3"
 
 _FOLDED = str.maketrans(
     {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ß": "ss", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
-    | dict.fromkeys("‘’‛ʼ´`′＇", "'")
+    | dict.fromkeys("‘’‛ʼʹʻ´`′＇ꞌ՚׳", "'")
     | dict.fromkeys("‐‑‒–—―−", "-")
     | {"⁄": "/", "…": " ", "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D"}
 )
@@ -50,8 +53,12 @@ _CURRENCIES = {
     "£": ("pound", "pounds", "penny", "pence"),
     "€": ("euro", "euros", "cent", "cents"),
     "¥": ("yen", "yen", "sen", "sen"),
+    "₹": ("rupee", "rupees", "paisa", "paise"),
+    "₩": ("won", "won", "jeon", "jeon"),
+    "¢": ("cent", "cents", "", ""),
 }
-_MONEY = re.compile(rf"([$£€¥])\s*({_DIGITS})(?:\.(\d+))?(?:\s+(hundred|thousand|million|billion|trillion)\b)?", re.I)
+_MONEY = re.compile(rf"([$£€¥₹₩])\s*({_DIGITS})(?:\.(\d+))?(?:\s+(hundred|thousand|million|billion|trillion)\b)?", re.I)
+_MONEY_AFTER = re.compile(rf"(?<![\w.])({_DIGITS})(?:\.(\d+))?\s?([$£€¥₹₩¢])(?!\s?\d)")
 _MINUS = re.compile(r"(?<!\S)-(?=\.?\d)")
 _DOTTED = re.compile(r"\d+(?:\.\d+){2,}")
 _DECIMAL = re.compile(rf"(?:({_DIGITS})|(?<![\w.]))\.(\d+)")
@@ -69,14 +76,28 @@ def words(text: str) -> list[str]:
     >>> words("Dr. Smith paid $1.50 on the 1st.")
     ['doctor', 'smith', 'paid', 'one', 'dollar', 'fifty', 'cents', 'on', 'the', 'first']
     """
-    spoken = _spell_numbers(_expand(_fold(text)))
+    spoken = _spell_numbers(_expand(_fold(read_quantities(_visible(text)))))
     return _WORD.findall(spoken.lower())
+
+
+def unreadable_letters(text: str) -> str:
+    """Return the letters of ``text`` that have no reading in English, such as those of other scripts, without repeats.
+
+    >>> unreadable_letters("today 今天是2025年")
+    '今天是年'
+    """
+    letters = (c for c in unicodedata.normalize("NFKD", _visible(text)).translate(_FOLDED) if not c.isascii())
+    return "".join(dict.fromkeys(c for c in letters if unicodedata.category(c).startswith("L") and c not in "ªº"))
+
+
+def _visible(text: str) -> str:
+    """Return text without invisible characters, such as soft hyphens and marks of direction, and with plain signs."""
+    return "".join(c for c in text.translate(_FOLDED) if unicodedata.category(c) != "Cf")
 
 
 def _fold(text: str) -> str:
     """Return text in ASCII and currency signs; other characters are decomposed or dropped."""
-    visible = "".join(c for c in text.translate(_FOLDED) if unicodedata.category(c) != "Cf")  # soft hyphens, marks
-    decomposed = unicodedata.normalize("NFKD", visible).translate(_FOLDED)
+    decomposed = unicodedata.normalize("NFKD", text).translate(_FOLDED)
     characters = (c if c.isascii() or c in _CURRENCIES else "" if unicodedata.combining(c) else " " for c in decomposed)
     return "".join(characters)
 
@@ -94,6 +115,7 @@ def _spell_numbers(text: str) -> str:
     """Write out numbers, the most specific forms first."""
     text = _MINUS.sub(" minus ", text)
     text = _MONEY.sub(_money, text)
+    text = _MONEY_AFTER.sub(lambda match: _read_money(match[3], match[1], match[2], None), text)
     text = _ORDINAL.sub(lambda match: f" {_ordinal(match[1])} ", text)
     text = _DECADE.sub(lambda match: f" {_plural(_whole(match[1]))} ", text)
     text = _DOTTED.sub(lambda match: match[0].replace(".", " "), text)
@@ -123,8 +145,11 @@ def _decimal(match: re.Match[str]) -> str:
 
 
 def _money(match: re.Match[str]) -> str:
+    return _read_money(*match.groups())
+
+
+def _read_money(sign: str, whole: str, fraction: str | None, scale: str | None) -> str:
     """Read ``$1.50`` as units and hundredths, ``$1.5 million`` and other fractions as a decimal number."""
-    sign, whole, fraction, scale = match.groups()
     unit, units, part, parts = _CURRENCIES[sign]
     amount = _amount(whole)
     if scale or (fraction and len(fraction) != 2):

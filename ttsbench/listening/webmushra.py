@@ -28,7 +28,8 @@ from ttsbench.listening.page import Page
 from ttsbench.listening.session import RawRating, Session
 
 TEST = "session_test_id"  # a column that identifies a result of webMUSHRA
-LISTENERS = ("listener", "session_uuid")  # columns that identify the listener; the first that is filled
+SESSION = "session_uuid"  # a column that tells sessions apart, also those of listeners who typed the same code
+LISTENERS = ("listener", SESSION)  # columns that identify the listener; the first that is filled
 STIMULI = ("rating_stimulus", "stimuli")
 RATINGS = ("rating_score", "stimuli_rating")
 BUFFER = 2048  # samples
@@ -116,15 +117,17 @@ def _path(page: Page, stimulus: str) -> str:
 
 def read_results(text: str, file: str, key: Key) -> list[Session]:
     """Return the sessions of a webMUSHRA CSV file, in the order in which they started."""
-    sessions: dict[tuple[str, str], list[RawRating]] = defaultdict(list)
+    ratings: dict[tuple[str, str, str], list[RawRating]] = defaultdict(list)
     for row in csv.DictReader(io.StringIO(text), restval=""):
-        who = next((row[column] for column in LISTENERS if row.get(column)), "")
-        sessions[row[TEST], who].append(_given(row, key))
-    found = []
-    for (test, listener), given in sessions.items():
+        if row[TEST] == TEST:
+            continue  # joined files repeat their heading
+        listener = next((row[column] for column in LISTENERS if row.get(column)), "")
+        ratings[row[TEST], listener, row.get(SESSION) or ""].append(_given(row, key))
+    sessions = []
+    for (test, listener, _), given in ratings.items():
         test_id, _, number = test.rpartition("-list")
-        found.append(Session(file, test_id, listener, number, "", given))
-    return found
+        sessions.append(Session(file, test_id, listener, number, "", given))
+    return sessions
 
 
 def _given(row: dict[str, str], key: Key) -> RawRating:

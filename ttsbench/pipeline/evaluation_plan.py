@@ -21,20 +21,24 @@ REPORT_S = 45.0  # seconds on one core: 42 for the smoke experiment, 55 for a ta
 
 
 def scoring_jobs(
-    experiment: Experiment, sources: Sequence[Job[ClipsSpec]], left_out: Mapping[str, str] | None = None
+    experiment: Experiment,
+    sources: Sequence[Job[ClipsSpec]],
+    left_out: Mapping[str, str] | None = None,
+    utterances: str = "",
 ) -> list[AnyJob]:
     """Return the jobs that transcribe (if a metric reads transcripts), score and report the clips of ``sources``.
 
-    ``left_out`` maps systems without clips to the reason, which the report shows.
+    ``left_out`` maps systems without clips to the reason, which the report shows. ``utterances`` is the hash of the
+    utterances of a comparison of folders, whose sources do not depend on texts and speakers.
     """
     metrics = metric_infos(experiment)
     reads_transcripts = any("transcript" in info.needs for info in metrics.values())
-    transcribed = [_transcribe(experiment, job) for job in sources] if reads_transcripts else []
-    score = _score(experiment, metrics, sources, transcribed, left_out or {})
+    transcribed = [_transcribe(experiment, job, utterances) for job in sources] if reads_transcripts else []
+    score = _score(experiment, metrics, sources, transcribed, left_out or {}, utterances)
     return [*transcribed, score, _report(experiment, score)]
 
 
-def _transcribe(experiment: Experiment, source: Job[ClipsSpec]) -> Job[TranscribeSpec]:
+def _transcribe(experiment: Experiment, source: Job[ClipsSpec], utterances: str) -> Job[TranscribeSpec]:
     transcriber, clips = experiment.transcriber, source.spec
     recogniser = registry.plugin_key("transcribers", transcriber.name, transcriber.options)
     # The signature holds what the options refer to, such as the content of a word list.
@@ -43,7 +47,7 @@ def _transcribe(experiment: Experiment, source: Job[ClipsSpec]) -> Job[Transcrib
         f"transcribe{source.id.removeprefix(source.stage)}",
         "transcribe",
         (source.id,),
-        job_key("transcribe", source.key, recogniser, signature),
+        job_key("transcribe", source.key, recogniser, signature, *([utterances] if utterances else [])),
         TRANSCRIPTS + source.folder.removeprefix(WAVS),
         cost_model.transcribe_s(experiment, clips.samples),
         TranscribeSpec(clips.system, clips.seed, clips.samples, source.folder),
@@ -56,6 +60,7 @@ def _score(
     sources: Sequence[Job[ClipsSpec]],
     transcribed: Sequence[Job[TranscribeSpec]],
     left_out: Mapping[str, str],
+    utterances: str,
 ) -> Job[ScoreSpec]:
     transcripts = {job.spec.wavs: job for job in transcribed}
     clips = tuple(_scored_clips(job, transcripts.get(job.folder)) for job in sources)
@@ -64,7 +69,13 @@ def _score(
         for name, options in experiment.metrics.items()
     }
     made: list[AnyJob] = [*sources, *transcribed]
-    key = job_key("score", [vars(scored) for scored in clips], metric_keys, [job.key for job in made])
+    key = job_key(
+        "score",
+        [vars(scored) for scored in clips],
+        metric_keys,
+        [job.key for job in made],
+        *([utterances] if utterances else []),
+    )
     cost_s = cost_model.score_s(experiment, len(clips))
     needs = tuple(job.id for job in made)
     spec = ScoreSpec(clips, metric_keys, left_out)

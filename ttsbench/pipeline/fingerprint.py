@@ -9,6 +9,7 @@ from pathlib import Path
 from ttsbench import registry
 from ttsbench.config.schema import CorpusConfig
 from ttsbench.engine.store import content_hash, sampled_hash
+from ttsbench.engine.walk import walk_files
 from ttsbench.errors import CorpusError
 
 
@@ -33,11 +34,8 @@ def _file_hashes(folder: Path) -> Iterator[tuple[str, str]]:
 
     Reading a FIFO would wait forever. The corpus lists such an entry as a clip that cannot be used.
     """
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        for file in sorted(files):
-            path = Path(parent, file)
-            yield os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace"), _hash_or_fault(path)
+    for path in walk_files(folder):
+        yield os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace"), _hash_or_fault(path)
 
 
 def _hash_or_fault(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from ttsbench.config.loading import merge, parse_override, validate
 from ttsbench.config.schema import Experiment
 from ttsbench.config.specs import CollectSpec
 from ttsbench.config.systems import GROUND_TRUTH, metric_infos
-from ttsbench.data.pairs import read_pairs
+from ttsbench.data.utterance_lists import read_speakers, read_texts
 from ttsbench.engine.job import AnyJob, Job
 from ttsbench.engine.layout import RunLayout, wavs_folder
-from ttsbench.engine.store import read_json, write_json
+from ttsbench.engine.store import content_hash, read_json, write_json
 from ttsbench.errors import ConfigError
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances, write_listing
 from ttsbench.pipeline.evaluation_plan import scoring_jobs
@@ -38,10 +39,10 @@ METRICS_WITH_SPEAKERS = ("speaker_similarity_prompt",)
 
 def set_up(request: FolderRequest, folder: Path, overrides: Sequence[str]) -> tuple[Experiment, list[str]]:
     """Check the request and write its listing into the run folder; return the experiment and notes for the user."""
-    references = find_clips(request.reference)
-    texts = read_pairs(request.transcripts, "--transcripts") if request.transcripts else {}
-    speakers = read_pairs(request.speakers, "--speakers") if request.speakers else {}
-    notes = [*_unmatched_clips(request, references), *_unmatched_ids(request, references, texts, speakers)]
+    references = find_clips(request.reference, folder)
+    texts = read_texts(request.transcripts, "--transcripts") if request.transcripts else {}
+    speakers = read_speakers(request.speakers, "--speakers") if request.speakers else {}
+    notes = [*_unmatched_clips(request, references, folder), *_unmatched_ids(request, references, texts, speakers)]
     experiment = _experiment(request, folder, len(references), overrides)
     utterances = _listing(references, texts, speakers)
     if not RunLayout(folder).utterances.exists() or utterances != evaluated_utterances(folder):
@@ -56,8 +57,8 @@ def make_folder_plan(experiment: Experiment, folder: Path) -> list[AnyJob]:
     utterances = evaluated_utterances(folder)
     phones = any("phones" in info.needs for info in metric_infos(experiment).values())
     systems = {GROUND_TRUTH: [values["reference"]], **values["generated"]}
-    collected = [_collect(name, folders, utterances, phones) for name, folders in systems.items()]
-    return [*collected, *scoring_jobs(experiment, collected)]
+    collected = [_collect(name, folders, utterances, phones, folder) for name, folders in systems.items()]
+    return [*collected, *scoring_jobs(experiment, collected, utterances=_utterance_key(utterances))]
 
 
 def _listing(
@@ -76,12 +77,12 @@ def _listing(
     return listing
 
 
-def _unmatched_clips(request: FolderRequest, references: Mapping[str, Path]) -> list[str]:
+def _unmatched_clips(request: FolderRequest, references: Mapping[str, Path], output: Path) -> list[str]:
     """Return notes on clips without a reference; raises ``ConfigError`` if no clip of a folder has one."""
     notes = []
     for name, folders in request.generated.items():
         for folder in folders:
-            stems = set(find_clips(folder))
+            stems = set(find_clips(folder, output))
             if not stems & set(references):
                 raise ConfigError(
                     f"None of the {len(stems)} clips in {folder} has the stem of a clip in {request.reference}: "
@@ -151,15 +152,21 @@ def _default_metrics(request: FolderRequest) -> tuple[str, ...]:
 
 
 def _collect(
-    name: str, folders: Sequence[str], utterances: Sequence[EvaluatedUtterance], phones: bool
+    name: str, folders: Sequence[str], utterances: Sequence[EvaluatedUtterance], phones: bool, output: Path
 ) -> Job[CollectSpec]:
     """Return the job that records the clips of a system; its key changes with every file."""
-    files = [[_file_state(find_clips(Path(folder)), utterance.id) for utterance in utterances] for folder in folders]
+    clips = [find_clips(Path(folder), output) for folder in folders]
+    files = [[_file_state(paths, utterance.id) for utterance in utterances] for paths in clips]
     texts = [utterance.text for utterance in utterances] if phones else [utterance.id for utterance in utterances]
     spec = CollectSpec(name, 0, len(folders), tuple(folders), phones)
     cost_s = 0.005 * len(utterances) * len(folders) * (20 if phones else 1)
     key = job_key("collect", vars(spec), files, texts)
     return Job(f"collect {name}", "collect", (), key, wavs_folder(name, None), cost_s, spec)
+
+
+def _utterance_key(utterances: Sequence[EvaluatedUtterance]) -> str:
+    """Return the hash of what the user said about the clips: their texts, speakers and prompts."""
+    return content_hash([asdict(utterance) for utterance in utterances])
 
 
 def _file_state(clips: Mapping[str, Path], id_: str) -> list[Any]:

@@ -12,38 +12,41 @@ from pathlib import Path
 
 from ttsbench.audio.wav import read
 from ttsbench.config.specs import CollectSpec
+from ttsbench.data.text_table import AUDIO_SUFFIXES
 from ttsbench.engine.isolation import Call, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.store import content_hash, file_hash
+from ttsbench.engine.walk import walk_files
 from ttsbench.errors import ConfigError
 from ttsbench.evaluation.clip_record import Record, is_made, write_failure, write_record
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
 from ttsbench.types import Phone
 
 CHUNK = 32  # clips per task
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".opus")
 
 
-def find_clips(folder: Path) -> dict[str, Path]:
-    """Return stem -> audio file for a folder and those within it, sorted and without hidden files.
+def find_clips(folder: Path, output: Path) -> dict[str, Path]:
+    """Return stem -> audio file of a folder and those within it or linked from it, sorted by stem.
 
-    Raises ``ConfigError`` if the folder is missing or holds no audio, or if two files have the same stem.
+    Hidden files are left out, and so is the run folder ``output``, whose page has copies of clips. Raises
+    ``ConfigError`` if the folder is missing or holds no audio, and if two files have the same stem.
     """
     if not folder.is_dir():
         raise ConfigError(f"There is no folder {folder}. Give one that holds wavs.")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
+    clips: dict[str, Path] = {}
+    skipped = [] if output.resolve() in (folder.resolve(), *folder.resolve().parents) else [output]
+    for path in walk_files(folder, skipped):
+        if path.suffix.lower() not in AUDIO_SUFFIXES or path.name.startswith(".") or not path.is_file():
             continue
         id_ = _printable(path.stem)
-        if id_ in found:
+        if id_ in clips:
             raise ConfigError(
-                f"{found[id_]} and {path} have one stem, and clips are matched by stem: rename or remove one."
+                f"{clips[id_]} and {path} have one stem, and clips are matched by stem: rename or remove one."
             )
-        found[id_] = path
-    if not found:
-        raise ConfigError(f"{folder} holds no audio ({', '.join(SUFFIXES)}). Give the folder that does.")
-    return found
+        clips[id_] = path
+    if not clips:
+        raise ConfigError(f"{folder} holds no audio ({', '.join(AUDIO_SUFFIXES)}). Give the folder that does.")
+    return dict(sorted(clips.items()))
 
 
 def _printable(stem: str) -> str:
@@ -72,7 +75,7 @@ def work(run: Run, job: Job[CollectSpec], task: Task, progress: Progress) -> Non
 def _collect(run: Run, job: Job[CollectSpec], utterance: EvaluatedUtterance, draw: int, call: Call) -> None:
     """Record one clip, or the reason why it is missing."""
     source = Path(job.spec.folders[draw])
-    path = _clips(source, job.key).get(utterance.id)
+    path = _clips(source, run.folder, job.key).get(utterance.id)
     if path is None:
         write_failure(job.path(run), utterance.id, draw, f"there is no {utterance.id} in {source.name}")
         return
@@ -90,8 +93,8 @@ def finish(run: Run, job: Job[CollectSpec]) -> None:
 
 
 @lru_cache(maxsize=32)
-def _clips(folder: Path, key: str) -> Mapping[str, Path]:
-    return find_clips(folder)
+def _clips(folder: Path, output: Path, key: str) -> Mapping[str, Path]:
+    return find_clips(folder, output)
 
 
 def _phones(call: Call, utterance: EvaluatedUtterance, path: Path) -> tuple[Phone, ...] | None:

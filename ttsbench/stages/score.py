@@ -27,7 +27,7 @@ from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH
 from ttsbench.engine.csv_cells import safe_cell
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
-from ttsbench.engine.store import content_hash, file_stem, read_json, replacing, write_json
+from ttsbench.engine.store import content_hash, file_hash, file_stem, read_json, replacing, write_json
 from ttsbench.errors import ClipError, MeasurementError, NotApplicable
 from ttsbench.evaluation.clip_record import Record, read_record
 from ttsbench.evaluation.draws import draws_of_wavs, read_draws
@@ -261,12 +261,28 @@ def _prompt_clip(utterance: EvaluatedUtterance) -> Clip | None:
 
 def _evidence(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, row: ScoredClips, sample: int) -> list[Any]:
     """Return the content of a clip from the user's folders and of its reference, for the key of its cells."""
-    found: list[Any] = [utterance.text, utterance.speaker, utterance.prompt]
+    found: list[Any] = [utterance.text, utterance.speaker, _prompt_content(utterance.prompt)]
     draws = range(row.samples) if sample == 0 else [sample]  # the first clip of a system carries all its draws
     for one, draw in (*((row, draw) for draw in draws), (_ground_truth(job), 0)):
         found.append(_content(run.folder / one.wavs, utterance.id, draw))
         found.append(_transcript(run.folder, one, utterance.id, draw))
     return found
+
+
+def _prompt_content(prompt: str | None) -> str | None:
+    """Return the hash of the prompt's file; its name if the file cannot be read."""
+    if prompt is None:
+        return None
+    try:
+        status = Path(prompt).stat()
+        return _hash_of(prompt, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return prompt
+
+
+@lru_cache(maxsize=4096)
+def _hash_of(path: str, size: int, written_ns: int) -> str:
+    return file_hash(Path(path))
 
 
 def _content(wavs: Path, id_: str, sample: int) -> str:

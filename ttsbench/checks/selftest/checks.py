@@ -27,6 +27,7 @@ from ttsbench.checks.selftest.variants import (
     FORWARD,
     ITSELF,
     LATER,
+    LOUDER,
     MISSED_VOICING,
     QUIETER,
     RESAMPLED,
@@ -148,7 +149,7 @@ def _invariances(info: MetricInfo) -> list[Check]:
     if (ideal := promised.identity) is not None:
         checks.append(Check("identity", (ITSELF,), f"{ideal:g}", lambda values: _is(values[0], ideal)))
     limits = {
-        "gain": (promised.gain, (ITSELF, QUIETER)),
+        "gain": (promised.gain, (ITSELF, QUIETER, LOUDER)),
         "shift": (promised.shift, (ITSELF, LATER)),
         "resample": (promised.resample, (ITSELF, RESAMPLED)),
         "symmetric": (promised.symmetric, (FORWARD, BACKWARD)),
@@ -194,8 +195,8 @@ def _is(value: float, ideal: float) -> bool:
 
 
 def _moves(limit: float, values: Sequence[float]) -> bool:
-    before, after = values
-    return abs(after - before) <= limit + ROUNDING
+    before, *after = values
+    return all(abs(value - before) <= limit + ROUNDING for value in after)
 
 
 def _within(low: float, high: float, values: Sequence[float]) -> bool:

@@ -12,7 +12,8 @@ from ttsbench.audio.usable import unusable_reason
 from ttsbench.audio.wav import MIN_SAMPLE_RATE, check_length, read, resample
 from ttsbench.data.alignment import align
 from ttsbench.data.text import words
-from ttsbench.data.textgrid import read_textgrid
+from ttsbench.data.textgrid import fitted, read_textgrid
+from ttsbench.engine.walk import walk_files
 from ttsbench.errors import ClipError, ConfigError
 from ttsbench.types import Clip, Phone
 
@@ -22,8 +23,10 @@ SUFFIXES = (".wav", ".flac")
 ESPEAK_MINUTES = 1.0
 
 
-def recordings_of(folder: Path, texts: Mapping[str, str] | None = None) -> list[Clip]:
-    """Return up to eight recordings of 1 to 15 s, spread evenly over a folder and its subfolders.
+def recordings_of(folder: Path, texts: Mapping[str, str] | None = None) -> tuple[list[Clip], list[str]]:
+    """Return up to eight recordings of 1 to 15 s, spread evenly over a folder and its subfolders, and what was skipped.
+
+    Each skipped recording is named with its reason.
 
     Recordings below 16 kHz, which WORLD cannot analyse, are resampled to it. ``texts`` maps file names without suffix
     to texts. Phones come from ``<name>.TextGrid`` anywhere in the folder, or else from aligning the text. The prompt is
@@ -32,24 +35,26 @@ def recordings_of(folder: Path, texts: Mapping[str, str] | None = None) -> list[
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder; give a folder with recordings (.wav or .flac), at any depth.")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    entries = list(walk_files(folder))
+    files = [path for path in entries if path.suffix.lower() in SUFFIXES]
     if not files:
         raise ConfigError(f"{folder} holds no .wav or .flac file, at any depth; give a folder of recordings.")
     reasons: list[str] = []
-    grids = {path.stem: path for path in folder.rglob("*.TextGrid")}
+    grids = {path.stem: path for path in entries if path.suffix.lower() == ".textgrid"}
     clips = []
     for part in np.array_split(np.arange(len(files)), COUNT):
         if (usable := _first_usable(files, part.tolist(), reasons)) is not None:
             index, clip = usable
             stem = files[index].stem
             named = replace(clip, id=str(files[index].relative_to(folder)), text=(texts or {}).get(stem, ""))
-            clips.append(replace(named, phones=_phones(named, grids.get(stem)), prompt=_prompt(files, index)))
+            phones = _phones(named, grids.get(stem), reasons)
+            clips.append(replace(named, phones=phones, prompt=_prompt(files, index)))
     if not clips:
         raise ConfigError(
             f"None of the {len(files)} files in {folder} is a usable recording of {MIN_S:g} to {MAX_S:g} s; the "
             f"first: {reasons[0]}"
         )
-    return clips
+    return clips, reasons
 
 
 def espeak_recordings() -> list[Clip]:
@@ -60,7 +65,7 @@ def espeak_recordings() -> list[Clip]:
     for item in EspeakCorpus(minutes=ESPEAK_MINUTES, renderings=1).utterances():
         samples, rate = read(item.audio)
         clip = Clip(item.id, samples, rate, item.text, item.speaker, attributes=item.attributes)
-        clips.append(replace(clip, phones=_phones(clip, item.textgrid)))
+        clips.append(replace(clip, phones=_phones(clip, item.textgrid, [])))
     return [replace(clip, prompt=_same_speaker(clip, clips)) for clip in clips[:COUNT]]
 
 
@@ -92,11 +97,15 @@ def _prompt(files: Sequence[Path], index: int) -> Clip | None:
     return usable[1] if usable else None
 
 
-def _phones(clip: Clip, grid: Path | None) -> tuple[Phone, ...] | None:
-    """Return the phones of a TextGrid, or else of the aligned text; None if there is neither."""
+def _phones(clip: Clip, grid: Path | None, reasons: list[str]) -> tuple[Phone, ...] | None:
+    """Return the phones of a TextGrid, or else of the aligned text; None if there is neither.
+
+    A TextGrid that does not fit the recording is no alignment; its fault is appended to ``reasons``.
+    """
     try:
         if grid is not None:
-            return tuple(read_textgrid(grid))
+            return tuple(fitted(read_textgrid(grid), clip.duration_s, grid))
         return tuple(align(clip.text, clip.samples, clip.sample_rate)) if words(clip.text) else None
-    except ClipError:
+    except ClipError as error:
+        reasons.append(f"phones of {clip.id}: {error}")
         return None

@@ -35,7 +35,7 @@ def selftest(
     """
     began = time.monotonic()
     built = {name: build(name) for name in metrics or sorted(registry.registered("metrics"))}
-    recordings = espeak_recordings() if folder is None else recordings_of(folder, texts)
+    recordings, left_out = (espeak_recordings(), []) if folder is None else recordings_of(folder, texts)
     usable: dict[str, Metric] = {}
     skipped: dict[str, str] = {}
     for name, metric in built.items():
@@ -48,7 +48,9 @@ def selftest(
     where = f"in {folder}" if folder else "of the embedded espeak corpus"
     seconds = sum(clip.duration_s for clip in recordings)
     head = f"{len(recordings)} recordings {where}, {seconds:.0f} s; done in {clock(time.monotonic() - began)}."
-    write_result(f"{head}\n\n{table(verdicts, skipped)}\n")
+    lines = "".join(f"\n  {reason}" for reason in left_out)
+    skips = f"\nRecordings skipped, or used without phones:{lines}" if left_out else ""
+    write_result(f"{head}{skips}\n\n{table(verdicts, skipped)}\n")
     if output is not None:
         signatures = {name: metric.info.signature for name, metric in usable.items()}
         write_csv(output / "selftest.csv", verdicts, signatures)

@@ -28,9 +28,9 @@ HEADINGS = {
 }
 SHORT = {"skipped": "skip"}
 LEGEND = """\
-itself: a recording against itself. gain, shift, 48 kHz: 12 dB quieter, 50 ms later, resampled and back. swap: clip and
-reference exchanged. noise to smooth: worse with every grade. silence, hiss: refused or answered, as declared.
--: the metric promises nothing."""
+itself: a recording against itself. gain, shift, 48 kHz: 12 dB quieter and louder, 50 ms later, resampled and back.
+swap: clip and reference exchanged. noise to smooth: worse with every grade. silence, hiss: refused or answered, as
+declared. -: the metric promises nothing."""
 
 
 def table(verdicts: Sequence[Verdict], skipped: Mapping[str, str]) -> str:

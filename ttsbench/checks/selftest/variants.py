@@ -30,11 +30,11 @@ from ttsbench.checks.selftest.pulses import noise_between_pulses, noise_on_pulse
 from ttsbench.types import Clip, Degradation
 
 ITSELF, COPY, FORWARD, BACKWARD = "itself", "copy", "forward", "backward"
-QUIETER, LATER, RESAMPLED = "quieter", "later", "resampled"
+QUIETER, LOUDER, LATER, RESAMPLED = "quieter", "louder", "later", "resampled"
 SILENCE, WHITE_NOISE = "silence", "white noise"
 BAND_LIMIT, FALSE_VOICING, MISSED_VOICING = "band limit", "false voicing", "missed voicing"
 BAND_LIMIT_HZ = 4_300.0  # speech of this band is understood by everyone
-QUIETER_DB = -12.0
+GAIN_DB = 12.0
 LATER_S = 0.05
 FLOOR_DB = -50.0  # level of the added noise relative to the clip: a quiet room
 THROUGH_HZ = (48_000, 44_100)  # the second is for clips at 48 kHz
@@ -75,7 +75,11 @@ def _again(clip: Clip) -> Clip:
 
 
 def _quieter(clip: Clip) -> Clip:
-    return louder(clip, QUIETER_DB)
+    return louder(clip, -GAIN_DB)
+
+
+def _louder(clip: Clip) -> Clip:
+    return louder(clip, GAIN_DB)
 
 
 def _later(clip: Clip) -> Clip:
@@ -115,6 +119,7 @@ def _makers() -> Mapping[str, Callable[[Clip], Pair]]:
     makers: dict[str, Callable[[Clip], Pair]] = {
         ITSELF: _against_itself(_again),
         QUIETER: _against_itself(_quieter),
+        LOUDER: _against_itself(_louder),
         LATER: _against_itself(_later),
         RESAMPLED: _against_itself(_resampled),
         FORWARD: lambda clip: (clip.feature(_damaged), clip),

@@ -41,7 +41,17 @@ def mark_notes(table: Table) -> list[str]:
         notes.append(f"{TIED} no significant difference from the best model.")
     if table.differing:
         notes.append(f"{DIFFERS} significant difference from {table.name(table.comparisons[0].baseline)}.")
+    if single := [table.heading(rows).title for rows in table.metrics if _share_one_utterance(rows, table.models)]:
+        notes.append(f"No system is best by {', '.join(single)}: the systems share a single utterance.")
     return notes
+
+
+def _share_one_utterance(rows: MetricRows, models: Sequence[str]) -> bool:
+    """Return whether several models could be ranked but for the number of utterances that they share."""
+    applicable = rows.applicable_systems(models)
+    if rows.info.higher_is_better is None or len(applicable) < 2:
+        return False
+    return len(set.intersection(*(rows.utterances(name) for name in applicable))) == 1
 
 
 def rule_notes(table: Table) -> list[str]:

@@ -21,6 +21,7 @@ from ttsbench.reporting.tables.blocks import Blocks
 from ttsbench.reporting.tables.headings import Heading, heading
 
 COLUMNS = 8  # maximum number of metrics side by side
+FEWEST = 2  # utterances by which systems are ranked: the value of a single one says nothing about the next
 SIGNIFICANT = 0.05  # level of the test after Holm's correction
 
 
@@ -49,13 +50,15 @@ def best_models(rows: MetricRows, models: Sequence[str]) -> set[str]:
     """Return the models with the best value on the utterances that all of them have.
 
     Models to which the metric does not apply are left out. The set is empty for a metric without a preferred direction,
-    for fewer than two models, if a model has no shared utterance, and if all models have the same value.
+    for fewer than two models, if the models share fewer than two utterances, and if all have the same value.
     """
     models = rows.applicable_systems(models)
     models = [name for name in models if not given_prosody(rows, name)]
     if rows.info.higher_is_better is None or len(models) < 2:
         return set()
     common = set.intersection(*(rows.utterances(name) for name in models))
+    if len(common) < FEWEST:
+        return set()
     values = {name: rows.value(name, common) for name in models}
     if any(math.isnan(value) for value in values.values()):
         return set()
