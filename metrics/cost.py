@@ -164,8 +164,11 @@ class FunctionEvaluations(Mean):
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Return the number of generator calls."""
-        return (float(_cost(clip).nfe),)
+        """Return the number of generator calls; raise ``NotApplicable`` for a system whose calls are not counted."""
+        nfe = _cost(clip).nfe
+        if nfe is None:
+            raise NotApplicable(f"the system that made clip {clip.id!r} does not report its function evaluations")
+        return (float(nfe),)
 
 
 class Parameters(Mean):
@@ -184,8 +187,11 @@ class Parameters(Mean):
     )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
-        """Return the number of parameters of the system that made the clip."""
-        return (float(_cost(clip).parameters),)
+        """Return the number of parameters of the system; raise ``NotApplicable`` if it is unknown."""
+        parameters = _cost(clip).parameters
+        if parameters is None:
+            raise NotApplicable(f"the system that made clip {clip.id!r} does not report its parameters")
+        return (float(parameters),)
 
 
 def _seconds(id_: str, compute_s: float) -> float:

@@ -53,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_compare(commands)
     _add_score(commands)
+    _add_sentences(commands)
+    _add_merge(commands)
     _add_report(commands)
     add_figure(commands)
     _add_archive(commands)
@@ -97,6 +99,23 @@ def _add_score(commands: Any) -> None:
                         help="run folder (default: runs/score)")  # fmt: skip
     _add_work_options(parser)
     parser.set_defaults(command=_score)
+
+
+def _add_sentences(commands: Any) -> None:
+    parser = commands.add_parser("sentences", help="write the test sentences of an experiment, for systems elsewhere")
+    parser.add_argument("experiment", type=Path, help="experiment file, such as experiments/objectives.yaml")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
+                        help="change a value of the experiment")  # fmt: skip
+    parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/<experiment name>)")
+    _add_work_options(parser)
+    parser.set_defaults(command=_sentences)
+
+
+def _add_merge(commands: Any) -> None:
+    parser = commands.add_parser("merge", help="make one table of runs that were scored in the same way")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="finished runs or archives")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the tables")
+    parser.set_defaults(command=_merge)
 
 
 def _add_report(commands: Any) -> None:
@@ -198,6 +217,24 @@ def _score(options: argparse.Namespace) -> int:
     )
     workers = options.jobs or os.cpu_count() or 1
     return score(request, options.output, options.overrides, workers, options.quiet, options.line)
+
+
+def _sentences(options: argparse.Namespace) -> int:
+    from ttsbench.pipeline.commands import read_experiment
+    from ttsbench.pipeline.sentences import write_sentences
+
+    experiment = read_experiment(options.experiment, options.overrides)
+    folder = options.output or Path("runs") / experiment.name
+    files = write_sentences(experiment, folder, options.jobs or os.cpu_count() or 1, options.quiet)
+    _print("\n".join(map(str, files)))
+    return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from ttsbench.reporting.merge import merge
+
+    _print(merge(options.runs, options.output))
+    return 0
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -205,8 +205,8 @@ class Cost:
     sampling_s: float  # prosody and acoustic model together
     vocoder_s: float
     audio_s: float
-    nfe: int  # measured calls of the acoustic model's generator network
-    parameters: int  # of everything that runs at sampling time, without the vocoder
+    nfe: int | None  # measured calls of the acoustic model's generator network; None if unknown
+    parameters: int | None  # of everything that runs at sampling time, without the vocoder; None if unknown
     flops: float | None = None  # of prosody and acoustic model; None if not counted for this clip
     peak_bytes: float | None = None  # peak size of live tensors while sampling, with parameters
     first_chunk_s: float | None = None  # latency of the first samples; None if not streamed

@@ -84,7 +84,7 @@ def test_broken_promise_is_found(metric, broken, recordings):
 
 def test_failure_names_the_measured_and_the_promised_value(recordings):
     gain = failed(Loudness(), recordings)["gain"]
-    assert (gain.measured, gain.promised) == ("0 12 -12", "moves by at most 0.001 dB")
+    assert (gain.measured, gain.promised) == ("0 12 12", "moves by at most 0.001 dB")
     assert failed(Squeamish(), recordings)["gain"].reason.startswith("1 of 3 recordings were measured")
     assert "'one-1' is quiet" in failed(Squeamish(), recordings)["gain"].reason
     assert "it gave (nan,)" in failed(Hole(), recordings)["white noise"].reason
@@ -310,7 +310,7 @@ def test_command_fails_if_a_promise_fails(folder, capsys, monkeypatch):
     assert selftest(folder, ["planted"], None, workers=1, quiet=True) == 1
     out = capsys.readouterr().out
     assert "FAIL" in out
-    assert "planted, gain: 0 12 -12 (promised: moves by at most 0.001 dB; 2 recordings)" in out
+    assert "planted, gain: 0 12 12 (promised: moves by at most 0.001 dB; 2 recordings)" in out
     assert "8 of 9 promises of 1 metrics hold." in out
 
 

@@ -205,7 +205,7 @@ class Touch:
 
 def test_signatures_name_the_encoder(models):
     assert SpeakerSimilarity().info.signature == (
-        "speaker_similarity|resemblyzer|16kHz|volume:-30dBFS|vad:webrtc3|mean:utterances|v1"
+        "speaker_similarity|resemblyzer|16kHz|level:-30dBFS|vad:webrtc3|mean:utterances|v2"
     )
     for kind, encoder in ((EcapaSimilarity, "ecapa"), (WavlmSimilarity, "wavlm")):
         pattern = rf"speaker_similarity_{encoder}\|{encoder}@[0-9a-f]{{8}}\|16kHz\|vad:none\|mean:utterances\|v1"

@@ -191,7 +191,7 @@ def test_report_writes_the_same_table(scored, capsys):
         (["--generated", "a=strangers"], "matched by stem"),
         (["--generated", "a=texts.csv"], "no folder"),
         (["--generated", "a=none"], "holds no audio"),
-        (["--metrics", "rtf"], "ttsbench compare"),
+        (["--metrics", "rtf"], "costs beside the wavs"),
         (["--metrics", "wer"], "--transcripts"),
         (["--metrics", "mdc"], "Did you mean"),
         (["--transcripts", "bad.csv"], "no '|'"),

@@ -27,6 +27,18 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
+def _expanded_path(path: Any, key: str) -> Any:
+    """Return a path with environment variables and ``~`` expanded; other values are left to the type check."""
+    if not isinstance(path, str):
+        return path
+    if "\0" in path:
+        raise ValueError("a path cannot contain a null character")
+    expanded = os.path.expandvars(path)
+    if "$" in expanded:
+        raise ValueError(f"{path} contains an environment variable that is not set; export it or use --set {key}")
+    return Path(expanded).expanduser()
+
+
 class MelConfig(Section):
     """The log-mel spectrogram that every system predicts."""
 
@@ -71,16 +83,7 @@ class CorpusConfig(Section):
     @field_validator("path", mode="before")
     @classmethod
     def _expanded(cls, path: Any) -> Any:
-        if not isinstance(path, str):
-            return path
-        if "\0" in path:
-            raise ValueError("a path cannot contain a null character")
-        expanded = os.path.expandvars(path)
-        if "$" in expanded:
-            raise ValueError(
-                f"{path} contains an environment variable that is not set; export it or use --set corpus.path"
-            )
-        return Path(expanded).expanduser()
+        return _expanded_path(path, "corpus.path")
 
 
 class ModelSize(Section):
@@ -181,6 +184,31 @@ class AdapterConfig(Section):
         return self.model_dump(exclude={"nfe", "temperature", "sampling", "tuned", "draws", "samples"})
 
 
+class ExternalConfig(Section):
+    """A system that the run does not train: exactly one of a folder, a command, a function and a checkpoint.
+
+    See ``ttsbench.stages.external`` for the placeholders of a command and the arguments of a function.
+    """
+
+    folder: Path | None = None  # of wavs that are named by the ids of the test sentences
+    command: str = ""  # such as "piper --model voice.onnx --output_file {output}"
+    function: str = ""  # module:function
+    checkpoint: Path | None = None  # the folder of an acoustic model that another run has trained on the same corpus
+    timeout_s: float = Field(600.0, gt=0)  # of a command, per sentence
+
+    @field_validator("folder", "checkpoint", mode="before")
+    @classmethod
+    def _expanded(cls, path: Any) -> Any:
+        return _expanded_path(path, "external.NAME.folder")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ExternalConfig:
+        sources = [self.folder, self.command, self.function, self.checkpoint]
+        if sum(bool(source) for source in sources) != 1:
+            raise ValueError("an external system has one of folder, command, function and checkpoint")
+        return self
+
+
 class Plugin(Section):
     """A plug-in with its options."""
 
@@ -274,6 +302,7 @@ class Experiment(Section):
     mel: MelConfig = MelConfig()
     model: ModelSize = ModelSize()
     adapters: dict[str, AdapterConfig] = Field(default_factory=dict)  # empty if folders of wavs are compared
+    external: dict[str, ExternalConfig] = Field(default_factory=dict)  # rows that the run does not train
     acoustic: tuple[str, ...] = ()  # labels that serve as acoustic models (default: all)
     prosody: tuple[str, ...] = (ORACLE, SAME)  # "oracle", "same" (the label of the acoustic model), or a label
     systems: tuple[str, ...] = ()  # rows as "acoustic+prosody" (default: all combinations)
@@ -312,6 +341,14 @@ class Experiment(Section):
                     f"and neither '{ORACLE}' nor '{SAME}'"
                 )
         return adapters
+
+    @field_validator("external")
+    @classmethod
+    def _safe_names(cls, external: dict[str, ExternalConfig]) -> dict[str, ExternalConfig]:
+        for name in external:
+            if not re.fullmatch(LABEL, name):
+                raise ValueError(f"'{name}' cannot name a row: use letters, digits, '.', '_' and '-'")
+        return external
 
     @field_validator("metrics", mode="before")
     @classmethod

@@ -96,6 +96,15 @@ class CollectSpec(ClipsSpec):
 
 
 @dataclass(frozen=True)
+class ExternalSpec(ClipsSpec):
+    """Run a command or a function of the user on every test sentence: see ``ExternalConfig``."""
+
+    command: str = ""
+    function: str = ""
+    timeout_s: float = 600.0
+
+
+@dataclass(frozen=True)
 class TranscribeSpec(ClipsSpec):
     """Transcribe the clips whose records lie in ``wavs``."""
 

@@ -12,8 +12,10 @@ from ttsbench.config.schema import Experiment
 from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 
-Stage = Literal["prepare", "train", "tune", "synthesize", "collect", "transcribe", "score", "report"]
-STAGES: tuple[Stage, ...] = ("prepare", "train", "tune", "synthesize", "collect", "transcribe", "score", "report")
+Stage = Literal["prepare", "train", "tune", "synthesize", "external", "collect", "transcribe", "score", "report"]
+STAGES: tuple[Stage, ...] = (
+    "prepare", "train", "tune", "synthesize", "external", "collect", "transcribe", "score", "report",
+)  # fmt: skip
 Task = Mapping[str, Any]  # JSON values: tasks travel to worker processes
 Progress = Callable[[float], None]  # called with the completed fraction of the task
 Spec = TypeVar("Spec", covariant=True)

@@ -81,6 +81,15 @@ class MetricRows:
         """Return the same rows, reduced by another metric."""
         return MetricRows(metric, self._table, self.signature)
 
+    def without(self, systems: Collection[str]) -> MetricRows:
+        """Return the rows of all other systems."""
+        return MetricRows(self.metric, self._table[~self._table["system"].isin(systems)], self.signature)
+
+    def joined(self, others: Sequence[MetricRows], signature: str) -> MetricRows:
+        """Return these rows and those of others, which were computed by the same metric."""
+        tables = [rows._table for rows in (self, *others)]
+        return MetricRows(self.metric, pd.concat(tables, ignore_index=True), signature)
+
     @property
     def failures(self) -> pd.DataFrame:
         """Rows without numbers, with their reasons."""

@@ -79,7 +79,7 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
         _print_divergence(run)
         return _report_systems_without_clips(run)
     record_work(run.folder, command)
-    failures = _execute(run, plan, quiet, workers)
+    failures = run_jobs(run, plan, quiet, workers)
     if failures:
         _report_remaining(run, plan, failures, quiet, workers)
         _print_divergence(run)
@@ -96,7 +96,8 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
     return _report_systems_without_clips(run)
 
 
-def _execute(run: Run, plan: Sequence[AnyJob], quiet: bool, workers: int) -> Mapping[str, str]:
+def run_jobs(run: Run, plan: Sequence[AnyJob], quiet: bool, workers: int) -> Mapping[str, str]:
+    """Run the jobs that are not done, and return the reason of each failure."""
     reporter = RunReporter(console(), quiet, workers)
     discard_damaged_files(run, plan, reporter)
     (run.folder / REPORT / DONE).unlink(missing_ok=True)  # the page gets a banner, and is written again at the end
@@ -114,7 +115,7 @@ def _report_remaining(run: Run, plan: Sequence[AnyJob], failures: Mapping[str, s
     if not remaining:
         return
     write_json(run.layout.left_out, left_out)
-    if not _execute(run, remaining, quiet, workers):
+    if not run_jobs(run, remaining, quiet, workers):
         _print_table(run)
 
 

@@ -18,6 +18,7 @@ from ttsbench.types import Role
 
 PREPARE_RTF = 0.05  # reading, alignment without a TextGrid, DIO + StoneMask, mel
 VOCODER_RTF = 0.05
+EXTERNAL_S = 2.0  # a command of the user, per utterance
 TRANSCRIBE_RTF = 0.05
 SCORE_RTF = 0.07
 CLIP_S = 6.0  # mean length of a test utterance

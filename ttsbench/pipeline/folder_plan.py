@@ -27,7 +27,7 @@ from ttsbench.pipeline.evaluation_plan import scoring_jobs
 from ttsbench.pipeline.folder_request import FolderRequest
 from ttsbench.pipeline.keys import job_key
 from ttsbench.pipeline.validation import check_scoring, check_table
-from ttsbench.stages.collect import find_clips
+from ttsbench.stages.collect import find_clips, read_cost
 
 METRICS = ("mcd", "ffe", "log_f0_rmse", "f0_correlation", "js_log_f0", "js_energy", "js_mel", "std_ratio_log_f0",
            "gv_ratio", "speaker_similarity")  # fmt: skip
@@ -122,14 +122,14 @@ def _experiment(request: FolderRequest, folder: Path, count: int, overrides: Seq
     experiment = validate(values, "ttsbench score")
     check_scoring(experiment)
     check_table(experiment, [GROUND_TRUTH, *request.generated])
-    _check_needs(request, experiment)
+    _check_needs(request, experiment, folder)
     return experiment
 
 
-def _check_needs(request: FolderRequest, experiment: Experiment) -> None:
+def _check_needs(request: FolderRequest, experiment: Experiment, output: Path) -> None:
     """Raise ``ConfigError`` for a metric whose input was not given."""
     sources = (
-        ("cost", False, "a run of ttsbench compare, which measures it"),
+        ("cost", _has_costs(request, output), "costs beside the wavs (<stem>.json), as ttsbench compare leaves them"),
         ("transcript", request.transcripts is not None, "--transcripts FILE"),
         ("phones", request.transcripts is not None, "--transcripts FILE, by which phones are aligned"),
         ("prompt", request.speakers is not None, "--speakers FILE, which says whose other recordings to take"),
@@ -138,6 +138,12 @@ def _check_needs(request: FolderRequest, experiment: Experiment) -> None:
         for need, given, source in sources:
             if need in info.needs and not given:
                 raise ConfigError(f"The metric '{name}' needs {source}. Give it, or leave the metric out.")
+
+
+def _has_costs(request: FolderRequest, output: Path) -> bool:
+    """Return whether the first clip of any system has its cost beside it."""
+    firsts = [next(iter(find_clips(folders[0], output).values())) for folders in request.generated.values()]
+    return any(read_cost(path) for path in firsts)
 
 
 def _default_metrics(request: FolderRequest) -> tuple[str, ...]:
@@ -172,8 +178,9 @@ def _utterance_key(utterances: Sequence[EvaluatedUtterance]) -> str:
 def _file_state(clips: Mapping[str, Path], id_: str) -> list[Any]:
     if id_ not in clips:
         return []
-    status = clips[id_].stat()
-    return [str(clips[id_]), status.st_size, status.st_mtime_ns]
+    status, cost = clips[id_].stat(), read_cost(clips[id_])
+    state = [str(clips[id_]), status.st_size, status.st_mtime_ns]
+    return [*state, asdict(cost)] if cost else state
 
 
 def _dump(request: FolderRequest, notes: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ttsbench.config.systems import GROUND_TRUTH, REFERENCES
 from ttsbench.engine.job import AnyJob
 from ttsbench.pipeline.evaluation_plan import scoring_jobs
 
-MAKES_CLIPS = ("synthesize", "collect")
+MAKES_CLIPS = ("synthesize", "external", "collect")
 
 
 def left_out_systems(plan: Sequence[AnyJob], failures: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ Every key is known before anything runs, so a changed experiment recomputes exac
 
     prepare -> train (each model and seed once) -> tune (each tuned label once) -> synthesize -> transcribe (each system
     and seed) -> score -> report
+            -> external, collect (each row of a system that is not trained) -> transcribe
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ttsbench.engine.job import AnyJob, Job
 from ttsbench.engine.layout import PREPARE, wavs_folder
 from ttsbench.pipeline import cost_model
 from ttsbench.pipeline.evaluation_plan import scoring_jobs
+from ttsbench.pipeline.external_plan import external_jobs
 from ttsbench.pipeline.fingerprint import corpus_fingerprint
 from ttsbench.pipeline.keys import job_key
 from ttsbench.pipeline.training_plan import TrainingPlan
@@ -30,11 +32,11 @@ def make_plan(experiment: Experiment) -> list[AnyJob]:
     prepare = _prepare(experiment)
     training = TrainingPlan(experiment, prepare)
     tuning = TuningPlan(experiment, prepare, training)
-    synthesis = [
+    synthesis: list[AnyJob] = [
         job for system in systems(experiment) for job in _synthesize(experiment, system, prepare, training, tuning)
     ]
-    jobs = [prepare, *training.jobs.values(), *tuning.jobs.values(), *synthesis]
-    return [*jobs, *scoring_jobs(experiment, synthesis)]
+    clips = [*synthesis, *external_jobs(experiment, prepare)]
+    return [prepare, *training.jobs.values(), *tuning.jobs.values(), *clips, *scoring_jobs(experiment, clips)]
 
 
 def _prepare(experiment: Experiment) -> Job[PrepareSpec]:

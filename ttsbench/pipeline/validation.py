@@ -17,6 +17,7 @@ from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.models.representation import check_codec, make_codec, make_vocoder
 from ttsbench.models.speech_model import SpeechModel
 from ttsbench.pipeline.capacity import check_capacity
+from ttsbench.pipeline.external_plan import check_external
 from ttsbench.registry import Kind
 from ttsbench.reporting.claims import read_claims
 from ttsbench.stages.sampling import try_sampling
@@ -25,7 +26,7 @@ from ttsbench.types import Role
 
 def check_experiment(experiment: Experiment) -> None:
     """Check that every plug-in exists and accepts its options, and that every label in use is defined."""
-    if not experiment.adapters:
+    if not experiment.adapters and not experiment.external:
         raise ConfigError("adapters: an experiment compares at least one; for example --set adapters.l1={}.")
     for config in experiment.adapters.values():
         _check_adapter(config)
@@ -38,7 +39,11 @@ def check_experiment(experiment: Experiment) -> None:
         if train.start_from and registry.starts_from(train.start_from, {}):
             raise ConfigError(f"start_from: '{train.start_from}' itself starts from another adapter; l2 does not.")
     rows = systems(experiment)
-    check_table(experiment, [system.name for system in rows])
+    check_external(experiment)
+    names = [system.name for system in rows]
+    if taken := sorted(set(experiment.external) & {*names, *experiment.adapters}):
+        raise ConfigError(f"external: '{taken[0]}' already names a row or an adapter; choose another name.")
+    check_table(experiment, [*names, *experiment.external])
     _check_claims(experiment.claims)
     _check_representation(experiment)
     _check_models(experiment, rows)

@@ -6,7 +6,9 @@ or the reason why there is no clip. No file is copied.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from ttsbench.engine.walk import walk_files
 from ttsbench.errors import ConfigError
 from ttsbench.evaluation.clip_record import Record, is_made, write_failure, write_record
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
-from ttsbench.types import Phone
+from ttsbench.types import Cost, Phone
 
 CHUNK = 32  # clips per task
 
@@ -84,8 +86,27 @@ def _collect(run: Run, job: Job[CollectSpec], utterance: EvaluatedUtterance, dra
     except OSError as error:
         write_failure(job.path(run), utterance.id, draw, f"{path} cannot be read ({error.strerror})")
         return
+    cost = read_cost(path)
+    if cost is not None:
+        content = content_hash([content, asdict(cost)])
     phones = _phones(call, utterance, path) if job.spec.phones else None
-    write_record(job.path(run), utterance.id, draw, Record(path, None, phones, content))
+    write_record(job.path(run), utterance.id, draw, Record(path, cost, phones, content))
+
+
+def read_cost(path: Path) -> Cost | None:
+    """Return the cost in ``<stem>.json`` beside a wav, as ``ttsbench compare`` writes it; None if there is none.
+
+    The file holds ``{"cost": {"sampling_s": 0.8, "vocoder_s": 0.1, "audio_s": 2.5, "nfe": 16, "parameters": 900}}``;
+    ``sampling_s`` and ``audio_s`` (seconds) are necessary. Other JSON files beside wavs are no costs.
+    """
+    try:
+        values = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["cost"]
+        known = {"vocoder_s": 0.0, "nfe": None, "parameters": None, **values}
+        cost = Cost(**known)
+        numbers = [value for value in asdict(cost).values() if value is not None]
+        return cost if all(isinstance(value, int | float) for value in numbers) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def finish(run: Run, job: Job[CollectSpec]) -> None:

@@ -193,6 +193,7 @@ class _Clips:
 
     def __init__(self, run: Run, job: ScoreJob, utterance: EvaluatedUtterance) -> None:
         self._folder, self._utterance, self._mel = run.folder, utterance, run.experiment.mel
+        self._compares_folders = run.compares_folders
         self._needs_draws = any("draws" in _metric(run, name).info.needs for name in run.experiment.metrics)
         self._read: dict[tuple[str, int], Clip | ClipError] = {}
         self._ground_truth = _ground_truth(job)
@@ -225,6 +226,8 @@ class _Clips:
     def _draws(self, row: ScoredClips) -> Draws | None:
         """Return all draws of a system: stored by a run, computed from the wavs of the user's folders."""
         folder = self._folder / row.wavs
+        if not self._compares_folders and row.key is None:  # a folder in an experiment, with durations of its own
+            return None
         if row.key is not None:
             draws = read_draws(folder, self._utterance.id)
             if draws is None or self._redrawn is None or row.system != GROUND_TRUTH:
@@ -263,6 +266,7 @@ def _evidence(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, row: Score
     """Return the content of a clip from the user's folders and of its reference, for the key of its cells."""
     found: list[Any] = [utterance.text, utterance.speaker, _prompt_content(utterance.prompt)]
     draws = range(row.samples) if sample == 0 else [sample]  # the first clip of a system carries all its draws
+    found.append(_ground_truth(job).key)  # None unless a folder is a row of an experiment
     for one, draw in (*((row, draw) for draw in draws), (_ground_truth(job), 0)):
         found.append(_content(run.folder / one.wavs, utterance.id, draw))
         found.append(_transcript(run.folder, one, utterance.id, draw))
