@@ -73,7 +73,7 @@ def _transcribe(run: Run, wavs: Path, id_: str, sample: int) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def _vocabulary(folder: Path) -> tuple[str, ...]:
+def _vocabulary(folder: Path, written_ns: int) -> tuple[str, ...]:
     return tuple(vocabulary(folder))
 
 
@@ -83,7 +83,8 @@ _recognisers: dict[str, Any] = {}
 def _recogniser(run: Run, name: str) -> Any:
     """Return the recogniser; one per process, because loading it costs more than a clip."""
     options = run.experiment.transcriber.options
-    known = _vocabulary(run.folder)
+    listing = run.layout.utterances
+    known = _vocabulary(run.folder, listing.stat().st_mtime_ns if listing.exists() else 0)
     key = content_hash([name, options, known])
     if key not in _recognisers:
         _recognisers[key] = registry.load("transcribers", name)(known, **options)
