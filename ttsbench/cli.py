@@ -20,8 +20,8 @@ from ttsbench.reporting.claims.power_command import add_plan_power
 from ttsbench.reporting.figure_command import add_figure
 from ttsbench.reporting.results_command import add_results
 
-LISTABLE = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures", "experiments",
-            "claims")  # fmt: skip
+LISTABLE = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "normalisers", "figures",
+            "experiments", "claims")  # fmt: skip
 CLAIMS = Path("experiments/claims.yaml")
 
 

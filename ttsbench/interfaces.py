@@ -1,15 +1,15 @@
 """Protocols of plug-ins. There are no base classes: any class with these methods is a plug-in.
 
 A plug-in is registered in an entry-point group: ``ttsbench.adapters``, ``ttsbench.judges``, ``ttsbench.metrics``,
-``ttsbench.corpora``, ``ttsbench.vocoders``, ``ttsbench.codecs``, ``ttsbench.transcribers`` or ``ttsbench.figures``. The
-options of an experiment become keyword arguments of the constructor (``...Factory``, at the end), and are checked.
+``ttsbench.corpora``, ``ttsbench.vocoders``, ``ttsbench.codecs``, ``ttsbench.transcribers``, ``ttsbench.normalisers`` or
+``ttsbench.figures``. The options of an experiment become keyword arguments of the constructor
+(``ttsbench.factories``), and are checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from ttsbench.types import (
     Clip,
     Condition,
     MetricInfo,
-    ModelContext,
     Noise,
     SampledSequence,
     Samples,
@@ -300,100 +299,26 @@ class Codec(Protocol):
 
 
 class Transcriber(Protocol):
-    """A speech recogniser, ``cls(vocabulary, **options)``; one with a closed vocabulary has ``vocabulary_size``."""
+    """A speech recogniser, ``cls(vocabulary, **options)``.
+
+    One with a closed vocabulary has ``vocabulary_size``. A class that knows some languages only lists them in
+    ``languages``; one with an option ``language`` is given that of the corpus.
+    """
 
     signature: str
     sample_rate: int
 
     def transcribe(self, samples: Samples) -> str:
-        """Mono samples at ``sample_rate`` -> words in lower case; empty if nothing was recognised."""
+        """Mono samples at ``sample_rate`` -> what was said, as text; empty if nothing was recognised."""
         ...
 
 
-class TrainableFactory(Protocol):
-    """Class of an adapter or a judge: the part that training needs."""
+class Normaliser(Protocol):
+    """Text normalisation, ``cls(language)``: from a text or a transcript to the units that error rates count."""
 
-    info: ClassVar[AdapterInfo]
-    __module__: str
+    signature: str
+    unit: str  # "word" or "character"
 
-    def __call__(self, context: ModelContext, /, **options: Any) -> Any:
-        """Build the adapter or the judge."""
-        ...
-
-
-class AdapterFactory(TrainableFactory, Protocol):
-    """Class of an adapter."""
-
-    sample: Any  # the unbound method, whose signature holds the adapter's own sampling options
-
-    def __call__(self, context: ModelContext, /, **options: Any) -> Adapter:
-        """Build the adapter."""
-        ...
-
-
-class JudgeFactory(TrainableFactory, Protocol):
-    """Class of a judge."""
-
-    def __call__(self, context: ModelContext, /, **options: Any) -> Judge:
-        """Build the judge."""
-        ...
-
-
-class MetricFactory(Protocol):
-    """Class of a metric."""
-
-    __module__: str
-
-    def __call__(self, **options: Any) -> Metric:
-        """Build the metric."""
-        ...
-
-
-class CorpusFactory(Protocol):
-    """Class of a corpus."""
-
-    __module__: str
-
-    def __call__(self, path: Path | None, /, **options: Any) -> Corpus:
-        """Build the corpus; ``path`` is None for a generated corpus."""
-        ...
-
-
-class VocoderFactory(Protocol):
-    """Class of a vocoder."""
-
-    __module__: str
-
-    def __call__(self, mel: Any, /, **options: Any) -> Vocoder:
-        """Build the vocoder for the settings of a mel spectrogram (``ttsbench.config.schema.MelConfig``)."""
-        ...
-
-
-class CodecFactory(Protocol):
-    """Class of a codec."""
-
-    __module__: str
-
-    def __call__(self, **options: Any) -> Codec:
-        """Build the codec."""
-        ...
-
-
-class TranscriberFactory(Protocol):
-    """Class of a transcriber."""
-
-    __module__: str
-
-    def __call__(self, vocabulary: Sequence[str], /, **options: Any) -> Transcriber:
-        """Build the transcriber."""
-        ...
-
-
-class FigureFunction(Protocol):
-    """A function that draws a figure of a finished run."""
-
-    __module__: str
-
-    def __call__(self, run: Any, /) -> Any:
-        """Return a ``ttsbench.figures.Drawing`` of a ``FinishedRun``, or None if there is nothing to draw."""
+    def units(self, text: str) -> list[str]:
+        """Return the units of a text; raise ``ClipError`` for a text that cannot be read."""
         ...

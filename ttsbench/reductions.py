@@ -39,12 +39,12 @@ class RatioOfSums:
     """
 
     def reduce(self, rows: Values) -> float:
-        """Return the ratio of the column sums of rows (n, 2)."""
-        part, whole = rows.sum(axis=0)
+        """Return the ratio of the sums of the first two columns of rows (n, columns)."""
+        part, whole = rows[:, :2].sum(axis=0)
         return float(part / whole) if whole > 0 else float("nan")
 
     def reduce_weighted(self, rows: Values, weights: Values) -> Values:
         """Return the ratio of sums for each row of weights (R, n), as (R,)."""
-        part, whole = (weights @ rows).T
+        part, whole = (weights @ rows[:, :2]).T
         ratio: Values = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
         return ratio

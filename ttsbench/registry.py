@@ -20,20 +20,25 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints, overload
 from ttsbench.errors import ConfigError
 
 if TYPE_CHECKING:  # these modules import torch, which the command line must not need before it runs a command
-    from ttsbench.interfaces import (
+    from ttsbench.factories import (
         AdapterFactory,
         CodecFactory,
         CorpusFactory,
         FigureFunction,
         JudgeFactory,
         MetricFactory,
+        NormaliserFactory,
         TrainableFactory,
         TranscriberFactory,
         VocoderFactory,
     )
 
-Kind = Literal["adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures"]
-KINDS: tuple[Kind, ...] = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "figures")
+Kind = Literal[
+    "adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "normalisers", "figures"
+]
+KINDS: tuple[Kind, ...] = (
+    "adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "normalisers", "figures",
+)  # fmt: skip
 SAMPLE_PARAMETERS = ("self", "cond", "nfe", "rng", "temperature")  # parameters of every adapter's `sample`
 _temporary: dict[Kind, dict[str, EntryPoint]] = {kind: {} for kind in KINDS}
 SINGULAR = {
@@ -44,6 +49,7 @@ SINGULAR = {
     "vocoders": "vocoder",
     "codecs": "codec",
     "transcribers": "transcriber",
+    "normalisers": "normaliser",
     "figures": "figure",
 }
 
@@ -114,6 +120,8 @@ def load(kind: Literal["codecs"], name: str) -> CodecFactory: ...
 @overload
 def load(kind: Literal["transcribers"], name: str) -> TranscriberFactory: ...
 @overload
+def load(kind: Literal["normalisers"], name: str) -> NormaliserFactory: ...
+@overload
 def load(kind: Literal["figures"], name: str) -> FigureFunction: ...
 @overload
 def load(kind: Kind, name: str) -> Any: ...
@@ -174,6 +182,11 @@ def _type_faults(factory: Any, options: Mapping[str, Any]) -> Iterator[tuple[str
             adapter.validate_json(json.dumps(options[option], default=str), strict=True)
         except ValidationError as error:
             yield option, error.errors()[0]["msg"].lower()
+
+
+def takes_option(kind: Kind, name: str, option: str) -> bool:
+    """Return whether the plug-in exists and its constructor has a parameter of this name."""
+    return name in registered(kind) and option in inspect.signature(load(kind, name)).parameters
 
 
 def check_sampling(name: str, sampling: Mapping[str, Any]) -> None:

@@ -111,10 +111,27 @@ def validate(values: Mapping[str, Any], source: str) -> Experiment:
     if infinite:
         raise ConfigError(f"{source}: " + "\n".join(infinite))
     try:
-        return Experiment.model_validate(values)
+        return with_language(Experiment.model_validate(values))
     except ValidationError as error:
         lines = [_sentence(item["type"], item["loc"], item["msg"], item.get("input")) for item in error.errors()]
         raise ConfigError(f"{source}: " + "\n".join(lines)) from error
+
+
+def with_language(experiment: Experiment) -> Experiment:
+    """Return the experiment with the language of its corpus among the options of every plug-in that takes one."""
+    language = experiment.corpus.language
+    if language == "en":
+        return experiment
+    corpus, transcriber = experiment.corpus, experiment.transcriber
+    if registry.takes_option("corpora", corpus.name, "language"):
+        corpus = corpus.model_copy(update={"options": {"language": language, **corpus.options}})
+    if registry.takes_option("transcribers", transcriber.name, "language"):
+        transcriber = transcriber.model_copy(update={"options": {"language": language, **transcriber.options}})
+    metrics = {
+        name: {"language": language, **options} if registry.takes_option("metrics", name, "language") else options
+        for name, options in experiment.metrics.items()
+    }
+    return experiment.model_copy(update={"corpus": corpus, "transcriber": transcriber, "metrics": metrics})
 
 
 def _infinite_numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:

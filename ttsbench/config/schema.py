@@ -73,6 +73,7 @@ class CorpusConfig(Section):
     name: str = "espeak"
     path: Path | None = None  # environment variables and ~ are expanded
     options: dict[str, Any] = Field(default_factory=dict)
+    language: str = Field("en", pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]+)*$")  # of the texts, such as en, de or zh
     test: int = Field(60, ge=1)  # utterances in the test split
     valid: int = Field(12, ge=1)
     split_seed: Seed = 0

@@ -9,8 +9,10 @@ import os
 import re
 from collections.abc import Sequence
 
-from ttsbench.data.text import words
+from ttsbench import registry
+from ttsbench.data.normalisers import default_normaliser
 from ttsbench.errors import ClipError, CorpusError
+from ttsbench.interfaces import Normaliser
 from ttsbench.types import Utterance
 
 MAX_ID_LENGTH = 128
@@ -36,20 +38,23 @@ def check_id(id: str, label: str = "id") -> str:
     return id
 
 
-def check_listing(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[tuple[str, str]]]:
+def check_listing(
+    utterances: Sequence[Utterance], language: str = "en"
+) -> tuple[list[Utterance], list[tuple[str, str]]]:
     """Return usable utterances sorted by id, and (id, reason) of each excluded row in the listed order.
 
-    A row is excluded for a bad id or speaker name, a text that is empty, not UTF-8 or without a pronounceable word, and
-    missing audio. Raises ``CorpusError`` if no row is listed or usable, or if two rows share an id (ignoring case,
-    because ids become file names).
+    A row is excluded for a bad id or speaker name, a text that is empty, not UTF-8, without a pronounceable word or not
+    in ``language``, and missing audio. Raises ``CorpusError`` if no row is listed or usable, or if two rows share an id
+    (ignoring case, because ids become file names).
     """
     if not utterances:
         raise CorpusError("The corpus lists no utterance: check its path, and that its metadata is complete.")
+    normaliser: Normaliser = registry.load("normalisers", default_normaliser(language))(language)
     usable: list[Utterance] = []
     excluded: list[tuple[str, str]] = []
     for utterance in utterances:
         try:
-            _check_row(utterance)
+            _check_row(utterance, normaliser)
         except ClipError as error:
             excluded.append((utterance.id, str(error)))
         else:
@@ -60,7 +65,7 @@ def check_listing(utterances: Sequence[Utterance]) -> tuple[list[Utterance], lis
     return sorted(usable, key=lambda utterance: utterance.id), excluded
 
 
-def _check_row(utterance: Utterance) -> None:
+def _check_row(utterance: Utterance, normaliser: Normaliser) -> None:
     check_id(utterance.id)
     check_id(utterance.speaker, f"speaker of {utterance.id},")
     text = utterance.text.strip()
@@ -68,7 +73,7 @@ def _check_row(utterance: Utterance) -> None:
         raise ClipError(f"{utterance.id} has no text: write what is said, or drop the clip.")
     if "\ufffd" in text:
         raise ClipError(f"The text of {utterance.id} is not UTF-8: convert its metadata ({text[:60]!a}).")
-    if not words(text):
+    if not normaliser.units(text):
         raise ClipError(f"The text of {utterance.id}, {text[:60]!a}, has no pronounceable word: spell it out.")
     if not os.path.lexists(utterance.audio):
         raise ClipError(f"The audio of {utterance.id} is missing: {utterance.audio}. Supply it, or drop the row.")

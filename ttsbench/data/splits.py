@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
-from ttsbench.data.text import words
+from ttsbench.data.text import spoken_key
 from ttsbench.errors import ConfigError, CorpusError
 from ttsbench.types import Utterance
 
@@ -37,7 +37,7 @@ def split(utterances: Sequence[Utterance], *, test: int, valid: int, seed: int) 
     _check_counts(len(utterances), test, valid)
     sentences: Sentences = defaultdict(list)
     for utterance in utterances:
-        sentences[" ".join(words(utterance.text))].append(utterance)
+        sentences[spoken_key(utterance.text)].append(utterance)
     spare = Counter(utterance.speaker for utterance in utterances)
     alone = sorted(speaker for speaker, count in spare.items() if count == 1)
     notes = [f"Speaker {speaker} has a single clip, which is in the training split." for speaker in alone]
@@ -135,7 +135,7 @@ def _given(utterances: Iterable[Utterance]) -> tuple[dict[str, Split], list[str]
         name = utterance.attributes.get("split")
         if name not in GIVEN:
             raise CorpusError(f"{utterance.id} has the split {name!r}: set train, valid or test for every utterance.")
-        first = home.setdefault(" ".join(words(utterance.text)), utterance)
+        first = home.setdefault(spoken_key(utterance.text), utterance)
         if first.attributes["split"] != name:
             raise CorpusError(
                 f"{first.id} ({first.attributes['split']}) and {utterance.id} ({name}) have the same words: "

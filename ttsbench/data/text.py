@@ -90,6 +90,15 @@ def unreadable_letters(text: str) -> str:
     return "".join(dict.fromkeys(c for c in letters if unicodedata.category(c).startswith("L") and c not in "ªº"))
 
 
+def spoken_key(text: str) -> str:
+    """Return a key that two texts share if they are read in the same way, whatever their language.
+
+    >>> spoken_key("It's 5.") == spoken_key("it's five")
+    True
+    """
+    return " ".join(words(text)) if not unreadable_letters(text) else " ".join(_visible(text).casefold().split())
+
+
 def _visible(text: str) -> str:
     """Return text without invisible characters, such as soft hyphens and marks of direction, and with plain signs."""
     return "".join(c for c in text.translate(_FOLDED) if unicodedata.category(c) != "Cf")

@@ -19,6 +19,7 @@ from ttsbench.config.schema import CorpusConfig, Experiment
 from ttsbench.config.specs import PrepareSpec
 from ttsbench.data.corpus import PreparedUtterance, dump_utterance, normalisation
 from ttsbench.data.features import Features, extract, feature_path, load_features, save_features
+from ttsbench.data.normalisers import base_language
 from ttsbench.data.splits import Split, hold_out, split
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.progress import console
@@ -38,7 +39,7 @@ def list_corpus(config: CorpusConfig) -> tuple[list[Utterance], list[tuple[str, 
     from ttsbench.data.listing import check_listing
 
     corpus = registry.load("corpora", config.name)(config.path, **config.options)
-    return check_listing(corpus.utterances())
+    return check_listing(corpus.utterances(), config.language)
 
 
 def tasks(run: Run, job: Job[PrepareSpec]) -> Sequence[Task]:
@@ -139,7 +140,7 @@ def _prepare_one(utterance: Utterance, experiment: Experiment, own: Path) -> dic
         check_length(utterance.audio, max_s=config.max_s)  # the cached features may come from a run with a larger limit
     else:
         samples = load_clip_audio(utterance.audio, mel.sample_rate, max_s=config.max_s)
-        phones = _align(utterance, samples, mel.sample_rate, source)
+        phones = _align(utterance, samples, mel.sample_rate, source, config.language)
         features = extract(samples, phones, mel, make_codec(experiment))
         path = _stored(features, path, own)
     facts = {"features": str(path), "bytes": path.stat().st_size, "alignment": source}
@@ -186,13 +187,18 @@ def _alignment_source(utterance: Utterance, config: CorpusConfig) -> str:
     return config.alignment
 
 
-def _align(utterance: Utterance, samples: Any, sample_rate: int, source: str) -> Sequence[Phone]:
+def _align(utterance: Utterance, samples: Any, sample_rate: int, source: str, language: str) -> Sequence[Phone]:
     if source == "textgrid" and utterance.textgrid is not None:
         from ttsbench.data.textgrid import fitted, read_textgrid
 
         return fitted(read_textgrid(utterance.textgrid), len(samples) / sample_rate, utterance.textgrid)
     from ttsbench.data.alignment import align
 
+    if base_language(language) != "en":
+        raise ClipError(
+            f"'{utterance.id}' has no TextGrid, and pocketsphinx aligns English only: supply "
+            f"TextGrid/{utterance.id}.TextGrid, for example by the Montreal Forced Aligner."
+        )
     return align(utterance.text, samples, sample_rate)
 
 

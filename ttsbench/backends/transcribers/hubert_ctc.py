@@ -16,7 +16,6 @@ import numpy as np
 
 from ttsbench.audio.usable import unusable_reason
 from ttsbench.backends.hub import HubModel, inference, load
-from ttsbench.data.text import words
 from ttsbench.types import Samples
 
 SAMPLE_RATE = 16000  # Hz
@@ -53,7 +52,7 @@ class HubertCtc:
         inputs = processor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         with inference():
             scores = model(inputs.input_values.to(model.device)).logits  # (1, frames, letters)
-        return " ".join(words(spell(scores[0].argmax(dim=-1).tolist(), processor.tokenizer)))
+        return spell(scores[0].argmax(dim=-1).tolist(), processor.tokenizer).strip().lower()
 
 
 def spell(labels: Sequence[int], tokenizer: Any) -> str:

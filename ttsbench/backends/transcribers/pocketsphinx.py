@@ -47,6 +47,8 @@ class PocketSphinx:
     the file cannot be read, and ``ClipError`` for a word without pronunciation. Instances are not thread-safe.
     """
 
+    languages = ("en",)
+
     def __init__(self, vocabulary: Sequence[str], word_list: str | None = None) -> None:
         self.vocabulary = tuple(sorted(set(vocabulary if word_list is None else _listed_words(word_list))))
         if not self.vocabulary:

@@ -18,7 +18,6 @@ import numpy as np
 
 from ttsbench.audio.usable import unusable_reason
 from ttsbench.backends.hub import HubModel, inference, load
-from ttsbench.data.text import words
 from ttsbench.errors import ConfigError
 from ttsbench.types import Samples
 
@@ -60,7 +59,7 @@ class Whisper:
         self._source.require()
 
     def transcribe(self, samples: Samples) -> str:
-        """Return the words of mono samples (N,) at 16 kHz in lower case; "" for empty, silent or very short audio.
+        """Return the text of mono samples (N,) at 16 kHz as Whisper writes it; "" for empty, silent or short audio.
 
         Raises ``ValueError`` for samples that are not mono or not finite, ``ConfigError`` if the model is absent or
         does not know the language.
@@ -68,7 +67,7 @@ class Whisper:
         if samples.ndim != 1 or not np.isfinite(samples).all():
             raise ValueError(f"transcribe takes finite mono samples of shape (N,); these are {samples.shape}.")
         texts = (self._decode(piece) for piece in pieces(samples) if unusable_reason(piece, SAMPLE_RATE) is None)
-        return " ".join(word for text in texts for word in words(text))
+        return " ".join(text.strip() for text in texts if text.strip())
 
     def _decode(self, samples: Samples) -> str:
         """Return the text of one piece of at most 30 s."""

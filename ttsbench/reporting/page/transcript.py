@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ttsbench.data.contractions import expanded
-from ttsbench.data.text import words
+from ttsbench.data.text import unreadable_letters, words
 
 
 class AlignedWord(NamedTuple):
@@ -24,7 +24,7 @@ class AlignedWord(NamedTuple):
 
 def compare_words(text: str, transcript: str) -> list[AlignedWord]:
     """Normalise both as ``metrics/intelligibility.py`` does, and align them."""
-    return align(expanded(words(text)), expanded(words(transcript)))
+    return align(_shown(text), _shown(transcript))
 
 
 def align(text: Sequence[str], recognised: Sequence[str]) -> list[AlignedWord]:
@@ -46,3 +46,10 @@ def align(text: Sequence[str], recognised: Sequence[str]) -> list[AlignedWord]:
             j -= 1
             pairs.append(AlignedWord("", recognised[j]))
     return pairs[::-1]
+
+
+def _shown(text: str) -> list[str]:
+    """Return the words of a text; in other scripts than Latin, the words between spaces or the characters."""
+    if not unreadable_letters(text):
+        return expanded(words(text))
+    return text.split() if " " in text.strip() else list(text.strip())
