@@ -23,6 +23,27 @@ from ttsbench.reporting.results_command import add_results
 LISTABLE = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "normalisers", "figures",
             "experiments", "claims")  # fmt: skip
 CLAIMS = Path("experiments/claims.yaml")
+SCORE_EXAMPLES = """\
+examples:
+  recordings and two systems, matched by the stems of their files:
+    ttsbench score --reference recordings/ --generated mine=out/a theirs=out/b --transcripts texts.csv
+
+  a prompt list without recordings: error rates, similarity to the prompt and predicted quality:
+    ttsbench score --list meta.lst --generated mine=out/a --set transcriber.name=whisper
+
+  Chinese: error rates over characters, numbers read in Mandarin:
+    ttsbench score --list zh/meta.lst --language zh --generated mine=out/zh --set transcriber.name=whisper
+
+  Whisper's normaliser, or one vocabulary of the embedded recogniser for several runs:
+    ttsbench score ... --set metrics.wer.normaliser=whisper_english
+    ttsbench score ... --vocabulary words.txt
+
+  costs of synthesis: {"cost": {"sampling_s": 0.8, "audio_s": 2.5}} in <stem>.json beside a wav, as compare writes it
+    ttsbench score --reference recordings/ --generated mine=out/a --metrics mcd,rtf
+
+Text files have lines 'stem|text' (or tab, comma), a heading with columns in any order, or are a JSON object. Two runs
+that were scored in the same way become one table with 'ttsbench merge'.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,14 +106,23 @@ def _add_compare(commands: Any) -> None:
 
 
 def _add_score(commands: Any) -> None:
-    parser = commands.add_parser("score", help="score folders of wavs from any system against reference recordings")
-    parser.add_argument("--reference", type=Path, required=True, metavar="DIR", help="folder of the recordings")
+    parser = commands.add_parser(
+        "score", help="score folders of wavs from any system against reference recordings or a list of prompts",
+        epilog=SCORE_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--reference", type=Path, metavar="DIR", help="folder of the recordings")
+    parser.add_argument("--list", type=Path, metavar="FILE", dest="prompt_list",
+                        help="prompt list: lines 'id|prompt text|prompt audio|text', or CSV")  # fmt: skip
+    parser.add_argument("--language", default="", metavar="CODE",
+                        help="language of the texts, such as de or zh (default: that of the list, or en)")  # fmt: skip
     parser.add_argument("--generated", nargs="+", action="extend", required=True, metavar="NAME=DIR",
                         help="folder of each system, matched to the recordings by file stem; "
                         "a name that is given twice has two draws")  # fmt: skip
     parser.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text' (or tab, comma, JSON)")
     parser.add_argument("--speakers", type=Path, metavar="FILE", help="lines 'stem|speaker'")
     parser.add_argument("--metrics", default="", metavar="A,B", help="metrics (default: those that the input allows)")
+    parser.add_argument("--vocabulary", type=Path, metavar="FILE",
+                        help="words of the embedded recogniser (default: those of the texts)")  # fmt: skip
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
                         help="such as transcriber.name=whisper or statistics.resamples=5000")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("runs/score"), metavar="DIR",
@@ -213,8 +243,9 @@ def _score(options: argparse.Namespace) -> int:
 
     generated = parse_generated(options.generated)
     request = FolderRequest(
-        options.reference, generated, options.transcripts, options.speakers, _names(options.metrics)
-    )
+        options.reference, generated, options.transcripts, options.speakers, _names(options.metrics),
+        options.prompt_list, options.language, options.vocabulary,
+    )  # fmt: skip
     workers = options.jobs or os.cpu_count() or 1
     return score(request, options.output, options.overrides, workers, options.quiet, options.line)
 

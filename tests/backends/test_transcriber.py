@@ -199,7 +199,7 @@ def test_hubert_agrees_with_transformers(folders):
             labels = model.eval()(**given).logits.argmax(dim=-1)
         text = re.sub("<[a-z]+>|</s>", "", processor.batch_decode(labels)[0])
         heard = HubertCtc([], model=str(folders / "hubert")).transcribe(noise(1.5, seed))
-        assert heard == " ".join(words(text)) and len(heard) > 20
+        assert heard == " ".join(text.lower().split()) and len(heard) > 20
 
 
 def test_whisper_decodes_greedily(folders):
@@ -223,7 +223,7 @@ def test_whisper_decodes_greedily(folders):
                 tokens.append(int(scores.argmax()))
             text = processor.tokenizer.decode(tokens[len(prompt) :], skip_special_tokens=True)
             whisper = Whisper([], model=str(folders / "whisper"), language=language)
-            assert whisper.transcribe(noise(1.5, seed)) == " ".join(words(text)) != ""
+            assert whisper.transcribe(noise(1.5, seed)) == text.strip() != ""
 
 
 def test_whisper_beams_and_languages(folders):
@@ -231,7 +231,7 @@ def test_whisper_beams_and_languages(folders):
     assert "|beams:3|" in Whisper([], model=model, beams=3).signature
     assert isinstance(Whisper([], model=model, beams=3).transcribe(noise(1.0)), str)
     assert isinstance(Whisper([], model=str(folders / "whisper.en")).transcribe(noise(1.0)), str)
-    with pytest.raises(ConfigError, match=r"knows no language 'fr': it knows de, en"):
+    with pytest.raises(ConfigError, match=r"knows no language 'fr': it knows de, en, zh"):
         Whisper([], model=model, language="fr").transcribe(noise(1.0))
     with pytest.raises(ConfigError, match=r"knows no language 'de': it knows en;"):
         Whisper([], model=str(folders / "whisper.en"), language="de").transcribe(noise(1.0))

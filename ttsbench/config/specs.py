@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ttsbench.config.systems import SamplingSettings
 from ttsbench.types import Role
@@ -89,10 +89,14 @@ class SynthesizeSpec(ClipsSpec):
 
 @dataclass(frozen=True)
 class CollectSpec(ClipsSpec):
-    """Record the wavs of the user's folders, one folder per draw; ``phones`` asks for alignment."""
+    """Record the wavs of the user's folders, one folder per draw; ``phones`` asks for alignment.
+
+    ``listed`` is the field of the utterances that holds the path, for prompts and recordings that a list names.
+    """
 
     folders: tuple[str, ...] = ()
     phones: bool = False
+    listed: Literal["", "prompt", "recording"] = ""
 
 
 @dataclass(frozen=True)

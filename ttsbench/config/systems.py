@@ -12,7 +12,9 @@ from ttsbench.types import MetricInfo
 GROUND_TRUTH = "ground-truth"  # the recordings
 COPY_SYNTHESIS = "copy-synthesis"  # the vocoder run on the mels of the recordings
 ANOTHER_RENDERING = "another-rendering"  # the vocoder run on the mels of recordings that the corpus has drawn again
-REFERENCES = (GROUND_TRUTH, COPY_SYNTHESIS, ANOTHER_RENDERING)
+PROMPT = "prompt"  # the prompts of a list, with their own texts
+MADE_REFERENCES = (GROUND_TRUTH, COPY_SYNTHESIS, ANOTHER_RENDERING)  # of a comparison of models
+REFERENCES = (*MADE_REFERENCES, PROMPT)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class SamplingSettings:
 def systems(experiment: Experiment) -> list[System]:
     """Return the rows of the table in order; "same" is resolved to the label of the acoustic model."""
     product = [(acoustic, source) for source in experiment.prosody for acoustic in experiment.acoustic_labels]
-    rows = [System(name) for name in REFERENCES if name != ANOTHER_RENDERING or _is_redrawable(experiment)]
+    rows = [System(name) for name in MADE_REFERENCES if name != ANOTHER_RENDERING or _is_redrawable(experiment)]
     rows_by_name = [pair(name) for name in experiment.systems] or product
     for acoustic, source in [*rows_by_name, *(pair(name) for name in experiment.extra_systems)]:
         prosody = acoustic if source == SAME else source

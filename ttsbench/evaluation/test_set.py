@@ -19,13 +19,20 @@ from ttsbench.evaluation.clip_table import FILE
 
 @dataclass(frozen=True)
 class EvaluatedUtterance:
-    """An utterance that is scored. ``prompt`` is the path of another recording of the speaker, if one exists."""
+    """An utterance that is scored.
+
+    ``prompt`` is the path of another recording of the speaker, and ``recording`` that of a recording of the text, for
+    prompt lists that name them.
+    """
 
     id: str
     text: str = ""
     speaker: str = ""
     prompt: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    prompt_text: str = ""
+    recording: str | None = None
+    language: str = ""
 
 
 def evaluated_utterances(folder: Path) -> list[EvaluatedUtterance]:
@@ -61,7 +68,7 @@ def vocabulary(folder: Path) -> list[str]:
     """Return the words of the whole corpus, or of all given texts: the vocabulary of the recogniser."""
     listing = RunLayout(folder).utterances
     texts = (
-        [utterance.text for utterance in evaluated_utterances(folder)]
+        [text for each in evaluated_utterances(folder) for text in (each.text, each.prompt_text)]
         if listing.exists()
         else [utterance.text for utterance in PreparedCorpus(RunLayout(folder).prepare).utterances]
     )

@@ -11,12 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ttsbench.config.loading import merge, parse_override, validate
 from ttsbench.config.schema import Experiment
 from ttsbench.config.specs import CollectSpec
-from ttsbench.config.systems import GROUND_TRUTH, metric_infos
+from ttsbench.config.systems import GROUND_TRUTH, PROMPT, metric_infos
+from ttsbench.data.normalisers import default_normaliser
 from ttsbench.data.utterance_lists import read_speakers, read_texts
 from ttsbench.engine.job import AnyJob, Job
 from ttsbench.engine.layout import RunLayout, wavs_folder
@@ -26,6 +27,7 @@ from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterance
 from ttsbench.pipeline.evaluation_plan import scoring_jobs
 from ttsbench.pipeline.folder_request import FolderRequest
 from ttsbench.pipeline.keys import job_key
+from ttsbench.pipeline.prompt_list import language_of, read_prompt_list
 from ttsbench.pipeline.validation import check_scoring, check_table
 from ttsbench.stages.collect import find_clips, read_cost
 
@@ -39,12 +41,19 @@ METRICS_WITH_SPEAKERS = ("speaker_similarity_prompt",)
 
 def set_up(request: FolderRequest, folder: Path, overrides: Sequence[str]) -> tuple[Experiment, list[str]]:
     """Check the request and write its listing into the run folder; return the experiment and notes for the user."""
-    references = find_clips(request.reference, folder)
-    texts = read_texts(request.transcripts, "--transcripts") if request.transcripts else {}
-    speakers = read_speakers(request.speakers, "--speakers") if request.speakers else {}
-    notes = [*_unmatched_clips(request, references, folder), *_unmatched_ids(request, references, texts, speakers)]
-    experiment = _experiment(request, folder, len(references), overrides)
-    utterances = _listing(references, texts, speakers)
+    references = find_clips(request.reference, folder) if request.reference else {}
+    if request.prompt_list:
+        utterances, notes = read_prompt_list(request.prompt_list, references), []
+        language = request.language or language_of(utterances, request.prompt_list)
+    elif request.reference:
+        texts = read_texts(request.transcripts, "--transcripts") if request.transcripts else {}
+        speakers = read_speakers(request.speakers, "--speakers") if request.speakers else {}
+        utterances, notes = _listing(references, texts, speakers), _unmatched_ids(request, references, texts, speakers)
+        language = request.language
+    else:
+        raise ConfigError("score needs recordings (--reference DIR) or a prompt list (--list FILE).")
+    notes = [*_unmatched_clips(request, [utterance.id for utterance in utterances], folder), *notes]
+    experiment = _experiment(request, folder, utterances, language or "en", overrides)
     if not RunLayout(folder).utterances.exists() or utterances != evaluated_utterances(folder):
         write_listing(folder, utterances)
     write_json(RunLayout(folder).folder_request, _dump(request, notes))
@@ -56,8 +65,10 @@ def make_folder_plan(experiment: Experiment, folder: Path) -> list[AnyJob]:
     values = read_json(RunLayout(folder).folder_request)
     utterances = evaluated_utterances(folder)
     phones = any("phones" in info.needs for info in metric_infos(experiment).values())
-    systems = {GROUND_TRUTH: [values["reference"]], **values["generated"]}
-    collected = [_collect(name, folders, utterances, phones, folder) for name, folders in systems.items()]
+    systems = {GROUND_TRUTH: [values["reference"]]} if values["reference"] and not values["list"] else {}
+    systems |= values["generated"]
+    listed = _listed_jobs(utterances) if values["list"] else []
+    collected = [*listed, *(_collect(name, paths, utterances, phones, folder) for name, paths in systems.items())]
     return [*collected, *scoring_jobs(experiment, collected, utterances=_utterance_key(utterances))]
 
 
@@ -77,18 +88,19 @@ def _listing(
     return listing
 
 
-def _unmatched_clips(request: FolderRequest, references: Mapping[str, Path], output: Path) -> list[str]:
-    """Return notes on clips without a reference; raises ``ConfigError`` if no clip of a folder has one."""
-    notes = []
+def _unmatched_clips(request: FolderRequest, ids: Sequence[str], output: Path) -> list[str]:
+    """Return notes on clips that are not compared; raises ``ConfigError`` if none of a folder is."""
+    notes, known = [], set(ids)
+    expected = request.prompt_list or request.reference
     for name, folders in request.generated.items():
         for folder in folders:
             stems = set(find_clips(folder, output))
-            if not stems & set(references):
+            if not stems & known:
                 raise ConfigError(
-                    f"None of the {len(stems)} clips in {folder} has the stem of a clip in {request.reference}: "
-                    f"{min(stems)!r} against {min(references)!r}. Rename one side, clips are matched by stem."
+                    f"None of the {len(stems)} clips in {folder} has the stem of a clip in {expected}: "
+                    f"{min(stems)!r} against {min(known)!r}. Rename one side, clips are matched by stem."
                 )
-            if extra := stems - set(references):
+            if extra := stems - known:
                 notes.append(f"{name}: {len(extra)} clips have no reference and were left out, such as {min(extra)}.")
     return notes
 
@@ -109,30 +121,44 @@ def _unmatched_ids(
     return notes
 
 
-def _experiment(request: FolderRequest, folder: Path, count: int, overrides: Sequence[str]) -> Experiment:
+def _experiment(
+    request: FolderRequest,
+    folder: Path,
+    utterances: Sequence[EvaluatedUtterance],
+    language: str,
+    overrides: Sequence[str],
+) -> Experiment:
     """Return the request as an experiment without adapters, with every plug-in checked."""
     values: dict[str, Any] = {
         "name": re.sub(r"[^A-Za-z0-9._-]", "-", folder.resolve().name).lstrip("._-") or "score",
-        "title": f"{', '.join(request.generated)} against {request.reference.name}",
-        "metrics": dict.fromkeys(request.metrics or _default_metrics(request)),
-        "corpus": {"name": "folder", "test": count},
+        "title": f"{', '.join(request.generated)} against {request.source}",
+        "metrics": dict.fromkeys(request.metrics or _default_metrics(request, language)),
+        "corpus": {"name": "folder", "test": len(utterances), "language": language},
     }
+    if request.vocabulary:
+        values["transcriber"] = {"options": {"word_list": str(request.vocabulary.resolve())}}
     for override in overrides:
         values = merge(values, parse_override(override, values))
     experiment = validate(values, "ttsbench score")
     check_scoring(experiment)
-    check_table(experiment, [GROUND_TRUTH, *request.generated])
-    _check_needs(request, experiment, folder)
+    check_table(experiment, [*_references(request, utterances), *request.generated])
+    _check_needs(request, experiment, utterances, folder)
     return experiment
 
 
-def _check_needs(request: FolderRequest, experiment: Experiment, output: Path) -> None:
+def _check_needs(
+    request: FolderRequest, experiment: Experiment, utterances: Sequence[EvaluatedUtterance], output: Path
+) -> None:
     """Raise ``ConfigError`` for a metric whose input was not given."""
+    texts, recordings = request.transcripts or request.prompt_list, GROUND_TRUTH in _references(request, utterances)
+    prompts = request.speakers or any(utterance.prompt for utterance in utterances)
     sources = (
         ("cost", _has_costs(request, output), "costs beside the wavs (<stem>.json), as ttsbench compare leaves them"),
-        ("transcript", request.transcripts is not None, "--transcripts FILE"),
-        ("phones", request.transcripts is not None, "--transcripts FILE, by which phones are aligned"),
-        ("prompt", request.speakers is not None, "--speakers FILE, which says whose other recordings to take"),
+        ("reference", recordings, "recordings (--reference DIR, or a column of the list)"),
+        ("draws", recordings, "recordings (--reference DIR, or a column of the list)"),
+        ("transcript", texts, "--transcripts FILE, or a --list"),
+        ("phones", texts, "--transcripts FILE, by which phones are aligned"),
+        ("prompt", prompts, "--speakers FILE, which says whose other recordings to take, or a --list of prompts"),
     )
     for name, info in metric_infos(experiment).items():
         for need, given, source in sources:
@@ -146,15 +172,41 @@ def _has_costs(request: FolderRequest, output: Path) -> bool:
     return any(read_cost(path) for path in firsts)
 
 
-def _default_metrics(request: FolderRequest) -> tuple[str, ...]:
+def _references(request: FolderRequest, utterances: Sequence[EvaluatedUtterance]) -> list[str]:
+    """Return the reference rows: the recordings, and the prompts of a list."""
+    if not request.prompt_list:
+        return [GROUND_TRUTH]
+    fields = {GROUND_TRUTH: "recording", PROMPT: "prompt"}
+    return [name for name, field in fields.items() if any(getattr(utterance, field) for utterance in utterances)]
+
+
+def _default_metrics(request: FolderRequest, language: str) -> tuple[str, ...]:
+    characters = default_normaliser(language) == "characters"
+    if request.prompt_list:
+        return (*(("cer",) if characters else ("wer", "cer")), "bad_cases", "speaker_similarity_prompt", "dnsmos")
     metrics: tuple[str, ...] = METRICS
     if request.transcripts:
-        metrics += METRICS_WITH_TEXT
+        metrics += METRICS_WITH_TEXT if language == "en" else ("cer",) if characters else ("wer", "cer")
     if request.speakers:
         metrics += METRICS_WITH_SPEAKERS
     if any(len(folders) > 1 for folders in request.generated.values()):
         metrics = (*METRICS_WITH_DRAWS, *metrics, *METRICS_OF_DIVERSITY)  # proper scores stand first
     return metrics
+
+
+def _listed_jobs(utterances: Sequence[EvaluatedUtterance]) -> list[Job[CollectSpec]]:
+    """Return the jobs that record the recordings and the prompts that a list names."""
+    jobs = []
+    rows: tuple[tuple[str, Literal["recording", "prompt"]], ...] = ((GROUND_TRUTH, "recording"), (PROMPT, "prompt"))
+    for name, field in rows:
+        paths = [getattr(utterance, field) for utterance in utterances]
+        if not any(paths):
+            continue
+        spec = CollectSpec(name, 0, 1, (), listed=field)
+        files = [_file_state({"": Path(path)}, "") if path else [] for path in paths]
+        key = job_key("collect", vars(spec), files, [utterance.id for utterance in utterances])
+        jobs.append(Job(f"collect {name}", "collect", (), key, wavs_folder(name, None), 0.005 * len(paths), spec))
+    return jobs
 
 
 def _collect(
@@ -186,7 +238,8 @@ def _file_state(clips: Mapping[str, Path], id_: str) -> list[Any]:
 def _dump(request: FolderRequest, notes: Sequence[str]) -> dict[str, Any]:
     """Return the request as JSON, with absolute folders: a report may be made from another working directory."""
     return {
-        "reference": str(request.reference.resolve()),
+        "reference": str(request.reference.resolve()) if request.reference else None,
+        "list": str(request.prompt_list.resolve()) if request.prompt_list else None,
         "generated": {name: [str(path.resolve()) for path in folders] for name, folders in request.generated.items()},
         "notes": list(notes),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttsbench.config.schema import LABEL
-from ttsbench.config.systems import GROUND_TRUTH
+from ttsbench.config.systems import GROUND_TRUTH, PROMPT
 from ttsbench.errors import ConfigError
 
 
@@ -17,11 +17,20 @@ from ttsbench.errors import ConfigError
 class FolderRequest:
     """Folders to compare. ``metrics`` may be empty: the defaults then depend on what was given."""
 
-    reference: Path
+    reference: Path | None
     generated: Mapping[str, tuple[Path, ...]]  # system -> one folder per draw
     transcripts: Path | None = None
     speakers: Path | None = None
     metrics: tuple[str, ...] = ()
+    prompt_list: Path | None = None  # in place of transcripts and speakers
+    language: str = ""  # of the texts; default: that of the list, or English
+    vocabulary: Path | None = None  # words of a recogniser with a closed vocabulary
+
+    @property
+    def source(self) -> str:
+        """Name of the recordings, or of the list without recordings."""
+        path = self.reference or self.prompt_list
+        return path.name if path else ""
 
 
 def parse_generated(arguments: Sequence[str]) -> dict[str, tuple[Path, ...]]:
@@ -31,10 +40,10 @@ def parse_generated(arguments: Sequence[str]) -> dict[str, tuple[Path, ...]]:
         name, separator, folder = argument.partition("=")
         if not separator or not folder:
             raise ConfigError(f"--generated takes NAME=DIR, got '{argument}'; for example --generated mine=out/wavs.")
-        if name == GROUND_TRUTH or not re.fullmatch(rf"{LABEL}(\+{LABEL})?", name):
+        if name in (GROUND_TRUTH, PROMPT) or not re.fullmatch(rf"{LABEL}(\+{LABEL})?", name):
             raise ConfigError(
                 f"--generated: '{name}' cannot name a system: use letters, digits, '.', '_' and '-', and not "
-                f"'{GROUND_TRUTH}', which is the reference."
+                f"'{GROUND_TRUTH}' or '{PROMPT}', which are references."
             )
         systems[name].append(Path(folder))
     for name, folders in systems.items():

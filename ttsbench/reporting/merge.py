@@ -119,8 +119,8 @@ def _check_recordings(first: _Run, second: _Run, a: MetricRows, b: MetricRows) -
             f"{first.folder} and {second.folder} have different utterances, such as {different[0]}: a table compares "
             "systems on the same sentences."
         )
-    values = [rows.scores(GROUND_TRUTH).rows for rows in (a, b)]
-    if values[0].shape != values[1].shape or not np.allclose(*values, rtol=TOLERANCE, atol=1e-6):
+    expected, values = a.scores(GROUND_TRUTH).rows, b.scores(GROUND_TRUTH).rows
+    if expected.shape != values.shape or not np.allclose(expected, values, rtol=TOLERANCE, atol=1e-6):
         raise ConfigError(
             f"{a.info.name} of the recordings differs between {first.folder} and {second.folder}: their recordings, "
             "texts or recognisers are not the same."

@@ -75,7 +75,8 @@ def preparation_notes(folder: Path) -> list[str]:
 
 def _reference(folder: Path, id_: str) -> str | None:
     try:
-        return read_record(RunLayout(folder).wavs_of(GROUND_TRUTH, None), id_, 0).content
+        wavs = RunLayout(folder).wavs_of(GROUND_TRUTH, None)
+        return read_record(wavs, id_, 0).content if wavs.exists() else None
     except ClipError as error:
         return str(error)
 

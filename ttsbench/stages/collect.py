@@ -76,10 +76,14 @@ def work(run: Run, job: Job[CollectSpec], task: Task, progress: Progress) -> Non
 
 def _collect(run: Run, job: Job[CollectSpec], utterance: EvaluatedUtterance, draw: int, call: Call) -> None:
     """Record one clip, or the reason why it is missing."""
-    source = Path(job.spec.folders[draw])
-    path = _clips(source, run.folder, job.key).get(utterance.id)
+    if job.spec.listed:
+        named: str | None = getattr(utterance, job.spec.listed)
+        path, source = Path(named) if named else None, "the list"
+    else:
+        path = _clips(Path(job.spec.folders[draw]), run.folder, job.key).get(utterance.id)
+        source = Path(job.spec.folders[draw]).name
     if path is None:
-        write_failure(job.path(run), utterance.id, draw, f"there is no {utterance.id} in {source.name}")
+        write_failure(job.path(run), utterance.id, draw, f"there is no {utterance.id} in {source}")
         return
     try:
         content = file_hash(path)

@@ -23,7 +23,7 @@ from ttsbench import registry
 from ttsbench.audio.bandwidth import band_limit_warning
 from ttsbench.audio.wav import read
 from ttsbench.config.specs import ScoredClips, ScoreSpec
-from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH
+from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH, PROMPT
 from ttsbench.engine.csv_cells import safe_cell
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
@@ -197,12 +197,13 @@ class _Clips:
         self._needs_draws = any("draws" in _metric(run, name).info.needs for name in run.experiment.metrics)
         self._read: dict[tuple[str, int], Clip | ClipError] = {}
         self._ground_truth = _ground_truth(job)
+        self._no_recording = ClipError("there is no recording")
         self._redrawn = next((row for row in job.spec.clips if row.system == ANOTHER_RENDERING), None)
         self._prompt = _prompt_clip(utterance)
 
     @property
     def reference(self) -> Clip | ClipError:
-        return self(self._ground_truth, 0)
+        return self(self._ground_truth, 0) if self._ground_truth else self._no_recording
 
     def __call__(self, row: ScoredClips, sample: int) -> Clip | ClipError:
         key = (row.wavs, sample)
@@ -218,8 +219,9 @@ class _Clips:
         record = read_record(self._folder / row.wavs, one.id, sample)
         samples, sample_rate = read(record.audio)
         draws = self._draws(row) if self._needs_draws and sample == 0 else None
+        text = one.prompt_text if row.system == PROMPT else one.text
         return Clip(
-            one.id, samples, sample_rate, one.text, one.speaker, _transcript(self._folder, row, one.id, sample),
+            one.id, samples, sample_rate, text, one.speaker, _transcript(self._folder, row, one.id, sample),
             record.cost, row.seed, sample, record.phones, self._prompt, one.attributes, draws,
         )  # fmt: skip
 
@@ -264,10 +266,12 @@ def _prompt_clip(utterance: EvaluatedUtterance) -> Clip | None:
 
 def _evidence(run: Run, job: ScoreJob, utterance: EvaluatedUtterance, row: ScoredClips, sample: int) -> list[Any]:
     """Return the content of a clip from the user's folders and of its reference, for the key of its cells."""
-    found: list[Any] = [utterance.text, utterance.speaker, _prompt_content(utterance.prompt)]
+    found: list[Any] = [utterance.text, utterance.prompt_text, utterance.speaker, _prompt_content(utterance.prompt)]
     draws = range(row.samples) if sample == 0 else [sample]  # the first clip of a system carries all its draws
-    found.append(_ground_truth(job).key)  # None unless a folder is a row of an experiment
-    for one, draw in (*((row, draw) for draw in draws), (_ground_truth(job), 0)):
+    truth = _ground_truth(job)
+    if truth:
+        found.append(truth.key)  # None unless a folder is a row of an experiment
+    for one, draw in (*((row, draw) for draw in draws), *([(truth, 0)] if truth else [])):
         found.append(_content(run.folder / one.wavs, utterance.id, draw))
         found.append(_transcript(run.folder, one, utterance.id, draw))
     return found
@@ -297,9 +301,9 @@ def _content(wavs: Path, id_: str, sample: int) -> str:
     return str(record.content)
 
 
-def _ground_truth(job: ScoreJob) -> ScoredClips:
-    row: ScoredClips = next(row for row in job.spec.clips if row.system == GROUND_TRUTH)
-    return row
+def _ground_truth(job: ScoreJob) -> ScoredClips | None:
+    """Return the row of the recordings; None for a prompt list without any."""
+    return next((row for row in job.spec.clips if row.system == GROUND_TRUTH), None)
 
 
 def _transcript(folder: Path, row: ScoredClips, id_: str, sample: int) -> str | None:

@@ -52,7 +52,7 @@ class HubertCtc:
         inputs = processor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         with inference():
             scores = model(inputs.input_values.to(model.device)).logits  # (1, frames, letters)
-        return spell(scores[0].argmax(dim=-1).tolist(), processor.tokenizer).strip().lower()
+        return " ".join(spell(scores[0].argmax(dim=-1).tolist(), processor.tokenizer).lower().split())
 
 
 def spell(labels: Sequence[int], tokenizer: Any) -> str:

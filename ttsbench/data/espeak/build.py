@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ import soundfile
 from ttsbench.data.espeak.prosody import SPEAKERS
 from ttsbench.data.espeak.quality import QUALITY
 from ttsbench.data.espeak.render import draw, draw_quality, render, textgrid
-from ttsbench.data.espeak.text import Phrases, sentences, spell
+from ttsbench.data.espeak.text import Phrases, number_sentences, sentences, spell
 from ttsbench.data.espeak.voice import SAMPLE_RATE
 from ttsbench.engine.store import write_json, write_text
 
@@ -39,6 +39,11 @@ class Options:
     renderings: int
     voice_quality: bool
     version: int
+    language: str = "en"
+
+    def values(self) -> dict[str, Any]:
+        """Return the options as JSON values; English, the language of earlier versions, is left out."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("language", "en")}
 
 
 class _PlannedUtterance(NamedTuple):
@@ -66,7 +71,7 @@ def build(folder: Path, options: Options) -> None:
         seconds += rows[-1]["duration_s"]
         train_speakers |= {planned.speaker} if planned.split == "train" else set()
     distributions = {name: SPEAKERS[name].prosody.parameters() for name in options.speakers}
-    head = {"options": options.__dict__, "sample_rate": SAMPLE_RATE, "prosody": distributions}
+    head = {"options": options.values(), "sample_rate": SAMPLE_RATE, "prosody": distributions}
     if options.voice_quality:
         head["voice_quality"] = QUALITY.parameters()
     write_json(folder / "manifest.json", {**head, "utterances": rows})
@@ -74,7 +79,8 @@ def build(folder: Path, options: Options) -> None:
 
 def _plan(options: Options) -> Iterator[_PlannedUtterance]:
     """Yield the test sentences, each several times by one speaker, the validation sentences, then endless training."""
-    numbered = enumerate(sentences(np.random.default_rng([options.seed, 0])))
+    rng = np.random.default_rng([options.seed, 0])
+    numbered = enumerate(sentences(rng) if options.language == "en" else number_sentences(rng, options.language))
     counts = {"test": _count(TEST_PER_MINUTE, options), "valid": _count(VALID_PER_MINUTE, options), "train": None}
     for split, count in counts.items():
         turn = 0
@@ -93,7 +99,7 @@ def _count(per_minute: float, options: Options) -> int:
 
 def _write_utterance(folder: Path, planned: _PlannedUtterance, index: int, options: Options) -> dict[str, Any]:
     """Render one utterance, write its files and return its row of the manifest."""
-    speaker = SPEAKERS[planned.speaker]
+    speaker = SPEAKERS[planned.speaker].in_language(options.language)
     phrases = draw(planned.phrases, speaker, np.random.default_rng([options.seed, 1, index]))
     rng = np.random.default_rng([options.seed, 2, index])
     rendering = render(draw_quality(phrases, rng) if options.voice_quality else phrases, speaker, rng)

@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +42,9 @@ class EspeakCorpus:
     same bytes. ``Utterance.attributes`` holds ``split``, ``sentence``, ``rendering``, ``duration_s`` and ``phrases``:
     for each phrase its text, the drawn ``pitch`` (Hz), ``range``, ``rate`` (words per minute) and ``pause_s``, and its
     ``start_s`` and ``end_s``. With ``voice_quality`` each phrase also draws a hidden ``effort`` (dB per octave) and
-    ``formant_scale``, recorded with ``quality_log_density``; without it the voice is neutral. Raises ``CorpusError``
-    for options out of range.
+    ``formant_scale``, recorded with ``quality_log_density``; without it the voice is neutral. In another ``language``
+    than English the sentences are numbers, spelled by num2words or read by espeak-ng; the calibration of pitch is that
+    of the English voices. Raises ``CorpusError`` for options out of range.
     """
 
     def __init__(
@@ -56,13 +56,14 @@ class EspeakCorpus:
         seed: int = 0,
         renderings: int = 4,
         voice_quality: bool = True,
+        language: str = "en",
     ) -> None:
         _check_numbers(minutes, seed, renderings)
         if not isinstance(voice_quality, bool):
             raise CorpusError(f"voice_quality is {voice_quality!r}: give true or false.")
         _check_speakers(speakers)
-        self.options = Options(float(minutes), tuple(speakers), seed, renderings, voice_quality, VERSION)
-        name = f"espeak-{content_hash(asdict(self.options))}"
+        self.options = Options(float(minutes), tuple(speakers), seed, renderings, voice_quality, VERSION, language)
+        name = f"espeak-{content_hash(self.options.values())}"
         self.folder = cache_dir() / "corpora" / name if path is None else Path(path).expanduser()
 
     def utterances(self) -> Sequence[Utterance]:
@@ -78,8 +79,8 @@ class EspeakCorpus:
 
     @property
     def redrawable(self) -> bool:
-        """Whether the phrases have a hidden voice quality."""
-        return self.options.voice_quality
+        """Whether the phrases have a hidden voice quality, in English."""
+        return self.options.voice_quality and self.options.language == "en"
 
     def redraw(self, utterances: Sequence[Utterance], draws: int) -> list[list[tuple[Samples, int]]]:
         """Render utterances again with other voice qualities: see ``ttsbench.data.espeak.rerender``."""
@@ -107,7 +108,7 @@ class EspeakCorpus:
             options = manifest["options"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorpusError(f"{self.folder} is not empty and holds no espeak corpus: choose another path.") from error
-        if options != json.loads(json.dumps(asdict(self.options))):
+        if options != json.loads(json.dumps(self.options.values())):
             raise CorpusError(
                 f"{self.folder} holds an espeak corpus with other options ({options}): choose another path."
             )
@@ -159,7 +160,7 @@ def _run_builder(folder: Path, options: Options) -> None:
     command = [sys.executable, "-m", "ttsbench.data.espeak.build", str(folder)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
     process = subprocess.run(
-        command, input=json.dumps(asdict(options)), env=environment, capture_output=True, text=True, check=False
+        command, input=json.dumps(options.values()), env=environment, capture_output=True, text=True, check=False
     )
     if process.returncode != 0:
         reason = (process.stderr.strip().splitlines() or [f"exit status {process.returncode}"])[-1]

@@ -25,11 +25,12 @@ manifest holds the drawn values, before rounding.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+VOICES = {"en": "en-us", "zh": "cmn", "no": "nb"}  # languages by other names
 TRUNCATION = 2.0  # standard deviations; keeps clips between 2 and 6 s and levels within espeak-ng's range
 TRUNCATED_STD = 0.8796  # standard deviation of a standard normal number truncated there
 
@@ -95,6 +96,11 @@ class Speaker:
     hz_per_range: float
     scale_hz: float
     prosody: ProsodyDistribution
+
+    def in_language(self, language: str) -> Speaker:
+        """Return the same variant of the voice of another language, such as ``de`` or ``zh``."""
+        name = VOICES.get(language, language.lower())
+        return replace(self, voice=f"{name}+{self.voice.partition('+')[2]}")
 
     def levels(self, drawn: PhraseProsody) -> dict[str, int]:
         """Return the arguments pitch, pitch_range and rate of ``voice.speak``."""

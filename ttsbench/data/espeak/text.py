@@ -12,6 +12,8 @@ from itertools import cycle
 
 import numpy as np
 
+from ttsbench.data.normalisers import WITHOUT_SPACES, base_language, spell_number
+
 Phrases = tuple[str, ...]
 
 _SLOTS = {
@@ -59,6 +61,23 @@ def sentences(rng: np.random.Generator) -> Iterator[Phrases]:
     previous: set[Phrases] = set()
     for pattern in cycle(_PATTERNS):
         phrases = tuple(" ".join(next(decks[slot]) for slot in phrase.split()) for phrase in pattern)
+        if phrases not in previous:
+            previous.add(phrases)
+            yield phrases
+
+
+def number_sentences(rng: np.random.Generator, language: str) -> Iterator[Phrases]:
+    """Yield distinct sentences of one to three phrases of two numbers each, spelled in a language.
+
+    Numbers are what every language has words for; in a language that nothing spells, espeak-ng reads the digits.
+    """
+    previous: set[Phrases] = set()
+    unreadable = base_language(language) == "ja"  # espeak-ng reads kana and digits, but no kanji
+    joint = "" if base_language(language) in WITHOUT_SPACES and not unreadable else " "
+    for count in cycle((2, 1, 3)):
+        numbers = rng.integers(1, [100, 1000] * count)
+        readings = [str(number) if unreadable else spell_number(str(number), language) for number in numbers]
+        phrases = tuple(joint.join(pair) for pair in zip(readings[::2], readings[1::2], strict=True))
         if phrases not in previous:
             previous.add(phrases)
             yield phrases
