@@ -17,6 +17,7 @@ from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
 from ttsbench.listening.validity_command import add_validity
 from ttsbench.reporting.claims.power_command import add_plan_power
+from ttsbench.reporting.comparison_commands import add_explain, add_merge
 from ttsbench.reporting.figure_command import add_figure
 from ttsbench.reporting.results_command import add_results
 
@@ -75,7 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_score(commands)
     _add_sentences(commands)
-    _add_merge(commands)
+    add_merge(commands)
+    add_explain(commands)
     _add_report(commands)
     add_figure(commands)
     _add_archive(commands)
@@ -121,6 +123,8 @@ def _add_score(commands: Any) -> None:
     parser.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text' (or tab, comma, JSON)")
     parser.add_argument("--speakers", type=Path, metavar="FILE", help="lines 'stem|speaker'")
     parser.add_argument("--metrics", default="", metavar="A,B", help="metrics (default: those that the input allows)")
+    parser.add_argument("--protocol", default="", metavar="NAME",
+                        help="metrics, normaliser and recogniser of a paper, such as seed-tts-en")  # fmt: skip
     parser.add_argument("--vocabulary", type=Path, metavar="FILE",
                         help="words of the embedded recogniser (default: those of the texts)")  # fmt: skip
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
@@ -139,13 +143,6 @@ def _add_sentences(commands: Any) -> None:
     parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/<experiment name>)")
     _add_work_options(parser)
     parser.set_defaults(command=_sentences)
-
-
-def _add_merge(commands: Any) -> None:
-    parser = commands.add_parser("merge", help="make one table of runs that were scored in the same way")
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="finished runs or archives")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the tables")
-    parser.set_defaults(command=_merge)
 
 
 def _add_report(commands: Any) -> None:
@@ -244,7 +241,7 @@ def _score(options: argparse.Namespace) -> int:
     generated = parse_generated(options.generated)
     request = FolderRequest(
         options.reference, generated, options.transcripts, options.speakers, _names(options.metrics),
-        options.prompt_list, options.language, options.vocabulary,
+        options.prompt_list, options.language, options.protocol, options.vocabulary,
     )  # fmt: skip
     workers = options.jobs or os.cpu_count() or 1
     return score(request, options.output, options.overrides, workers, options.quiet, options.line)
@@ -258,13 +255,6 @@ def _sentences(options: argparse.Namespace) -> int:
     folder = options.output or Path("runs") / experiment.name
     files = write_sentences(experiment, folder, options.jobs or os.cpu_count() or 1, options.quiet)
     _print("\n".join(map(str, files)))
-    return 0
-
-
-def _merge(options: argparse.Namespace) -> int:
-    from ttsbench.reporting.merge import merge
-
-    _print(merge(options.runs, options.output))
     return 0
 
 

@@ -1,5 +1,7 @@
 """Prompt lists and languages: what zero-shot benchmarks publish is scored without reference recordings."""
 
+import re
+
 import pandas as pd
 import pytest
 import soundfile
@@ -90,7 +92,6 @@ def test_chinese_list_runs_offline_with_whisper_and_wavlm(folder):
 def test_lists_that_cannot_be_scored_are_refused(folder, capsys, lines, arguments, words):
     (folder / "meta.lst").write_text(lines)
     assert score(folder, *arguments) == 2
-    import re
 
     assert re.search(words, capsys.readouterr().err)
 
@@ -183,3 +184,40 @@ def test_normaliser_of_the_option_is_in_the_signature():
     assert WordErrorRate().info.signature == "wer|words:v3+contractions:v1|corpus"
     assert WordErrorRate(normaliser="whisper_english").info.signature.startswith("wer|whisper-english:")
     assert WordErrorRate(language="de").info.signature == "wer|spoken:v1:de|corpus"
+
+
+def test_explain_attributes_a_gap_to_its_parts(folder, capsys):
+    """One run reads numbers, the other does not: the whole gap is the normaliser's."""
+    lines = ("u1|see no may|prompts/p1.wav|2 law see", "u2|law two|prompts/p2.wav|may see no")
+    (folder / "meta.lst").write_text("\n".join(lines))
+    assert score(folder, "--metrics", "wer") == 0
+    (folder / "run").rename(folder / "first")
+    assert score(folder, "--metrics", "wer", "--set", "metrics.wer.normaliser=plain") == 0
+    capsys.readouterr()
+    assert cli.main(["explain", str(folder / "first"), str(folder / "run")]) == 0
+    text = capsys.readouterr().out
+    assert "- words:v3+contractions:v1 against plain:v1" in text
+    cells = [cell.strip() for cell in next(line for line in text.splitlines() if line.startswith("| mine")).split("|")]
+    first, second, difference, normaliser, recogniser, rest = map(float, cells[2:8])
+    assert difference == pytest.approx(second - first, abs=1e-3)
+    assert (recogniser, rest) == (0.0, 0.0)
+    assert normaliser == pytest.approx(difference, abs=1e-3)
+
+
+def test_protocol_sets_metrics_normaliser_and_recogniser(folder, capsys):
+    tinyhub.save_whisper(folder / "whisper")
+    tinyhub.save_wavlm(folder / "wavlm", head="xvector")
+    (folder / "meta.lst").write_text("u1|see no may|prompts/p1.wav|two law see\nu2|law|prompts/p2.wav|may see no")
+    options = ("--set", f"transcriber.options.model={folder / 'whisper'}",
+               f"metrics.speaker_similarity_wavlm_prompt.model={folder / 'wavlm'}")  # fmt: skip
+    assert score(folder, "--protocol", "seed-tts-en", *options) == 0
+    table = cells(folder)
+    rate = table.loc[("wer_utterances", "mine")]
+    assert rate["signature"].startswith("wer_utterances|plain:v1|mean:utterances|whisper|")
+    rows = pd.read_csv(folder / "run" / "scores" / "wer.csv").query("system == 'mine'")
+    assert rate["value"] == pytest.approx((rows["errors"] / rows["words"]).mean(), rel=1e-5)
+    assert table.loc[("wer", "mine"), "value"] == pytest.approx(rows["errors"].sum() / rows["words"].sum(), rel=1e-5)
+    assert rows["errors"].equals(rows["substitutions"] + rows["deletions"] + rows["insertions"])
+    assert "The encoder is WavLM base plus" in (folder / "run" / "table.md").read_text()
+    assert score(folder, "--protocol", "seed-tts-eng") == 2
+    assert "Did you mean 'seed-tts-en'?" in capsys.readouterr().err

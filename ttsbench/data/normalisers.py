@@ -5,6 +5,7 @@
 | `english` | en | words with numbers, symbols and contractions spelled out |
 | `spoken` | any | words in lower case, numbers spelled out where num2words knows the language |
 | `characters` | zh, ja, ko and other scripts without spaces | characters, numbers spelled out |
+| `plain` | any | words in lower case without punctuation, numbers as written; characters without spaces |
 | `whisper_english` | en | words, as Whisper's English normaliser writes them (numbers in digits) |
 | `whisper_basic` | any | words, as Whisper's basic normaliser writes them: no punctuation, no symbols |
 
@@ -88,6 +89,21 @@ class Characters:
             text = _YEAR.sub(lambda match: read_digits(match[0]), text)
         text = _NUMBER.sub(lambda match: spell_number(match[0], self._language), text)
         return [character for character in text if unicodedata.category(character)[0] in "LMN"]
+
+
+class Plain:
+    """Lower case without punctuation, apostrophes aside; numbers stay as they are written."""
+
+    def __init__(self, language: str = "en") -> None:
+        self._split = base_language(language) in WITHOUT_SPACES
+        self.unit = "character" if self._split else "word"
+        self.signature = "plain:v1" + ("|characters" if self._split else "")
+
+    def units(self, text: str) -> list[str]:
+        """Return the words, or the characters."""
+        text = unicodedata.normalize("NFC", _without_invisible(text)).translate(_APOSTROPHES).lower()
+        plain = "".join(" " if unicodedata.category(c)[0] in "PS" and c != "'" else c for c in text)
+        return list("".join(plain.split())) if self._split else plain.split()
 
 
 class WhisperEnglish:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ttsbench.config.loading import merge, parse_override, validate
+from ttsbench.config.protocols import protocol
 from ttsbench.config.schema import Experiment
 from ttsbench.config.specs import CollectSpec
 from ttsbench.config.systems import GROUND_TRUTH, PROMPT, metric_infos
@@ -52,6 +53,10 @@ def set_up(request: FolderRequest, folder: Path, overrides: Sequence[str]) -> tu
         language = request.language
     else:
         raise ConfigError("score needs recordings (--reference DIR) or a prompt list (--list FILE).")
+    if request.protocol:
+        preset = protocol(request.protocol)
+        language = language or preset.language
+        notes = [f"Protocol {request.protocol}: {preset.source}.", *preset.deviations, *notes]
     notes = [*_unmatched_clips(request, [utterance.id for utterance in utterances], folder), *notes]
     experiment = _experiment(request, folder, utterances, language or "en", overrides)
     if not RunLayout(folder).utterances.exists() or utterances != evaluated_utterances(folder):
@@ -135,6 +140,10 @@ def _experiment(
         "metrics": dict.fromkeys(request.metrics or _default_metrics(request, language)),
         "corpus": {"name": "folder", "test": len(utterances), "language": language},
     }
+    if request.protocol:
+        preset = protocol(request.protocol)
+        values |= {"metrics": {name: dict(options) for name, options in preset.metrics.items()},
+                   "transcriber": dict(preset.transcriber)}  # fmt: skip
     if request.vocabulary:
         values["transcriber"] = {"options": {"word_list": str(request.vocabulary.resolve())}}
     for override in overrides:

@@ -24,6 +24,7 @@ class FolderRequest:
     metrics: tuple[str, ...] = ()
     prompt_list: Path | None = None  # in place of transcripts and speakers
     language: str = ""  # of the texts; default: that of the list, or English
+    protocol: str = ""  # name of a preset of metrics, normaliser and recogniser
     vocabulary: Path | None = None  # words of a recogniser with a closed vocabulary
 
     @property
