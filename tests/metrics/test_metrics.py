@@ -133,9 +133,9 @@ def test_error_rates_agree_with_jiwer():
 
 def test_spelling_is_normalised_and_an_empty_transcript_loses_every_word():
     spelled = clip_of(np.ones(RATE), text="Mr. Smith paid 5 pounds.", transcript="mister smith paid five pounds")
-    assert WordErrorRate().measure(spelled, spelled) == (0.0, 5.0)
+    assert WordErrorRate().measure(spelled, spelled) == (0.0, 5.0, 0.0, 0.0, 0.0)
     lost = clip_of(np.ones(RATE), transcript="")
-    assert WordErrorRate().measure(lost, lost) == (5.0, 5.0)
+    assert WordErrorRate().measure(lost, lost) == (5.0, 5.0, 0.0, 5.0, 0.0)
     wordless = clip_of(np.ones(RATE), text="...")
     with pytest.raises(MeasurementError, match="has no words"):
         WordErrorRate().measure(wordless, wordless)

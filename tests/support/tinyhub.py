@@ -9,9 +9,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONVOLUTIONS = {"conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
 SPEECH = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32} | CONVOLUTIONS
 WHISPER_LETTERS = [*"abcdeinst", "Ġ"]
-WHISPER_SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|zh|>", "<|translate|>",
-                   "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>",
-                   "<|notimestamps|>"]  # fmt: skip
+WHISPER_SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>", "<|transcribe|>",
+                   "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]  # fmt: skip
 LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOINSHRDLU'"]
 
 
@@ -45,8 +44,8 @@ def save_hubert_ctc(folder, *, seed=0):
     return _save(HubertForCTC, config, seed, folder, Processor(Wav2Vec2FeatureExtractor(), tokenizer), louder="lm_head")
 
 
-def save_whisper(folder, *, seed=0, multilingual=True):
-    """Whisper whose words are made of ten letters."""
+def save_whisper(folder, *, seed=0, multilingual=True, also=()):
+    """Whisper whose words are made of ten letters; ``also`` are languages that it recognises as German."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import (
         GenerationConfig,
@@ -80,7 +79,9 @@ def save_whisper(folder, *, seed=0, multilingual=True):
         **common,
     )  # fmt: skip
     if multilingual:
-        settings.lang_to_id = {token: number[token] for token in ("<|en|>", "<|de|>", "<|zh|>")}
+        settings.lang_to_id = {token: number[token] for token in ("<|en|>", "<|de|>")} | {
+            f"<|{code}|>": number["<|de|>"] for code in also
+        }
         settings.task_to_id = {task: number[f"<|{task}|>"] for task in ("translate", "transcribe")}
     settings.save_pretrained(folder)
 
