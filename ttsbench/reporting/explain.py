@@ -9,6 +9,7 @@ the difference of the values, which they cause together.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ttsbench import registry
 from ttsbench.config.loading import validate
@@ -37,7 +37,7 @@ CLOSE = 1e-9
 class _Run:
     folder: Path
     experiment: Experiment
-    summary: pd.DataFrame  # indexed by metric and system
+    summary: Mapping[tuple[str, str], tuple[float, str]]  # (metric, system) -> value, signature
     utterances: Mapping[str, EvaluatedUtterance]
 
     def transcripts(self, system: str) -> dict[str, str]:
@@ -53,7 +53,7 @@ class _Run:
 def explain(first: Path, second: Path) -> str:
     """Return the differences between two runs in Markdown; raises ``TtsbenchError`` if they share no number."""
     a, b = _read(first), _read(second)
-    shared = [cell for cell in a.summary.index if cell in set(b.summary.index)]
+    shared = [cell for cell in a.summary if cell in b.summary]
     if not shared:
         raise ConfigError(f"{first} and {second} have no system and metric in common; score the same wavs by name.")
     lines = [f"# {first.name} and {second.name}", ""]
@@ -69,7 +69,11 @@ def _read(folder: Path) -> _Run:
     layout = RunLayout(folder)
     if not layout.summary.exists():
         raise TtsbenchError(f"{folder} holds no finished run: it has no {layout.summary.name}.")
-    summary = pd.read_csv(layout.summary, dtype={"system": str}).set_index(["metric", "system"])
+    with layout.summary.open(newline="", encoding="utf-8") as file:
+        summary = {
+            (row["metric"], row["system"]): (float(row["value"] or "nan"), row["signature"])
+            for row in csv.DictReader(file)
+        }
     experiment = validate(read_json(layout.experiment), str(layout.experiment))
     try:
         utterances = {utterance.id: utterance for utterance in evaluated_utterances(folder)}
@@ -79,7 +83,7 @@ def _read(folder: Path) -> _Run:
 
 
 def _metric_lines(a: _Run, b: _Run, metric: str, systems: Sequence[str]) -> list[str]:
-    signatures = [str(run.summary.loc[(metric, systems[0]), "signature"]) for run in (a, b)]
+    signatures = [run.summary[metric, systems[0]][1] for run in (a, b)]
     different = signature_differences(*signatures)
     lines = [f"## {metric}", ""]
     if not different:
@@ -92,7 +96,7 @@ def _metric_lines(a: _Run, b: _Run, metric: str, systems: Sequence[str]) -> list
     heads += ["by normaliser", "by recogniser and its vocabulary", "by utterances"] if parts else []
     lines += [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
     for system in systems:
-        values = [float(run.summary.loc[(metric, system), "value"]) for run in (a, b)]
+        values = [run.summary[metric, system][0] for run in (a, b)]
         numbers = [*values, values[1] - values[0]]
         effects = _effects(a, b, metric, system, values) if parts else []
         lines.append(f"| {system} | {' | '.join(f'{number:.4f}' for number in [*numbers, *effects])} |")
