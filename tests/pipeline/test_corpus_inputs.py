@@ -23,7 +23,7 @@ def test_a_changed_wav_behind_a_link_changes_the_fingerprint(tmp_path):
 
 def test_textgrids_of_other_clips_or_in_milliseconds_are_excluded_and_counted(tmp_path, monkeypatch):
     monkeypatch.setenv("TTSBENCH_CACHE", str(tmp_path / "cache"))
-    corpus = tiny_corpus(tmp_path / "corpus", 12)
+    corpus = tiny_corpus(tmp_path / "corpus", 16)
     grids = corpus / "TextGrid"
     first, other = grids / "c00.TextGrid", grids / "c04.TextGrid"  # 1.30 and 1.50 s
     swapped = first.read_text(), other.read_text()
