@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -190,7 +190,9 @@ class SledText:
     utterances without their text, which ``guidance`` at sampling needs. ``dim``, that of the condition where left out,
     and ``layers`` are the Transformer's, ``blocks`` the head's. ``interleave``: phones and frames that take turns, the
     latter rounded up to whole patches; left out, all text is read before anything is said. ``prompt``: whether another
-    recording tells who speaks, which may then be anybody.
+    recording tells who speaks, which may then be anybody. ``positions``: places of the patches among the phones, from
+    the ``alignment`` as above, or by ``count`` at the mean rate of the corpus: the alignment of text and speech is then
+    not taught, and attention has to find it, as in the paper.
     """
 
     info = AdapterInfo(
@@ -212,6 +214,7 @@ class SledText:
         input_noise: float = 0.2,
         interleave: Sequence[int] | None = None,
         prompt: bool = False,
+        positions: Literal["alignment", "count"] = "alignment",
         dim: int | None = None,
         layers: int = 3,
         blocks: int = 2,
@@ -225,7 +228,9 @@ class SledText:
         require_dropout("text_dropout", text_dropout)
         self.channels, self.patch, self.distance = context.channels, patch, EnergyDistance(beta, repulsion)
         self.text_dropout, self.input_noise, self.interleave = text_dropout, input_noise, interleave
-        self.prompted = prompt
+        if positions not in ("alignment", "count"):
+            raise ConfigError(f"sled_text has no positions '{positions}'; choose one of alignment, count.")
+        self.prompted, self.aligned = prompt, positions == "alignment"
         network = partial(
             TextNetwork, patch, context.channels, context.cond_dim, dim or context.cond_dim, layers, blocks
         )
@@ -247,11 +252,11 @@ class SledText:
         if self.network.training:
             self.network.seen += torch.stack([spoken.sum(), batch.cond.phone_mask.sum()])
         given = self.network.read(batch.cond, rng.time(target.device) < self.text_dropout)
-        place = phones_read(batch.cond, size)
-        shaken = place + SHAKEN * functional.pad(rng.normal(spoken, 1).squeeze(-1), (1, 0))
+        place = self._places(batch.cond, spoken.shape[1] + 1)
+        shaken = place + SHAKEN * functional.pad(rng.normal(spoken, 1).squeeze(-1), (1, 0)) * self.aligned
         z = self.network.states(given, functional.pad(read, (0, 0, 1, 0)), shaken, self._turns(batch.cond))
         target = torch.cat([target, (place[:, 1:] - shaken[:, :-1]).unsqueeze(-1)], dim=-1)
-        real = torch.cat([real, spoken.unsqueeze(-1)], dim=-1)
+        real = torch.cat([real, spoken.unsqueeze(-1) & self.aligned], dim=-1)
         draws = [self.network.head(z[:, :-1], rng.normal(spoken, NOISE)) for _ in range(2)]
         one, other, wanted = (self._weighed(patch) for patch in (*draws, target))
         distances = self.distance(one, other, wanted, real)
@@ -312,7 +317,8 @@ class SledText:
             if not bool(speaking.any()):
                 break
             previous = output[:, :-2]
-            place = (place + output[:, -2]).clamp_min(0).minimum(phones)
+            advance = output[:, -2] if self.aligned else 1 / self.network.rate
+            place = (place + advance).clamp_min(0).minimum(phones)
             drawn.append(previous)
         else:
             k = allowed.shape[1]
@@ -324,6 +330,13 @@ class SledText:
         values = torch.stack(list(drawn), dim=1) if drawn else counts.new_zeros(batch, 0, dtype=torch.float)
         frames = values.reshape(batch, len(drawn) * self.patch, self.channels)
         return SampledSequence(frames, self.patch * counts.clamp(0, len(drawn)), stopped)
+
+    def _places(self, cond: Condition, count: int) -> Tensor:
+        """Return the number of phones before each of ``count`` patches (B, K), aligned or at the corpus' mean rate."""
+        if self.aligned:
+            return phones_read(cond, self.patch)
+        even = torch.arange(count, device=cond.phones.device) / self.network.rate
+        return even.minimum(cond.phone_mask.sum(dim=1, keepdim=True))
 
     def _turns(self, cond: Condition) -> Turns:
         phones, frames = self.interleave or (cond.phones.shape[1], CHUNK_FRAMES)

@@ -332,3 +332,25 @@ def test_wrong_options_get_a_sentence():
         built(beta=0.0)
     with pytest.raises(ConfigError, match="is an acoustic model"):
         SledText(ModelContext("prosody", 2, DIM, make))
+
+
+def test_positions_by_count_do_not_teach_the_alignment():
+    batch = speech(4)
+    shifted = replace(batch, cond=replace(batch.cond, alignment=batch.cond.alignment.clamp(max=1)))
+    for positions, equal in (("count", True), ("alignment", False)):
+        losses = [built(positions=positions).losses(each, 0, noise(4, 1))["generator"] for each in (batch, shifted)]
+        assert torch.equal(*losses) == equal, positions
+
+
+def test_with_positions_by_count_speech_is_drawn_at_the_mean_rate():
+    adapter = built(positions="count")
+    adapter.losses(speech(4), 0, noise(4, 1))["generator"].backward()
+    adapter.network.eval()
+    with torch.no_grad():
+        drawn = adapter.sample(speech(4).cond, 1, noise(4, 2))
+    assert bool(torch.isfinite(drawn.values).all()) and drawn.values.shape[0] == 4
+
+
+def test_unknown_positions_are_refused():
+    with pytest.raises(ConfigError, match="no positions 'guess'; choose one of alignment, count"):
+        built(positions="guess")
