@@ -16,9 +16,9 @@ from ttsbench.engine.terminal import reserved_stdout, visible, write_result
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
 from ttsbench.listening.validity_command import add_validity
-from ttsbench.reporting.claims.power_command import add_plan_power
 from ttsbench.reporting.comparison_commands import add_explain, add_merge
 from ttsbench.reporting.figure_command import add_figure
+from ttsbench.reporting.power_command import add_plan_power
 from ttsbench.reporting.results_command import add_results
 
 LISTABLE = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "normalisers", "figures",
