@@ -236,8 +236,7 @@ class Variational:
         self.steps = context.steps
         self.decoder = context.backbone(2, context.channels, time=2)
         self.encoder = context.backbone(context.channels, 2)
-        self.scale = torch.nn.Parameter(torch.ones(1))
-        self.encoder.register_parameter("scale", self.scale)
+        self.encoder.register_parameter("scale", torch.nn.Parameter(torch.ones(1)))
 
     def networks(self):
         return {"generator": self.decoder, "posterior": self.encoder}
@@ -249,10 +248,11 @@ class Variational:
         fit = (self.decoder(latent + rng.normal(mask, 2), sequence, mask, share) - batch.target).square()
         losses = masked_mean(fit, mask) + 0.1 * masked_mean(latent.square(), mask)
         if batch.waveform is not None:
-            level = batch.waveform.square().sum(1) / (mask.sum(1) * (batch.waveform.shape[1] // mask.shape[1]))
-            losses = losses + ((level.sqrt() - self.scale) ** 2).mean()
+            real = mask.repeat_interleave(batch.waveform.shape[1] // mask.shape[1], dim=1)
+            level = (batch.waveform.square() * real).sum(1) / real.sum(1)
+            losses = losses + ((level.sqrt() - self.encoder.scale) ** 2).mean()
         else:
-            losses = losses + self.scale.square().mean()
+            losses = losses + self.encoder.scale.square().mean()
         return {"generator+posterior": losses}
 
     def sample(self, cond, nfe, rng, temperature=1.0):
