@@ -32,7 +32,7 @@ def test_samples_belong_to_the_frames_of_the_batch(fabric, run, frames):
     """The mel of the samples is the target, but at the edges of a crop, where windows reach outside."""
     trainer = trainer_of(fabric, with_train(run, crop_frames=frames), job_of(run, "variational", name="samples"))
     norm, mel = trainer_of_norm(run), run.experiment.mel
-    for batch in (trainer._batches(0), trainer._batches(1), trainer._valid):
+    for batch in (trainer._batches(0), trainer._batches(1), *trainer._valid):
         assert batch.waveform.shape == (len(batch.mask), batch.mask.shape[1] * mel.hop_length)
         for row in range(len(batch.mask)):
             count = int(batch.mask[row].sum())
@@ -52,7 +52,7 @@ def trainer_of_norm(run):
 def test_only_acoustic_models_that_ask_for_samples_get_them(fabric, run):
     for label, role in (("l1", "acoustic"), ("variational", "prosody")):
         trainer = trainer_of(fabric, with_train(run), job_of(run, label, role, name=f"none-{label}"))
-        assert trainer._batches(0).waveform is None and trainer._valid.waveform is None
+        assert trainer._batches(0).waveform is None and trainer._valid[0].waveform is None
 
 
 def test_an_adapter_knows_how_many_steps_it_has(fabric, run):
