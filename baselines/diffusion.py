@@ -57,7 +57,7 @@ def beta(t: float) -> float:
 
 
 def levels(t: Tensor) -> tuple[Tensor, Tensor]:
-    """T (B,) in [0, 1] -> alpha and sigma, each (B, 1, 1), with alpha^2 + sigma^2 = 1."""
+    """Return alpha and sigma, each (B, 1, 1), at times t (B,) in [0, 1]; alpha^2 + sigma^2 = 1."""
     age = 1 - t.view(-1, 1, 1)
     integral = BETA_DATA * age + 0.5 * (BETA_NOISE - BETA_DATA) * age.square()
     return torch.exp(-0.5 * integral), torch.sqrt(-torch.expm1(-integral))
@@ -158,7 +158,7 @@ class Diffusion:
         return residual.restore(data, residual.mean(cond))
 
     def levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """T (B,) in [0, 1] -> alpha and sigma, each (B, 1, 1)."""
+        """Return alpha and sigma, each (B, 1, 1), at times t (B,) in [0, 1]."""
         return levels(t)
 
     def time_at(self, share: Tensor) -> Tensor:

@@ -227,14 +227,17 @@ class Flow:
         return {"generator": bits + self.residual.scale.log2().mean()}
 
     def sample(self, cond: Condition, nfe: int, rng: Noise, temperature: float = 1.0) -> Tensor:
-        """A draw (B, T, C) by one inverse pass (``nfe`` is 1); temperature 0 gives f^-1(mu), the same for all seeds."""
+        """Return a draw (B, T, C) by one inverse pass (``nfe`` is 1).
+
+        Temperature 0 gives f^-1(mu), the same for all seeds.
+        """
         sequence, mask = (cond.sequence, cond.mask) if self.prosody else _even(cond.sequence, cond.mask)
         drawn: Tensor = self.network(temperature * rng.normal(mask, self.channels), sequence, mask)
         return self.residual.restore(drawn[:, : cond.mask.shape[1]], self.residual.mean(cond))
 
 
 def _paired(cond: Tensor, x: Tensor, mask: Tensor, offset: int) -> tuple[Tensor, Tensor]:
-    """Cond (B, T, D), x (B, T, C), mask (B, T) -> conditions (B, T', 2 D) and mask (B, T', 2 C) of pairs."""
+    """Pair neighbouring frames of x (B, T, C): return conditions (B, T', 2 D) and the mask (B, T', 2 C) of pairs."""
     steps = mask.unsqueeze(-1)
     return squeeze(cond * steps, offset), squeeze(steps.expand_as(x), offset)
 

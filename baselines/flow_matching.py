@@ -335,7 +335,7 @@ class TextFlowMatching(FlowMatching):
 
     @staticmethod
     def starts_from(mean: str = "", **_: object) -> tuple[str, ...]:
-        """No other model: there is no aligned mean."""
+        """Return (): free-running models do not start from another model."""
         return ()
 
     def shared_parameters(self) -> list[nn.Parameter]:

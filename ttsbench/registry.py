@@ -143,8 +143,14 @@ def _load(kind: Kind, name: str) -> Any:
     except Exception as error:
         raise ConfigError(
             f"The {SINGULAR[kind]} '{name}' ({entries[name].value}) cannot be imported: "
-            f"{type(error).__name__}: {error}. Reinstall the package that provides it, or leave it out."
+            f"{type(error).__name__}: {error}. {_import_advice(error)}, or leave it out."
         ) from error
+
+
+def _import_advice(error: Exception) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"Correct line {error.lineno} of {error.filename}"
+    return "Reinstall the package that provides it"
 
 
 def check_options(kind: Kind, name: str, options: Mapping[str, Any], reserved: tuple[str, ...]) -> None:

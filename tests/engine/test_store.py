@@ -225,3 +225,15 @@ def test_file_at_the_path_of_the_folder_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "run").write_text("x", encoding="utf-8")
     with pytest.raises(TtsbenchError, match="cannot be used"), locked(tmp_path / "run"):
         pass
+
+
+def test_a_refused_command_leaves_no_folder_behind(tmp_path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "refused"):
+        1 / 0  # noqa: B018
+    assert not (tmp_path / "refused").exists()
+    (tmp_path / "empty").mkdir()
+    with locked(tmp_path / "empty"):
+        pass
+    with locked(tmp_path / "run"):
+        (tmp_path / "run" / "table.md").write_text("kept")
+    assert (tmp_path / "empty").exists() and (tmp_path / "run" / "table.md").exists()

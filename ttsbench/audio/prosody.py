@@ -41,7 +41,7 @@ def voiced_f0(clip: Clip, tracker: F0Tracker = WORLD) -> Values:
     speech_s = frames.HOP_S * np.count_nonzero(clip.feature(frames.levels).speech)
     if voiced_s < MIN_VOICED_SHARE * speech_s:
         raise MeasurementError(
-            f"{voiced_s / speech_s:.0%} of the speech in clip {clip.id!r} is voiced between {tracker.f0_min:g} and "
+            f"{voiced_s / speech_s:.1%} of the speech in clip {clip.id!r} is voiced between {tracker.f0_min:g} and "
             f"{tracker.f0_max:g} Hz, but measuring F0 needs at least {MIN_VOICED_SHARE:.0%}; listen to the clip: its "
             "voicing may be lost, or its F0 outside this range"
         )

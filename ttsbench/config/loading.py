@@ -46,7 +46,8 @@ def read_yaml(path: Path, visited: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         values = read_yaml_file(path)
     except FileNotFoundError:
-        known = [file.stem for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        folders = (path.parent, Path("experiments"))
+        known = {file.stem for folder in folders for file in folder.glob("[!.]*.yaml")}
         raise ConfigError(f"There is no experiment {path}. {registry.did_you_mean(path.stem, known)}") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error

@@ -43,7 +43,7 @@ class Child:
             raise CallCrashed from None
 
     def close(self) -> None:
-        """End the child."""
+        """Stop the child process."""
         self._pool.shutdown()
 
     def _start(self) -> ProcessPoolExecutor:

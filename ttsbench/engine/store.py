@@ -134,9 +134,11 @@ def read_json(path: Path) -> Any:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder; raises ``TtsbenchError`` if another process holds it.
 
-    The system releases the lock when the process ends for any reason.
+    The system releases the lock when the process ends for any reason. A folder that the call created and that is still
+    empty at its end, as after a refused command, is removed.
     """
     lock = FileLock(folder / ".lock")
+    created = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -151,6 +153,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if created and [path.name for path in folder.iterdir()] == [".lock"]:
+            (folder / ".lock").unlink()
+            folder.rmdir()
         lock.release()
 
 

@@ -1,4 +1,4 @@
-"""The unchecked content of an answer file."""
+"""Parsed answers of one listener, before validation."""
 
 from __future__ import annotations
 

@@ -27,9 +27,10 @@ def description(folder: Path, experiment: Experiment) -> str:
     count = len(evaluated_utterances(folder))
     if RunLayout(folder).compares_folders:
         return f"{count} reference recordings. {level}"
-    draws = experiment.synthesis.samples
+    clips, draws = experiment.synthesis.samples, max(experiment.synthesis.samples, experiment.synthesis.draws)
     return (
-        f"Corpus {experiment.corpus.name}, {count} test utterances, {draws} draw{'s' * (draws > 1)} each; "
+        f"Corpus {experiment.corpus.name}, {count} test utterances, {clips} vocoded clip{'s' * (clips > 1)} and "
+        f"{draws} draw{'s' * (draws > 1)} of each; "
         f"{maker(experiment)}; training seed{'s' * (len(experiment.seeds) > 1)} "
         f"{', '.join(map(str, experiment.seeds))}. {level}"
     )

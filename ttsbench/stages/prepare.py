@@ -91,7 +91,7 @@ def finish(run: Run, job: Job[PrepareSpec]) -> None:
         )
     prepared, notes = _split(usable, config)
     if excluded:
-        notes.append(f"{len(excluded)} clips were excluded; see excluded.csv.")
+        notes.append(f"{len(excluded)} clips were excluded; see prepare/excluded.csv.")
     write_text(folder / "manifest.jsonl", "".join(dump_utterance(each) + "\n" for each in prepared))
     write_json(folder / "notes.json", notes)
     train = [load_features(Path(each.features)) for each in prepared if each.split == "train"]

@@ -153,7 +153,7 @@ def _lacking(info: MetricInfo, clip: Clip, reference: Clip) -> str:
     if "transcript" in info.needs and clip.transcript is None:
         return "the clip has no transcript: the recogniser failed on it, or none was run"
     if "phones" in info.needs and (clip.phones is None or reference.phones is None):
-        return "the times of its phones, or of its reference's, are not known"
+        return "the clip or its reference could not be aligned with its text, so the times of its phones are not known"
     if "prompt" in info.needs and clip.prompt is None:
         return "there is no other recording of its speaker to compare it with"
     return ""

@@ -146,7 +146,7 @@ def _coloured(samples: NDArray[np.int16], quality: PhraseQuality, rng: np.random
 
 
 def _phones(events: Sequence[Event], end: int) -> list[Interval]:
-    """Return the phones of a phrase without the silences in it; ``_tile`` adds these."""
+    """Return the phones of a phrase without the silences between them, which ``_tile`` adds."""
     marks = [(event.phone, event.sample) for event in events if event.phone is not None]
     stops = [*(sample for _, sample in marks[1:]), end]
     timed = zip(marks, stops, strict=True)

@@ -24,7 +24,7 @@ Few utterances. Percentile intervals of n utterances are too short, because the 
 unbiased one and its tails are those of a normal and not of a t distribution. Below twenty utterances the tails are
 therefore widened to Phi(-sqrt(n / (n - 1)) t) with the quantile t of n - 1 degrees of freedom (T. C. Hesterberg, "What
 teachers should know about the bootstrap", The American Statistician 69(4), 2015, s. 4.2). Bias-corrected and
-accelerated intervals (Efron and Tibshirani, ch. 14) do not mend this. Intervals at .95 that exclude the true value, in
+accelerated intervals (Efron and Tibshirani, ch. 14) do not help. Intervals at .95 that exclude the true value, in
 1,500 simulations of means of n normal, and of n gamma-distributed (shape 2) values:
 
                        n = 5       n = 8       n = 12      n = 19

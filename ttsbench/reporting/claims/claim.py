@@ -128,7 +128,9 @@ def read_claims(path: Path) -> dict[str, Claim]:
         values = read_yaml_file(path)
         return {str(name): Claim.model_validate(value) for name, value in values.items()}
     except FileNotFoundError:
-        raise ConfigError(f"There is no claims file at {path}. Give --claims FILE.") from None
+        raise ConfigError(
+            f"There is no claims file at {path.resolve()}. Run the command in the repository, or give --claims FILE."
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
