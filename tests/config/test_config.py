@@ -269,7 +269,7 @@ def test_every_invalid_key_is_reported(write):
         ("table.titles={l1+oracle: l2+oracle}", "table.titles: two rows have the title 'l2+oracle'"),
         (
             "table.columns=[mcd]",
-            "Unknown key 'table.columns'. Known: intervals, metrics, signatures, significance, systems, titles.",
+            "Unknown key 'table.columns'. Known: intervals, layout, metrics, signatures, significance, systems, titles.",
         ),
     ],
 )
