@@ -269,7 +269,8 @@ def test_every_invalid_key_is_reported(write):
         ("table.titles={l1+oracle: l2+oracle}", "table.titles: two rows have the title 'l2+oracle'"),
         (
             "table.columns=[mcd]",
-            "Unknown key 'table.columns'. Known: intervals, layout, metrics, signatures, significance, systems, titles.",
+            "Unknown key 'table.columns'. Known: intervals, layout, metrics, signatures, significance, systems, "
+            "titles.",
         ),
     ],
 )
@@ -294,7 +295,11 @@ def test_selection_takes_known_names(write):
 
 
 CLAIM = {
-    "C": {"statement": "so", "paper": "p", "parts": [{"metric": "mcd", "less": "l1+oracle", "than": ["l2+oracle"]}]}
+    "C": {
+        "statement": "so",
+        "paper": "p",
+        "endpoint": {"metric": "mcd", "less": "l1+oracle", "than": ["l2+oracle"], "margin": 0.05},
+    }
 }
 
 
@@ -326,7 +331,7 @@ def test_path_of_claims_is_relative_to_the_file_that_names_it(write, tmp_path):
 def test_invalid_claims_are_refused_before_work_starts(write):
     write("claims", "C: {statement: so, paper: p}")
     message = refusal(write("mine", BASE))
-    assert "a claim takes exactly one of parts" in message
+    assert "a claim takes exactly one of endpoint" in message
     assert message.endswith("--set claims=null runs without claims.")
     assert "There is no claims file at" in refusal(write("mine", {**BASE, "claims": "none.yaml"}))
 
