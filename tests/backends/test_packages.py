@@ -40,13 +40,12 @@ def test_vocoder_needs_speechbrain(without_extras):
 def test_extras_are_those_of_the_project_and_all_of_them_are_locked():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = {
-        re.split(r"[<>=~]", requirement)[0]: extra
+        re.split(r"[<>=~]", requirement)[0].replace("-", "_"): extra
         for extra, requirements in project["optional-dependencies"].items()
         if extra != "dev"
         for requirement in requirements
     }
     assert extras == EXTRAS
-    locked = {
-        line.split("==")[0] for line in (REPOSITORY / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    }
+    lock = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+    locked = {line.split("==")[0].replace("-", "_") for line in lock.splitlines()}
     assert locked >= EXTRAS.keys()

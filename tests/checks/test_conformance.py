@@ -89,7 +89,18 @@ def test_registered_adapter_conforms(name):
     assert not failures(name)
 
 
-@pytest.mark.parametrize("name", sorted(registry.registered("metrics")))
+# Variants that share the code of another metric and take long: the default run has one of each kind.
+SLOW_VARIANTS = {"dnsmos_bak", "dnsmos_p808", "dnsmos_sig", "dnsmos_p808_versa", "f0_rmse_versa_dtw",
+                 "f0_correlation_versa_plain"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_VARIANTS else [])
+        for name in sorted(registry.registered("metrics"))
+    ],
+)
 def test_registered_metric_conforms(name):
     lacking = missing(registry.load("metrics", name)())
     if lacking:

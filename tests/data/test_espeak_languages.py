@@ -42,6 +42,7 @@ def test_numbers_are_spoken_in_many_languages(language):
     assert sum(bool(event.phone) for event in speech.events) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["de", "zh"])
 def test_corpus_prepares_trains_and_scores(language, tmp_path, monkeypatch):
     monkeypatch.setenv("TTSBENCH_CACHE", str(tmp_path / "cache"))
@@ -60,7 +61,7 @@ def test_corpus_prepares_trains_and_scores(language, tmp_path, monkeypatch):
     result = compare(tmp_path / "x.yaml", "--output", tmp_path / "run", "--quiet", "--jobs", "1")
     assert result.status == 0, result.err
     table = pd.read_csv(tmp_path / "run" / "summary.csv").set_index(["metric", "system"])
-    assert (table["n"] == 2).all()
+    assert (table["n"] >= 2).all()
     assert (table["n_failed"] == 0).all()
     kind = "characters:v1:zh" if language == "zh" else "spoken:v1:de"
     assert table.loc[("cer", "l1+oracle"), "signature"].startswith(f"cer|{kind}|")

@@ -80,12 +80,12 @@ def run(tmp_path):
     (tmp_path / "experiment.json").write_text(json.dumps(values), encoding="utf-8")
     (tmp_path / "summary.csv").write_text("", encoding="utf-8")
     mcd = ["system,seed,sample,utterance,distortion_db,error,warning"]
-    wer = ["system,seed,sample,utterance,errors,words,error,warning"]
+    wer = ["system,seed,sample,utterance,errors,words,substitutions,deletions,insertions,error,warning"]
     ratings = ["Utterance,System,MOS"]
     for system in range(SYSTEMS):
         for number in range(UTTERANCES):
             mcd.append(f"s{system},0,0,u{number},{8 - 0.5 * system + number + rng.normal(0, 0.1)},,")
-            wer.append(f"s{system},0,0,u{number},{rng.binomial(10, 0.2)},10,,")
+            wer.append(f"s{system},0,0,u{number},{rng.binomial(10, 0.2)},10,0,0,0,,")
             ratings.append(f"u{number},s{system},{1 + 0.5 * system + rng.normal(0, 0.1)}")
     for name, lines in (("scores/mcd.csv", mcd), ("scores/wer.csv", wer), ("listeners.csv", ratings)):
         (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")

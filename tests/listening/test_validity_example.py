@@ -22,6 +22,7 @@ def example(monkeypatch):
     return module
 
 
+@pytest.mark.slow
 def test_the_example_ranks_metrics_by_agreement_with_known_grades(example, tmp_path, capsys):
     options = ("--jobs", "1", "--set", "statistics.resamples=100")
     assert example.run(tmp_path, "mcd,f0_correlation", *options) == 0

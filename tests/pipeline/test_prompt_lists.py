@@ -186,6 +186,7 @@ def test_normaliser_of_the_option_is_in_the_signature():
     assert WordErrorRate(language="de").info.signature == "wer|spoken:v1:de|corpus"
 
 
+@pytest.mark.slow
 def test_explain_attributes_a_gap_to_its_parts(folder, capsys):
     """One run reads numbers, the other does not: the whole gap is the normaliser's."""
     lines = ("u1|see no may|prompts/p1.wav|2 law see", "u2|law two|prompts/p2.wav|may see no")

@@ -154,6 +154,7 @@ def test_names_of_the_package_are_all_a_plugin_imports():
     assert lines == ["from ttsbench import AdapterInfo, MeasurementError, MetricInfo, masked_mean"]
 
 
+@pytest.mark.slow
 def test_plugin_of_another_package_is_listed_checked_and_compared(environment, tmp_path):
     checked = subprocess.run(
         [sys.executable, "-c", COMMANDS], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

@@ -86,7 +86,8 @@ def make_run(folder):
     })  # fmt: skip
     write_rows(folder / "scores" / "mcd.csv", ["distortion_db"], lambda system, seed, id_: (
         f"no {HOSTILE}" if MCD[system] is None else (MCD[system] + seed,)))  # fmt: skip
-    write_rows(folder / "scores" / "wer.csv", ["errors", "words"], lambda system, seed, id_: (1.0, 4.0))
+    write_rows(folder / "scores" / "wer.csv", ["errors", "words", "substitutions", "deletions", "insertions"],
+               lambda system, seed, id_: (1.0, 4.0, 1.0, 0.0, 0.0))  # fmt: skip
     write_clips(folder)
     columns = "claim,statement,paper,corpus,run,verdict,sentence,value,low,high,p,effect_size,mde,n,seeds,part_verdict"
     evidence = (

@@ -11,6 +11,7 @@ EXTRAS = {
     "mel_cepstral_distance": "mcd",
     "pymcd": "mcd",
     "speechbrain": "pretrained",
+    "torchmetrics": "pretrained",
     "transformers": "pretrained",
 }
 

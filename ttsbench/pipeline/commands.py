@@ -175,6 +175,8 @@ def report(folder: Path, listen: Sequence[str] = (), overrides: Sequence[str] = 
 
 def _with_table(run: Run, overrides: Sequence[str]) -> Run:
     """Return the run with other values under ``table``; raises ``ConfigError`` for other keys and unknown names."""
+    if not overrides:
+        return run
     values = run.experiment.model_dump(mode="json")
     for text in overrides:
         if not text.startswith("table."):
