@@ -215,7 +215,7 @@ def _metric_rows(run: Run, job: Job[ScoreSpec]) -> list[MetricRows]:
 
 def _failures(metrics: Sequence[MetricRows], left_out: Mapping[str, str]) -> pd.DataFrame:
     """Return every failed measurement, and a row without a metric for every system that is left out."""
-    columns = [name for name in FAILURES if name != "metric"]  # not the statistics, of which some metrics have thousands
+    columns = [name for name in FAILURES if name != "metric"]  # no statistics: some metrics have thousands
     parts = [rows.failures[columns].assign(metric=rows.info.name)[list(FAILURES)] for rows in metrics]
     systems = [{"system": system, "error": reason} for system, reason in left_out.items()]
     return pd.concat([*parts, pd.DataFrame(systems, columns=list(FAILURES))], ignore_index=True)
