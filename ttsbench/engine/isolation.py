@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +24,9 @@ from ttsbench.engine.store import write_text
 Call = Callable[..., Any]
 
 
+ATTEMPTS = 5  # of a call whose child is killed from outside, by a user or for want of memory
+
+
 class CallCrashed(Exception):
     """The child process died during the call."""
 
@@ -34,13 +38,21 @@ class Child:
         self._pool = self._start()
 
     def __call__(self, function: Call, *arguments: Any) -> Any:
-        """Return ``function(*arguments)``, computed in the child; raises ``CallCrashed`` if the child dies."""
-        try:
-            return self._pool.submit(function, *arguments).result()
-        except BrokenProcessPool:
-            self._pool.shutdown()
-            self._pool = self._start()
-            raise CallCrashed from None
+        """Return ``function(*arguments)``, computed in the child; raises ``CallCrashed`` if the call crashes.
+
+        SIGKILL comes from outside and says nothing about the call, which is then repeated.
+        """
+        for _ in range(ATTEMPTS):
+            future = self._pool.submit(function, *arguments)
+            processes = list(self._pool._processes.values())
+            try:
+                return future.result()
+            except BrokenProcessPool:
+                self._pool.shutdown()
+                self._pool = self._start()
+                if all(process.exitcode != -signal.SIGKILL for process in processes):
+                    break
+        raise CallCrashed
 
     def close(self) -> None:
         """Stop the child process."""
