@@ -24,7 +24,8 @@ def redraw(run: Path, name: str, output: Path, formats: Sequence[str] = ("pdf", 
     known = {path.stem for path in layout.figures.glob("*.csv")} & set(DRAW)
     if name not in known:
         raise ConfigError(f"{run} has no figure '{name}' that can be drawn again. {did_you_mean(name, known)}")
-    titles: Mapping[str, str] = read_json(layout.experiment).get("table", {}).get("titles", {})
+    experiment = read_json(layout.experiment) if layout.experiment.exists() else {}  # earlier archives have none
+    titles: Mapping[str, str] = experiment.get("table", {}).get("titles", {})
     if options.get("systems") is not None:
         options["systems"] = [titles.get(system, system) for system in options["systems"]]
     frame = pd.read_csv(layout.figures / f"{name}.csv", keep_default_na=False, na_values=[""])
