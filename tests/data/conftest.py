@@ -1,4 +1,4 @@
-"""Fixtures of the tests of data."""
+"""The embedded corpus, shared by the tests of data."""
 
 import pytest
 
@@ -7,9 +7,9 @@ from ttsbench.data.espeak.corpus import EspeakCorpus
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
-    made = EspeakCorpus(tmp_path_factory.mktemp("espeak") / "corpus", minutes=3)
-    made.utterances()
-    return made
+    corpus = EspeakCorpus(tmp_path_factory.mktemp("espeak") / "corpus", minutes=3)
+    corpus.utterances()
+    return corpus
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Prompts: which recording, what of it, and speakers who are never trained on."""
+"""Prompts: the choice of the recording, its excerpt, and speakers without training data."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A call that crashes fails, and one whose process is killed from outside is repeated."""
+"""Calls in a child process: a call that crashes fails, and a call is repeated if its process is killed from outside."""
 
 import os
 import signal

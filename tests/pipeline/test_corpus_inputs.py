@@ -1,4 +1,4 @@
-"""What a prepared corpus depends on: files behind links, and alignments that belong to their clips."""
+"""Inputs of a prepared corpus: a change behind a link is noticed, and alignments of other clips are refused."""
 
 import pandas as pd
 import soundfile

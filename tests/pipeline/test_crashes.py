@@ -11,7 +11,7 @@ IN_LOSS, IN_SAMPLE = "crash_in_loss+oracle", "crash_in_sample+oracle"
 
 @pytest.fixture(scope="module")
 def crashed(tmp_path_factory):
-    """One run of a sound objective and two that call ``os.abort``."""
+    """A run that compares L1 with two objectives that call ``os.abort``, in the loss and in sampling."""
     root = tmp_path_factory.mktemp("crashes")
     with tiny_site(root) as experiment:
         yield compare(

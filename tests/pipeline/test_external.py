@@ -1,6 +1,7 @@
 """Systems that are not trained stand beside trained rows: a folder, a command, a function and a checkpoint."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 import yaml
 from speechlike import speechlike
+from tinycorpus import installed
 from tinyrun import compare, tiny_site
 
 from ttsbench import cli
@@ -50,7 +52,7 @@ def finished(tmp_path_factory):
         (root / "site" / "my_voice.py").write_text(MODULE)
         patch.syspath_prepend(str(root / "site"))
         support = str(Path(__file__).parents[1] / "support")
-        paths = [str(root / "site"), support, *filter(None, [__import__("os").environ.get("PYTHONPATH")])]
+        paths = [str(root / "site"), support, *filter(None, [os.environ.get("PYTHONPATH")])]
         patch.setenv("PYTHONPATH", ":".join(paths))
         sentences = root / "sentences"
         assert cli.main(["sentences", str(experiment), "--output", str(sentences), "--quiet"]) == 0
@@ -98,7 +100,7 @@ def test_checkpoint_gives_the_numbers_of_its_run(finished):
     assert cells(root / "second", "params").loc["earlier", "value"] > 0
 
 
-def test_what_was_run_here_is_timed_and_a_folder_is_not(finished):
+def test_commands_and_functions_are_timed_and_a_folder_is_not(finished):
     root, _, _ = finished
     rtf = cells(root / "second", "rtf")
     assert rtf.loc["piper", "value"] > rtf.loc["mine", "value"] > 0  # a command starts Python for every sentence
@@ -120,9 +122,9 @@ def test_sentences_list_prompts_of_the_same_speaker(finished):
         assert Path(row["prompt_audio"]).stem not in set(listed["id"])
 
 
-def test_a_second_run_does_nothing_and_a_changed_wav_is_seen(finished):
+def test_a_second_run_does_nothing_and_a_changed_wav_is_noticed(finished):
     root, _, listed = finished
-    with tiny_site_again(root):
+    with installed(root / "plugins_again"):
         assert "nothing to do" in compare(root / "second.yaml", "--output", root / "second", "--quiet").out
         before = cells(root / "second", "mcd")["value"]
         path = root / "folder" / f"{listed['id'][1]}.WAV"
@@ -131,12 +133,6 @@ def test_a_second_run_does_nothing_and_a_changed_wav_is_seen(finished):
         after = cells(root / "second", "mcd")["value"]
     assert before["studio"] != after["studio"]
     assert before.drop("studio").equals(after.drop("studio"))
-
-
-def tiny_site_again(root):
-    from tinycorpus import installed
-
-    return installed(root / "plugins_again")
 
 
 def test_runs_are_merged_where_they_agree(finished, tmp_path, capsys):
@@ -205,7 +201,7 @@ def test_missing_external_systems_are_refused_before_any_work(finished, tmp_path
     monkeypatch.chdir(tmp_path)
     values = yaml.safe_load((root / "tiny.yaml").read_text())
     (tmp_path / "bad.yaml").write_text(yaml.safe_dump({**values, "external": {"x": config}}))
-    with tiny_site_again(tmp_path):
+    with installed(tmp_path / "plugins_again"):
         result = compare(tmp_path / "bad.yaml", "--output", tmp_path / "run")
     assert result.status == 2
     assert words in result.err
@@ -217,7 +213,7 @@ def test_checkpoint_of_another_corpus_is_refused(finished, tmp_path):
     values["corpus"]["split_seed"] = 1
     checkpoint = str(root / "first" / "train" / "l1-acoustic-seed0")
     (tmp_path / "bad.yaml").write_text(json.dumps({**values, "external": {"x": {"checkpoint": checkpoint}}}))
-    with tiny_site_again(tmp_path):
+    with installed(tmp_path / "plugins_again"):
         result = compare(tmp_path / "bad.yaml", "--output", tmp_path / "run")
     assert result.status == 2
     assert "another corpus" in result.err

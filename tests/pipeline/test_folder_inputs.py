@@ -1,4 +1,4 @@
-"""``ttsbench score``: nothing that a number depends on is overlooked, and no clip is silently left out."""
+"""``ttsbench score``: every input of a number is part of its key, and no clip is silently left out."""
 
 import numpy as np
 import pandas as pd

@@ -90,7 +90,10 @@ STAGES = ["prepare/key", "prepare/done", "train/*/key", "train/*/done", "wavs/*/
 
 @pytest.mark.slow
 def test_a_hundred_kills_over_all_stages_change_nothing(site, tmp_path):
-    """Of every ten kills eight hit a worker and two the run; a run that ends is started again in an empty folder."""
+    """In every stage, workers are killed at random times, and then the run itself.
+
+    Each folder goes through all stages and must end with the table and the wavs of an undisturbed run.
+    """
     rng, kills, attempt = random.Random(7), 0, 0
     while kills < 100:
         attempt += 1

@@ -1,4 +1,4 @@
-"""``ttsbench score``: an odd name, an unreadable file or a metric that misbehaves costs its own cells."""
+"""``ttsbench score``: an unusual file name, an unreadable file or a faulty metric affects only its own cells."""
 
 import struct
 
@@ -20,7 +20,7 @@ PLAIN = ("good", "none", "text", "exit", "bomb", "unreadable")
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
-    """One run over clips with odd names, an odd file and an odd metric."""
+    """Score clips with unusual names, an oversized and an unreadable file, and two faulty metrics."""
     root = tmp_path_factory.mktemp("odd")
     for folder in ("ref", "gen"):
         (root / folder).mkdir()

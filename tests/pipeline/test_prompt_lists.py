@@ -1,4 +1,4 @@
-"""Prompt lists and languages: what zero-shot benchmarks publish is scored without reference recordings."""
+"""Prompt lists and languages: the lists of zero-shot benchmarks are scored without reference recordings."""
 
 import re
 
@@ -92,7 +92,6 @@ def test_chinese_list_runs_offline_with_whisper_and_wavlm(folder):
 def test_lists_that_cannot_be_scored_are_refused(folder, capsys, lines, arguments, words):
     (folder / "meta.lst").write_text(lines)
     assert score(folder, *arguments) == 2
-
     assert re.search(words, capsys.readouterr().err)
 
 
@@ -146,7 +145,7 @@ def test_normalisers_agree_with_the_published_program():
 @pytest.mark.parametrize(
     ("number", "language", "reading"),
     [
-        ("1010", "zh", "一千零一十"), ("10", "zh", "十"), ("20003", "zh", "两万零三".replace("两", "二")),
+        ("1010", "zh", "一千零一十"), ("10", "zh", "十"), ("20003", "zh", "二万零三"),
         ("100000000", "zh", "一亿"), ("0.05", "zh", "零点零五"), ("1.234,5", "de", None), ("7", "xx", "7"),
     ],
 )  # fmt: skip
@@ -188,7 +187,7 @@ def test_normaliser_of_the_option_is_in_the_signature():
 
 @pytest.mark.slow
 def test_explain_attributes_a_gap_to_its_parts(folder, capsys):
-    """One run reads numbers, the other does not: the whole gap is the normaliser's."""
+    """Two runs differ only in whether numbers are spelled out, so the normaliser explains the whole gap."""
     lines = ("u1|see no may|prompts/p1.wav|2 law see", "u2|law two|prompts/p2.wav|may see no")
     (folder / "meta.lst").write_text("\n".join(lines))
     assert score(folder, "--metrics", "wer") == 0

@@ -1,4 +1,4 @@
-"""One cell: no fault becomes a number."""
+"""Cells of scores: no fault of a clip or a metric becomes a number."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the loop gives an adapter that asks for it: samples, the number of steps, one loss for several networks."""
+"""Optional inputs of training: samples, the number of steps, and a loss that several networks share."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from tinycorpus import TINY, installed, prepared, tiny_corpus
 from tinytraining import STEPS, job_of, same, state, step, trainer_of, with_train
 
 from ttsbench.audio.mel import log_mel, magnitudes
+from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.engine.store import read_json
 from ttsbench.models.speech_model import group_problem, load_model
 from ttsbench.stages import train
@@ -31,7 +32,7 @@ def fabric():
 def test_samples_belong_to_the_frames_of_the_batch(fabric, run, frames):
     """The mel of the samples is the target, but at the edges of a crop, where windows reach outside."""
     trainer = trainer_of(fabric, with_train(run, crop_frames=frames), job_of(run, "variational", name="samples"))
-    norm, mel = trainer_of_norm(run), run.experiment.mel
+    norm, mel = PreparedCorpus(run.layout.prepare).norm, run.experiment.mel
     for batch in (trainer._batches(0), trainer._batches(1), *trainer._valid):
         assert batch.waveform.shape == (len(batch.mask), batch.mask.shape[1] * mel.hop_length)
         for row in range(len(batch.mask)):
@@ -41,12 +42,6 @@ def test_samples_belong_to_the_frames_of_the_batch(fabric, run, frames):
             again = (log_mel(magnitudes(samples, mel), mel) - norm.mel_mean) / norm.mel_std
             inner = slice(2, count - 2)
             torch.testing.assert_close(again[inner], batch.target[row, :count][inner], atol=0.02, rtol=0)
-
-
-def trainer_of_norm(run):
-    from ttsbench.data.corpus import PreparedCorpus
-
-    return PreparedCorpus(run.layout.prepare).norm
 
 
 def test_only_acoustic_models_that_ask_for_samples_get_them(fabric, run):

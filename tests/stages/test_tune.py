@@ -15,7 +15,6 @@ from ttsbench.pipeline.plan import make_plan
 from ttsbench.pipeline.validation import check_experiment
 from ttsbench.stages import train, tune
 from ttsbench.stages.sampling import Sampler
-from ttsbench.types import AdapterInfo
 
 TUNING = {"trials": 3, "utterances": 2, "draws": 2}
 
@@ -122,7 +121,3 @@ def test_a_metric_without_draws_chooses_nothing(run):
     tuning = run.experiment.tuning.model_copy(update={"score": "mcd"})
     with pytest.raises(ConfigError, match=r"tuning.score: 'mcd' is no score of draws"):
         check_experiment(run.experiment.model_copy(update={"tuning": tuning}))
-
-
-def test_the_search_space_is_part_of_the_description():
-    assert AdapterInfo("a", "A", "paper").search == {}
