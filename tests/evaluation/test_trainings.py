@@ -90,6 +90,9 @@ def test_a_diverged_training_is_flagged_in_table_notes_and_on_the_terminal(tmp_p
     assert "validation loss of a (acoustic model) diverged" in " ".join("".join(capfd.readouterr()).split())
 
 
-def test_an_archive_without_the_column_has_no_diverged_training(tmp_path):
-    (tmp_path / "training.csv").write_text("model,adapter,role,seed,valid_change\na,a,acoustic,0,-0.1\n")
-    assert not training_table(tmp_path)["diverged"].any()
+def test_archives_of_earlier_versions_have_no_divergence_and_converged_by_their_last_change(tmp_path):
+    rows = "a,a,acoustic,0,4,-0.1\na,a,acoustic,1,4,-0.01\na,a,acoustic,2,4,\n"
+    (tmp_path / "training.csv").write_text(f"model,adapter,role,seed,parameters,valid_change\n{rows}")
+    table = training_table(tmp_path)
+    assert table["converged"].tolist() == [False, True, False] and not table["diverged"].any()
+    assert training_lines(table)[-1].endswith("| 1 of 3 |")

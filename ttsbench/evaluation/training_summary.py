@@ -44,10 +44,16 @@ def training_table(run: Path) -> pd.DataFrame:
     layout = RunLayout(run)
     archived = run / "training.csv"
     if archived.exists() and not layout.train.exists():  # an archived run has results but no models
-        table = pd.read_csv(archived).reindex(columns=list(COLUMNS))
-        return table.assign(diverged=table["diverged"].eq(True))
+        return _completed(pd.read_csv(archived).reindex(columns=list(COLUMNS)))
     rows = [_row(path.parent) for path in sorted(layout.train.glob("*/cost.json"))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _completed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of an archive with the columns that earlier versions did not record."""
+    settled = table["valid_change"].abs() <= CONVERGED
+    converged = table["converged"].where(table["converged"].notna(), settled)
+    return table.assign(diverged=table["diverged"].eq(True), converged=converged.astype(bool))
 
 
 def training_lines(table: pd.DataFrame) -> list[str]:
@@ -99,12 +105,12 @@ def model_of(folder: str, role: str) -> str:
 
 
 def _row(folder: Path) -> list[object]:
-    cost, made = read_json(folder / "cost.json"), read_json(folder / "model.json")
+    cost, model = read_json(folder / "cost.json"), read_json(folder / "model.json")
     curve = read_curve(folder / "curve.csv")
     losses, valid = points(curve, "loss_generator"), points(curve, "valid_generator")
     steps, seconds = cost["steps"], cost["seconds"]
     return [
-        model_of(folder.name, made["role"]), made["adapter"], made["role"], made["seed"], cost["parameters"], steps,
+        model_of(folder.name, model["role"]), model["adapter"], model["role"], model["seed"], cost["parameters"], steps,
         round(seconds, 2), round(seconds / steps, 4), _last(losses), _last(valid), _change(valid, steps),
         cost["saved_step"], _has_diverged(valid, losses), _converged(cost, valid),
         *(_last(points(curve, f"valid_monitored_{name}")) for name in ("moved", "cosine")),

@@ -20,7 +20,7 @@ from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.clip_table import FILE, read_clip_rows
 from ttsbench.evaluation.metric_rows import MetricRows, read_rows
 from ttsbench.evaluation.stats import seed_values
-from ttsbench.evaluation.training_summary import CONVERGED, training_table
+from ttsbench.evaluation.training_summary import training_table
 
 CONVERGED_SHARE = 0.8  # of the seeds of a model
 
@@ -83,7 +83,7 @@ class ScoredRun:
 
     def unconverged(self, systems: set[str]) -> list[str]:
         """Return the models behind systems of which fewer than four in five seeds had converged."""
-        return [name for name, rows in self._models(systems) if not _converged(rows).mean() >= CONVERGED_SHARE]
+        return [name for name, rows in self._models(systems) if not rows["converged"].mean() >= CONVERGED_SHARE]
 
     def steps(self, systems: set[str]) -> dict[str, float]:
         """Return the mean number of training steps of the models behind systems."""
@@ -91,8 +91,6 @@ class ScoredRun:
 
     def trained_quantity(self, system: str, column: str) -> float:
         """Return the mean over seeds of a column of the training table for the acoustic model of a system."""
-        if column not in self.trainings:
-            return math.nan
         values = [float(rows[column].mean()) for name, rows in self._models({system}) if name.endswith("(acoustic)")]
         return values[0] if values else math.nan
 
@@ -133,9 +131,3 @@ def _stored_signatures(summary: Path) -> dict[str, str]:
     with summary.open(newline="", encoding="utf-8") as file:
         return {row["metric"]: row["signature"] for row in csv.DictReader(file)}
 
-
-def _converged(rows: pd.DataFrame) -> pd.Series[bool]:
-    """Return whether each training had converged, also for archives of earlier versions."""
-    if rows["converged"].isna().any():
-        return rows["valid_change"].abs() <= CONVERGED
-    return rows["converged"].astype(bool)
