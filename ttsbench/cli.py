@@ -323,7 +323,7 @@ def _describe(kind: registry.Kind, name: str) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from ttsbench.checks.check import by_root_cause, check
+    from ttsbench.checks.check import check, root_causes
     from ttsbench.config.loading import merge, parse_override
 
     values: dict[str, Any] = {}
@@ -333,13 +333,13 @@ def _check(options: argparse.Namespace) -> int:
     for finding in findings:
         if finding.ok:
             _print(f"ok    {finding.property}")
-    failures = by_root_cause(findings)
-    for finding in failures:
+    causes, passed = root_causes(findings), sum(finding.ok for finding in findings)
+    for finding in causes:
         _print(f"FAIL  {finding.property}: {finding.problem}")
-        if finding.follows_from:
-            _print(f"      (probably follows from '{finding.follows_from}')")
-    _print(f"{options.name}: {len(findings) - len(failures)} of {len(findings)} checks passed.")
-    return 1 if failures else 0
+    if further := len(findings) - passed - len(causes):
+        _print(f"{further} further {'check fails' if further == 1 else 'checks fail'} as a consequence.")
+    _print(f"{options.name}: {passed} of {len(findings)} checks passed.")
+    return 1 if causes else 0
 
 
 def _new(options: argparse.Namespace) -> int:

@@ -74,7 +74,7 @@ from tinyplugins import Variational
 from ttsbench import AdapterInfo, ConfigError, registry
 from ttsbench.audio.usable import require_usable
 from ttsbench.backends.hub import missing
-from ttsbench.checks.check import by_root_cause, check
+from ttsbench.checks.check import Finding, check, root_causes
 from ttsbench.checks.conformance.speech import clip_of, unusable, voice
 from ttsbench.checks.global_rng import used_generators
 from ttsbench.cli import main
@@ -251,14 +251,35 @@ def test_command_prints_findings_and_fails_with_them(plant, capsys):
     assert main(["check", "l1"]) == 0
 
 
-def test_consequences_come_after_their_root_cause(plant):
+def test_command_prints_root_causes_and_counts_their_consequences(plant, capsys):
+    plant("adapters", Raises)
+    findings = check("planted")
+    failed = sum(not finding.ok for finding in findings)
+    assert main(["check", "planted"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    printed = [line.split(": ")[:2] for line in lines if line.startswith("FAIL")]
+    assert printed == [
+        [f"FAIL  {role}", "losses are finite scalars with a gradient"] for role in ("acoustic", "prosody")
+    ]
+    assert failed > 10 and lines[-2:] == [
+        f"{failed - 2} further checks fail as a consequence.",
+        f"planted: {len(findings) - failed} of {len(findings)} checks passed.",
+    ]
+
+
+def test_the_same_error_in_both_roles_is_one_root_cause():
+    first, second = (Finding(f"{role}: losses", False, "ValueError: x (mine.py:3)") for role in ("acoustic", "prosody"))
+    other = Finding("acoustic: samples", False, "shape (3, 2)")
+    assert root_causes([first, other, Finding("acoustic: padding", True), second]) == [first, other]
+
+
+def test_consequences_name_their_root_cause(plant):
     plant("adapters", GivesNan)
-    ordered = by_root_cause(check("planted"))
-    causes = {finding.property: finding.follows_from for finding in ordered}
+    findings = check("planted")
+    causes = {finding.property: finding.follows_from for finding in findings if not finding.ok}
     nan = "acoustic: samples are (B, T, C) and finite at every nfe"
     assert causes[nan] == "" and causes["acoustic: samples take a temperature"] == nan
-    names = [finding.property for finding in ordered]
-    assert names.index(nan) < names.index("acoustic: samples take a temperature")
+    assert nan in [finding.property for finding in root_causes(findings)]
 
 
 def test_draws_from_a_global_generator_explain_dependence_on_seeds_and_batch(plant):

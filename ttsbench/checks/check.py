@@ -9,7 +9,7 @@ from ttsbench import registry
 from ttsbench.checks.conformance.finding import Finding
 from ttsbench.errors import ConfigError
 
-__all__ = ["Finding", "by_root_cause", "check"]
+__all__ = ["Finding", "check", "root_causes"]
 
 
 def check(name: str, options: Mapping[str, Any] | None = None) -> list[Finding]:
@@ -28,9 +28,13 @@ def check(name: str, options: Mapping[str, Any] | None = None) -> list[Finding]:
     return _check_registered(name, options or {})
 
 
-def by_root_cause(findings: Sequence[Finding]) -> list[Finding]:
-    """The failures: first those that follow from no other, then the rest."""
-    return sorted((finding for finding in findings if not finding.ok), key=lambda finding: bool(finding.follows_from))
+def root_causes(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the failures that follow from no other; of those with the same problem, only the first."""
+    causes: dict[str, Finding] = {}
+    for finding in findings:
+        if not finding.ok and not finding.follows_from:
+            causes.setdefault(finding.problem, finding)
+    return list(causes.values())
 
 
 def _check_registered(name: str, options: Mapping[str, Any]) -> list[Finding]:
