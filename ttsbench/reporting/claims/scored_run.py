@@ -130,4 +130,3 @@ def _stored_signatures(summary: Path) -> dict[str, str]:
     """Return the signature of each metric in ``summary.csv``, with those of the recogniser and of the mel."""
     with summary.open(newline="", encoding="utf-8") as file:
         return {row["metric"]: row["signature"] for row in csv.DictReader(file)}
-
