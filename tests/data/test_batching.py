@@ -8,7 +8,7 @@ import torch
 from tinycorpus import prepared, tiny_corpus
 
 from ttsbench.config.schema import ModelSize
-from ttsbench.data.batching import Batches, Item, Prosody, collate, crop, item, regulate
+from ttsbench.data.batching import Batches, Item, Prosody, batches_of_similar_length, collate, crop, item, regulate
 from ttsbench.data.corpus import Normalisation, PreparedCorpus
 from ttsbench.nn.conditioner import Conditioner
 
@@ -195,19 +195,32 @@ def test_crops_have_the_requested_size(corpus):
     assert batches(corpus, role="prosody")(0).target.shape[1:] == (batches(corpus)(0).phones.shape[1], 2)
 
 
-def test_each_epoch_has_every_utterance_once(corpus):
-    found = batches(corpus, size=3)
-    count = len(corpus.split("train"))
-    assert count == 7
-    indices = [index for step in range(count) for index in found._indices(step)]  # 21 draws: three epochs
-    epochs = [indices[start : start + count] for start in range(0, len(indices), count)]
-    assert all(Counter(epoch) == Counter(range(count)) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) > 1
+def test_no_utterance_occurs_twice_in_an_epoch_and_none_is_left_out_for_good(corpus):
+    training = batches(corpus, size=3)
+    assert len(corpus.split("train")) == 7
+    epochs = [
+        [index for step in (2 * epoch, 2 * epoch + 1) for index in training._indices(step).tolist()]
+        for epoch in range(12)
+    ]
+    assert all(max(Counter(epoch).values()) == 1 and len(epoch) == 6 for epoch in epochs)
+    assert set().union(*epochs) == set(range(7))
+
+
+def test_batches_hold_utterances_of_similar_length_in_changing_company():
+    lengths = np.random.default_rng(0).integers(200, 500, 320)
+    first, second = (batches_of_similar_length(lengths, 4, np.random.default_rng(epoch)) for epoch in (1, 2))
+    assert sorted(first.ravel()) == list(range(320))
+    assert lengths[first].sum() / (4 * lengths[first].max(axis=1).sum()) > 0.94
+    random = np.random.default_rng(3).permutation(lengths).reshape(-1, 4)
+    assert random.sum() / (4 * random.max(axis=1).sum()) < 0.88
+    shared = {frozenset(batch) for batch in first.tolist()} & {frozenset(batch) for batch in second.tolist()}
+    assert len(shared) < 4
+    assert abs(np.corrcoef(lengths[first].mean(axis=1), np.arange(80))[0, 1]) < 0.3  # long batches do not come last
 
 
 def test_only_training_clips_are_trained_on(corpus):
     found = batches(corpus)
-    ids = {found._utterances[index].id for step in range(9) for index in found._indices(step)}
+    ids = {found._utterances[index].id for step in range(24) for index in found._indices(step)}
     assert ids == {one.id for one in corpus.split("train")}
 
 

@@ -19,6 +19,7 @@ from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtteranc
 from ttsbench.types import Role
 
 Prompter = Callable[["Item", PreparedUtterance, np.random.Generator], "Item"]  # adds the prompt of an utterance
+GROUP = 8  # batches that are filled by length
 WithWaveform = Callable[["Item", PreparedUtterance], "Item"]  # adds the samples of an utterance
 
 
@@ -170,6 +171,8 @@ class Batches:
         self._corpus, self._role, self._crop, self._seed, self._reach = corpus, role, crop_frames, seed, reach
         self._utterances = corpus.split("train")
         self._size = min(batch_size, len(self._utterances))
+        self._lengths = np.array([utterance.frames for utterance in self._utterances])
+        self._epoch, self._order = -1, np.empty((0, self._size), dtype=np.int64)
         self._cache: dict[str, Item] = {}
         self._prompt, self._waveform = prompt, waveform
 
@@ -187,19 +190,32 @@ class Batches:
             items = [crop(whole, self._crop, rng, self._reach) for whole in items]
         return collate(items, self._role)
 
-    def _indices(self, step: int) -> list[int]:
-        """Return the indices of a batch, from one permutation of the training split after another."""
-        count = len(self._utterances)
-        positions = range(step * self._size, (step + 1) * self._size)
-        return [int(self._permutation(position // count)[position % count]) for position in positions]
-
-    def _permutation(self, epoch: int) -> NDArray[np.int64]:
-        return np.random.default_rng([self._seed, epoch, 0]).permutation(len(self._utterances))
+    def _indices(self, step: int) -> NDArray[np.int64]:
+        """Return the indices of a batch: every epoch divides the training split anew, but for a remainder."""
+        epoch, position = divmod(step, len(self._utterances) // self._size)
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self._seed, epoch, 0])
+            self._epoch, self._order = epoch, batches_of_similar_length(self._lengths, self._size, rng)
+        return self._order[position]
 
     def _item(self, utterance: PreparedUtterance) -> Item:
         if utterance.id not in self._cache:
             self._cache[utterance.id] = item(self._corpus, utterance, self._role)
         return self._cache[utterance.id]
+
+
+def batches_of_similar_length(
+    lengths: NDArray[np.int64], size: int, rng: np.random.Generator
+) -> NDArray[np.int64]:  # fmt: skip
+    """Return the batches of one epoch, (number of batches, size) indices of utterances, in random order.
+
+    A random order is sorted by length within groups of ``GROUP`` batches, so that little of a batch is padding and its
+    composition still changes from epoch to epoch. Utterances that do not fill a batch are left out, others each time.
+    """
+    order = rng.permutation(len(lengths))[: len(lengths) // size * size]
+    groups = [order[start : start + GROUP * size] for start in range(0, len(order), GROUP * size)]
+    batches = np.concatenate([group[np.argsort(lengths[group], kind="stable")] for group in groups]).reshape(-1, size)
+    return rng.permutation(batches)
 
 
 def _mask(counts: Tensor) -> Tensor:
