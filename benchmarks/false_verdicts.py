@@ -1,4 +1,4 @@
-"""Rate of false verdicts: how often trainings of one objective, which differ in the seed alone, are told apart.
+"""Rate of false verdicts: how often trainings of one objective, which differ in the seed alone, count as different.
 
     python benchmarks/false_verdicts.py --trainings 12 --pairs 200
 
@@ -37,7 +37,7 @@ LIMIT = 0.06
 
 
 def main() -> int:
-    """Return 1 if trainings are told apart too often under any metric."""
+    """Return 1 if trainings differ significantly too often under any metric."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trainings", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=5)

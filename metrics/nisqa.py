@@ -63,7 +63,7 @@ def load(weights: Path) -> tuple[Any, dict[str, Any]]:
 
 
 class _Nisqa(Mean):
-    """One of the five scores, averaged over utterances."""
+    """Mean over utterances of one of the five outputs of NISQA, which the subclass selects by ``_index``."""
 
     _index: int
     _name: str

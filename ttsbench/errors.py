@@ -10,7 +10,7 @@ class CorpusError(TtsbenchError):
 
 
 class ClipError(TtsbenchError):
-    """One clip cannot be used; the other clips are processed, and the clip is listed with this reason."""
+    """A clip cannot be used; the other clips are processed, and the clip is listed with this reason."""
 
 
 class ConfigError(TtsbenchError):

@@ -172,7 +172,7 @@ class Prompted(Protocol):
 
     @property
     def prompted(self) -> bool:
-        """Whether this instance uses a prompt."""
+        """True if this instance uses a prompt."""
         ...
 
 
@@ -243,7 +243,7 @@ class RedrawableCorpus(Corpus, Protocol):
 
     @property
     def redrawable(self) -> bool:
-        """Whether recordings have a hidden part, with the options of the corpus."""
+        """True if recordings have a hidden part, with the options of the corpus."""
         ...
 
     def redraw(self, utterances: Sequence[Utterance], draws: int) -> list[list[tuple[Samples, int]]]:
@@ -251,6 +251,15 @@ class RedrawableCorpus(Corpus, Protocol):
 
         Text, speaker and all inputs of models are those of the utterance; the same list gives the same samples.
         """
+        ...
+
+
+@runtime_checkable
+class PlannedCorpus(Corpus, Protocol):
+    """A generated corpus that sets its own splits and knows their sizes before it is generated."""
+
+    def split_sizes(self) -> Mapping[str, int]:
+        """Return the numbers of utterances in the splits ``test`` and ``valid``."""
         ...
 
 

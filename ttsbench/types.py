@@ -25,7 +25,7 @@ SILENCE = "SIL"  # label of every pause, whichever aligner found it
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording as a corpus lists it, before its audio is read.
+    """A recording as a corpus lists it, before its audio is read.
 
     ``attributes`` holds further facts about the recording (JSON values only), which are saved in the manifest: the
     `espeak` corpus stores the prosody that each phrase was rendered with.
@@ -41,7 +41,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Phone:
-    """One phone of an alignment: label, start and end in seconds. Silence has the label ``SIL``."""
+    """A phone of an alignment: label, start and end in seconds. Silence has the label ``SIL``."""
 
     label: str
     start_s: float

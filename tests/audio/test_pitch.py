@@ -100,7 +100,7 @@ def test_an_offset_is_not_voiced():
 @pytest.mark.parametrize("f0", [55.0, 120.0, 400.0, 700.0])
 @pytest.mark.parametrize("snr_db", [20.0, 5.0])
 def test_a_pulse_train_in_noise_is_voiced_where_it_sounds(f0, snr_db):
-    """One second of pulses through a formant, between two seconds of the same noise."""
+    """A second of pulses through a formant, between two seconds of the same noise."""
     rng, rate = np.random.default_rng(0), 16_000
     pulses = np.diff(np.floor(f0 * np.arange(rate + 1) / rate))
     tone = lfilter([1.0], [1.0, -1.6 * np.cos(2 * np.pi * 700 / rate), 0.64], pulses)

@@ -1,4 +1,4 @@
-"""Models are found by name and by folder, told from one another, and refused with a sentence where they are absent."""
+"""Models are found by name and by folder and distinguished by content; a missing one is refused with a sentence."""
 
 import ast
 import contextlib

@@ -132,7 +132,7 @@ def test_a_gaussian_is_learnt_to_its_entropy():
 
 @pytest.mark.parametrize(("coupling", "share"), [("affine", 0.8), pytest.param("spline", 0.6, marks=pytest.mark.slow)])
 def test_a_prosody_of_two_modes_keeps_its_spread_and_both(coupling, share):
-    """Where L2 restores a quarter of the spread. Of a Gaussian of that spread half would lie between the modes."""
+    """L2 restores a quarter of the spread, and a Gaussian of this spread has half of its mass between the modes."""
     adapter = fit(with_backbone(Flow, 2, role="prosody", coupling=coupling, dither=0.0), steps=300)
     found = restored(adapter, 1)
     assert 0.8 < found.std < 1.2
@@ -313,7 +313,7 @@ def test_couplings_read_the_states_of_the_first_half_of_the_backbone():
 
 
 def test_the_prior_learns_its_scale():
-    """A target of deviation 3: an actnorm that has not seen it leaves the scale to the prior."""
+    """The target has standard deviation 3; an actnorm that was not initialised on it leaves the scale to the prior."""
     adapter = with_backbone(Flow, 2, steps=2, dither=0.0)
     for layer in adapter.network.modules():
         if isinstance(layer, ActNorm):

@@ -246,7 +246,7 @@ def guided():
 
 
 def test_guidance_goes_beyond_the_condition(guided):
-    """What the condition tells of the target is a slope of .25; guidance makes it steeper, and 0 takes it away."""
+    """The target depends on the condition with slope .25; guidance above 1 makes it steeper, guidance 0 removes it."""
     cond = bimodal(256, seed=5).cond
     told = cond.sequence[..., 0]
 

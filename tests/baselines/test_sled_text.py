@@ -1,4 +1,4 @@
-"""Speech from text alone: what it reads, that it stops, and that it says what it was told."""
+"""Speech from text alone: the inputs of the model, the end of its output, and the spoken words."""
 
 from dataclasses import replace
 

@@ -240,6 +240,8 @@ def test_unknown_name_gets_a_suggestion(write, override, words):
             "The corpus 'espeak' does not take minutes='ten': input should be a valid number.",
         ),
         ("corpus.options.speakers=3", "The corpus 'espeak' does not take speakers=3: input should be a valid array."),
+        ("corpus.test=61", "corpus.test is 61, but the corpus 'espeak' has 60 test utterances with these options."),
+        ("corpus={options: {minutes: 3}, valid: 3}", "corpus.valid is 3, but the corpus 'espeak' has 2 validation"),
         ("corpus.options=[3]", "corpus.options: Input should be a valid dictionary"),
         ("adapters.sled.options.dim=wide", "The adapter 'sled' does not take dim='wide'"),
         ("vocoder.options.iterations=[a", "cannot be read as YAML"),

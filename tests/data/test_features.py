@@ -114,7 +114,7 @@ def test_silence_is_floored():
     torch.testing.assert_close(found, torch.full_like(found, float(np.log(1e-5))))
 
 
-# One clip
+# A single clip
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,30 @@ def test_failed_job_needs_no_time_and_late_reports_change_nothing():
     assert remaining.seconds() == 0
 
 
+def test_percentage_never_decreases():
+    """A stage that takes longer than estimated, a repeated task and a failed job lengthen the remaining time only."""
+    jobs = [TRAINING, job("train b", "train", 200.0), SYNTHESIS]
+    remaining, shown = RemainingTime(jobs, 2), []
+    remaining.set_tasks(TRAINING, 2)
+    steps = [
+        lambda: remaining.record("train a", 0, 0.0, 0.0),
+        lambda: remaining.record("train a", 0, 0.5, 10.0),
+        lambda: remaining.record("train a", 0, 0.6, 5000.0),  # 80 times as slow
+        lambda: remaining.record("train a", 0, 0.0, 5001.0),  # the worker crashed
+        lambda: remaining.record("train b", 0, 0.9, 5002.0),
+        lambda: remaining.drop(jobs[1]),
+        lambda: remaining.finish(TRAINING),
+        lambda: remaining.finish(SYNTHESIS),
+    ]
+    left = []
+    for step in steps:
+        step()
+        shown.append(remaining.fraction())
+        left.append(remaining.seconds())
+    assert left[2] > 10 * left[1]
+    assert shown == pytest.approx([0, 75 / 1100, 90 / 1100, 90 / 1100, 270 / 1100, 290 / 1100, 500 / 1100, 1])
+
+
 def test_lines_tell_fraction_and_remaining_time(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("ttsbench.engine.progress.time.monotonic", lambda: now[0])

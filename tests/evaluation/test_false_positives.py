@@ -1,6 +1,6 @@
-"""How often systems that are alike are said to differ: A/A comparisons of real scores.
+"""Rate of false positives: comparisons of systems that do not differ (A/A), on real scores.
 
-``seeds.csv`` holds what one objective (l1, a small model, oracle prosody) scored on 60 held-out sentences of
+``seeds.csv`` holds the scores of one objective (l1, a small model, oracle prosody) on 60 held-out sentences of
 three LibriSpeech readers with six training seeds: mel-cepstral distortion, word errors and words. It came from
 ``scores/mcd.csv`` and ``scores/wer.csv`` of this run:
 
@@ -97,13 +97,13 @@ def three_seeds(rows, reduce, rng):
 
 
 def interval_of_one_seed(rows, reduce, rng):
-    """Whether the interval over sentences leaves out 0."""
+    """Return whether the interval over sentences excludes 0."""
     rows = shuffled(drawn(rows, rng), rng)
     return leaves_out_nought(rows[:, :1], rows[:, 1:2], reduce, rng)
 
 
 def interval_of_three_seeds(rows, reduce, rng):
-    """Whether the interval over seeds and sentences leaves out 0."""
+    """Return whether the interval over seeds and sentences excludes 0."""
     rows = shuffled(drawn(rows, rng), rng)
     return leaves_out_nought(rows[:, :3], rows[:, 3:], reduce, rng)
 
@@ -139,13 +139,13 @@ def three_other_seeds(rows, reduce, rng):
 
 
 def interval_of_three_other_seeds(rows, reduce, rng):
-    """Whether the interval over seeds and sentences leaves out 0 on three trainings against three others."""
+    """Return whether the interval over seeds and sentences excludes 0 for three trainings against three others."""
     rows = whole_seeds(rows, rng)
     return leaves_out_nought(rows[:, :3], rows[:, 3:], reduce, rng)
 
 
 def count(experiment, metric, comparisons):
-    """How many of the comparisons reject; of a family two numbers."""
+    """Count the comparisons that reject; for a family, return two counts."""
     rows, reduce = METRICS[metric]
     rng = np.random.default_rng(0)
     return sum(experiment(rows, reduce, rng) for _ in range(comparisons))

@@ -132,7 +132,7 @@ def test_a_difference_says_how_sure_and_how_large_it_is(seeds):
 
 
 def test_seeds_that_differ_widen_the_interval(tmp_path):
-    """One seed makes half of all errors: over utterances alone the interval would be about .02 wide."""
+    """A single seed makes half of all errors; an interval over utterances alone would be about .02 wide."""
     lines = [f"a,{seed},0,u{number},{errors + number % 2},10," for seed, errors in enumerate((1, 1, 4))
              for number in range(40)]  # fmt: skip
     found = rows_from_text(tmp_path / "x.csv", "\n".join(["system,seed,sample,utterance,errors,length,error", *lines]))

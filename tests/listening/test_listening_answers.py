@@ -13,7 +13,7 @@ from ttsbench.listening.key import read_key
 from ttsbench.listening.kinds import KINDS
 from ttsbench.listening.results import import_answers
 
-# What counts
+# Answers that count
 
 
 def test_json_and_csv_of_the_page_hold_the_same(mos, tmp_path):

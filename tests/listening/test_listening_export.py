@@ -30,7 +30,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tests(run, tmp_path_factory):
-    """One test of each kind."""
+    """A listening test of each kind."""
     root = tmp_path_factory.mktemp("tests")
     export(run, ExportRequest("mos", FOUR, utterances=10, per_listener=5, seed=3, title=HOSTILE), root / "mos")
     export(run, ExportRequest("mushra", FOUR, per_listener=3, utterances=6, show_text=True), root / "mushra")

@@ -111,7 +111,7 @@ def test_mcd_signatures():
 
 
 def test_a_band_limit_is_nearer_than_noise_and_another_sentence(speech_data):
-    """What everyone understands must not count more than what nobody does: the order that listeners and PESQ give."""
+    """Intelligible speech must have a lower distance than unintelligible speech: the order of listeners and of PESQ."""
     paths = sorted(speech_data.glob("librispeech-3spk/**/*.flac"))[5:150:40]
     samples = [soundfile.read(path, dtype="float32", stop=4 * 16_000)[0] for path in paths]
     means = dict.fromkeys(("4.3 kHz", "babble", "other"), 0.0)

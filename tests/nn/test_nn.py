@@ -1,4 +1,4 @@
-"""The shared networks: padding is invisible, time starts neutral, everything learns, both sides are seen."""
+"""Shared networks ignore padding, start without dependence on time, learn in all weights, and see both directions."""
 
 import pytest
 import torch

@@ -75,7 +75,7 @@ def test_whole_frames_repeat_the_states(reading):
 
 
 def test_how_long_phones_are_is_learnt_from_the_speech_alone(reading):
-    """Only the total length is told; that the third kind takes more than the first is in the frames."""
+    """Only the total length is given; the frames show that the third kind lasts longer than the first."""
     with torch.no_grad():
         reading.place.weight.zero_()
         reading.place.bias.zero_()

@@ -63,7 +63,7 @@ def score(root, output, *more):
 
 @pytest.fixture(scope="module")
 def scored(folders, tmp_path_factory):
-    """One run over the folders, with plug-ins that fail."""
+    """A run over the folders with metrics that fail."""
     root = tmp_path_factory.mktemp("scored")
     with installed(root / "site"):
         status = score(folders, root / "run")

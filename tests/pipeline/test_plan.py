@@ -42,7 +42,7 @@ def train(**roles):
     return {"train": {role: {**TINY["train"][role], **roles.get(role, {})} for role in ("acoustic", "prosody")}}
 
 
-# What is planned
+# Jobs of the plan
 
 
 def test_systems_are_in_order(corpus):
@@ -202,7 +202,7 @@ def test_label_with_the_name_of_a_source_gets_another_folder(corpus):
     assert len({job.folder for job in trained}) == len({job.id for job in trained}) == 3
 
 
-# What changes with what
+# Keys that change with a setting
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,17 @@ def test_bad_value_is_refused_in_one_sentence(experiment, tmp_path, override, wo
     assert_refused(result, words)
 
 
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("corpus.test=9", "12 usable utterances are too few for 9 test and 2 validation utterances"),
+        ("corpus={name: espeak, path: null, test: 61, valid: 1}", "corpus.test is 61, but the corpus 'espeak' has 60"),
+    ],
+)
+def test_dry_run_refuses_splits_larger_than_the_corpus(experiment, tmp_path, override, words):
+    assert_refused(compare(experiment, "--output", tmp_path / "run", "--dry-run", "--set", override), words)
+
+
 def assert_refused(result, words):
     assert result.status == 2, result.err
     lines = result.err.splitlines()

@@ -79,7 +79,7 @@ def parsed(run):
     return Parsed((run / "index.html").read_text(encoding="utf-8"))
 
 
-# What it holds
+# Contents
 
 
 def test_text_of_a_corpus_stays_text(parsed):

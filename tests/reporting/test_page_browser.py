@@ -96,7 +96,7 @@ def test_a_clip_is_loaded_only_when_it_is_played(page):
 
 
 def answer(page, choice):
-    """One blind trial; returns what it said at the end."""
+    """Answer a blind trial and return its final message; the names of the systems stay hidden until then."""
     page.run("document.getElementById('blind-next').click()")
     seen = page.run(
         "document.getElementById('blind-trial').outerHTML + document.getElementById('blind-said').outerHTML"
@@ -177,7 +177,7 @@ def test_the_blind_comparison_calls_systems_as_the_table_does(page):
 
 
 def test_the_louder_clip_is_turned_down(page):
-    """One system is a quarter as loud: the volumes that its opponent is played with are a quarter."""
+    """The other system is a quarter as loud, so the louder one is played at a quarter of its volume."""
     page.run("""window.volumes = {}; window.Own = Audio;
       Audio = function () { const one = new Own(); one.play = () => { window.volumes[one.src] = one.volume;
         return Promise.resolve(); }; return one; }""")

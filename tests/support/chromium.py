@@ -20,7 +20,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Page:
-    """One open page."""
+    """An open page."""
 
     def __init__(self, to: int, back: int) -> None:
         self._to, self._back, self._numbers, self._rest = to, back, itertools.count(1), b""

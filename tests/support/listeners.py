@@ -51,9 +51,10 @@ def make_run(folder, utterances=14, seeds=(0,), rates=(RATE, 22050), failed=(), 
 
 
 def answers(test, rate, listener="anna", number=1, started="2099-01-01T10:00:00Z"):
-    """What the page would save: ``rate(stimuli, utterance)`` gives the rating of a trial's last system, or of each.
+    """Return the answers that the page would save.
 
-    ``stimuli`` are the systems that are heard, of a pair in their order. Checks of attention are answered rightly.
+    ``rate(system, utterance)`` returns the rating of a clip; in tests of pairs, ``rate(first, second, utterance)`` that
+    of the second clip. Attention checks are answered correctly.
     """
     key = read_key(test)
     together = KINDS[key.kind].arrangement == "together"

@@ -12,7 +12,7 @@ from ttsbench import AdapterInfo, masked_mean
 
 
 class Adapter:
-    """One pass, mean square error, and learnt constant noise: conforms."""
+    """A conforming adapter: one pass, mean square error, and learnt constant noise."""
 
     info = AdapterInfo(name="planted", title="Planted", paper="none", stochastic=True)
 

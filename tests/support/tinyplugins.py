@@ -226,7 +226,7 @@ class Consistency:
 
 
 class Variational:
-    """One loss for two networks, which reads samples, seeded dropout and the share of the training that is done."""
+    """An adapter with a joint loss of two networks that uses waveforms, seeded dropout and ``context.steps``."""
 
     info = AdapterInfo(
         name="variational", title="Variational", paper=PAPER, stochastic=True, waveform=True, step_cost=2.0

@@ -1,4 +1,4 @@
-"""Where the audio data of a file end according to its container, so that truncated files are refused.
+"""The end of the audio data of a file according to its container, so that truncated files are refused.
 
 libsndfile reads a file that was cut off as if it were complete. One rule covers all containers: a file that ends before
 the data that its header declares is truncated. Sizes in the header may also be placeholders, because a program that
@@ -25,7 +25,7 @@ MAX_CHUNKS = 10_000  # of a file; more are no audio
 
 @dataclass(frozen=True)
 class DataExtent:
-    """Where audio data begin and end in a file, in bytes; ``end`` is None if the header does not say.
+    """Begin and end of the audio data of a file, in bytes; ``end`` is None if the header does not state it.
 
     ``is_cut`` is True for a file that ends within a header or before its last page. ``size_at`` is the position of a
     32-bit little-endian size that is zero although data follow, which libsndfile would read as an empty file.

@@ -31,7 +31,7 @@ MAX_PATCHED_BYTES = 1 << 30  # of a file that is read as a whole because its hea
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a file says; ``frames`` is None if only decoding shows the length."""
+    """Length and sample rate from the header of a file; ``frames`` is None if only decoding shows the length."""
 
     frames: int | None
     sample_rate: int  # Hz

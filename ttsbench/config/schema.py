@@ -163,7 +163,7 @@ class Compute(Section):
 
 
 class AdapterConfig(Section):
-    """One objective of the comparison."""
+    """An objective of the comparison."""
 
     adapter: str = ""  # the registered name (default: the label)
     options: dict[str, Any] = Field(default_factory=dict)
@@ -284,7 +284,7 @@ class TableConfig(Section):
 
     @property
     def chosen(self) -> bool:
-        """Whether the experiment selects columns or rows."""
+        """True if the experiment selects columns or rows."""
         return bool(self.metrics or self.systems)
 
 

@@ -1,4 +1,4 @@
-"""What each stage is asked to do: one frozen dataclass per stage. Folders are relative to the run folder."""
+"""Specifications of the work of the stages, one frozen dataclass per stage. Folders are relative to the run folder."""
 
 from __future__ import annotations
 

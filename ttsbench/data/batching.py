@@ -62,7 +62,7 @@ class RawBatch:
 
 @dataclass(frozen=True)
 class Item:
-    """One utterance or a crop of it, before padding."""
+    """An utterance or a crop of it, before padding."""
 
     phones: NDArray[np.int64]
     speaker: int

@@ -22,7 +22,7 @@ from ttsbench.engine.store import read_json
 
 @dataclass(frozen=True)
 class PreparedUtterance:
-    """One line of the manifest."""
+    """A line of the manifest."""
 
     id: str
     speaker: str

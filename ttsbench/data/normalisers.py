@@ -180,6 +180,7 @@ def spell_number(number: str, language: str) -> str:
         return number
     try:
         spelled = num2words(float(plain) if "." in plain else int(plain), lang=converter)
+    # num2words raises NotImplementedError for languages without this form, the others for numbers beyond its tables.
     except (NotImplementedError, ArithmeticError, ValueError, TypeError, IndexError, KeyError):
         return number
     return re.sub(r"[-,]", " ", str(spelled)).casefold()

@@ -1,10 +1,13 @@
-"""The remaining time of a run.
+"""The remaining time of a run, and the share of its work that is finished.
 
 Cost estimates come from another machine, and may be further off for one kind of work than for another. So each stage
 has a correction factor, worker-seconds spent per estimated second, which is near 1 until work has been done:
 
     factor(stage) = (spent + PRIOR_S) / (estimated cost of what is finished + PRIOR_S)
     remaining     = sum over stages of factor(stage) * estimated cost of what is not / workers
+
+The finished share of a run uses the estimates without correction: it never decreases, as a share of elapsed and
+remaining time would whenever a correction factor grows.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ class RemainingTime:
         self._started: dict[tuple[str, int], float] = {}
         self._spent: dict[tuple[str, int], float] = {}
         self._done: set[str] = set()
+        self._dropped_s = 0.0
+        self._total_s = sum(job.cost_s for job in jobs)
 
     def set_tasks(self, job: AnyJob, tasks: int) -> None:
         """Set the number of tasks that a job has left."""
@@ -45,7 +50,15 @@ class RemainingTime:
 
     def drop(self, job: AnyJob) -> None:
         """Remove a failed job, which takes no more time."""
-        self._jobs.pop(job.id, None)
+        if self._jobs.pop(job.id, None) is not None:
+            self._dropped_s += job.cost_s
+
+    def fraction(self) -> float:
+        """Return the finished share of the estimated work, failed jobs included; it never decreases."""
+        if not self._total_s:
+            return 1.0
+        finished = sum(self._share(job) * job.cost_s for job in self._jobs.values())
+        return min(1.0, (finished + self._dropped_s) / self._total_s)
 
     def seconds(self) -> float:
         """Return the seconds until all jobs are done, with every worker busy."""

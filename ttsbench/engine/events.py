@@ -9,7 +9,7 @@ from ttsbench.engine.job import AnyJob, Task
 
 @dataclass(frozen=True, eq=False)
 class TaskCall:
-    """One task of a job, to be carried out by some worker. Calls are compared by identity."""
+    """A task of a job, which any worker can carry out. Calls are compared by identity."""
 
     job: AnyJob
     index: int

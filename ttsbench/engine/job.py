@@ -23,7 +23,7 @@ Spec = TypeVar("Spec", covariant=True)
 
 @dataclass(frozen=True)
 class Run:
-    """One experiment in one folder.
+    """An experiment in its run folder.
 
     ``compares_folders`` is True for ``ttsbench score``: its clips lie outside the run folder, in folders of the user.
     """

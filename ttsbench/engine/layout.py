@@ -70,7 +70,7 @@ class RunLayout:
 
     @property
     def compares_folders(self) -> bool:
-        """Whether this is a run of ``ttsbench score``, whose clips lie outside the run folder."""
+        """True for a run of ``ttsbench score``, whose clips lie outside the run folder."""
         return self.folder_request.exists()
 
     @property

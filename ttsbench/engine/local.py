@@ -32,7 +32,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 class LocalEngine:
-    """At most ``workers`` processes, started when tasks wait and kept until the engine is closed."""
+    """At most ``workers`` processes, which start when tasks wait and live until the engine is closed."""
 
     def __init__(self, run: Run, workers: int, work: Work = run_task) -> None:
         self._run, self._limit, self._work = run, workers, work

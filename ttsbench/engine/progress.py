@@ -114,13 +114,12 @@ class RunReporter:
 
     def tick(self) -> None:
         """Move the bar, or print a line if the last one is older than ``LINE_EVERY_S``."""
-        elapsed, seconds = self._elapsed(), self._remaining.seconds()
-        fraction = elapsed / (elapsed + seconds) if seconds else 1.0
-        left = f"about {clock(seconds)} left"
+        fraction = self._remaining.fraction()
+        left = f"about {clock(self._remaining.seconds())} left"
         active = ", ".join(self._active[:3]) + (" …" if len(self._active) > 3 else "")
         if self._bar is not None:
             description = active or "finishing"
-            self._bar.update(self._bar_task, completed=min(1.0, fraction), description=description, left=left)
+            self._bar.update(self._bar_task, completed=fraction, description=description, left=left)
         elif time.monotonic() - self._last_line > LINE_EVERY_S:
             self._last_line = time.monotonic()
             self._console.print(f"  {fraction:4.0%}  {left}  {active}", highlight=False, markup=False)

@@ -32,7 +32,7 @@ LONGEST_CODE = 64
 
 @dataclass(frozen=True)
 class Rating:
-    """One accepted rating. In paired tests ``system`` is rated against the baseline, whatever their order was."""
+    """An accepted rating. In paired tests ``system`` is rated against the baseline, whatever their order was."""
 
     listener: str
     list: int

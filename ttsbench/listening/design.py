@@ -21,7 +21,7 @@ from ttsbench.listening.kinds import Arrangement
 
 @dataclass(frozen=True)
 class Trial:
-    """One question about an utterance by one or more systems; in a pair the second is rated against the first."""
+    """A question about an utterance, spoken by one or more systems; in a pair the second is rated against the first."""
 
     utterance: str
     systems: tuple[str, ...]

@@ -23,7 +23,7 @@ class Stimulus(Section):
 
 
 class KeyTrial(Section):
-    """One question: stimuli in the order of the page; ``reference`` is the open reference."""
+    """A question: its stimuli in the order of the page; ``reference`` is the open reference."""
 
     stimuli: tuple[str, ...]
     reference: str = ""

@@ -20,7 +20,7 @@ Arrangement = Literal["single", "pair", "together"]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of test. Ratings are integers from ``low`` to ``high``; in a pair, of the second clip against the first.
+    """A kind of test. Ratings are integers from ``low`` to ``high``; in a pair, of the second clip against the first.
 
     ``labels`` maps ratings to their labels, in display order. A table shows ``offset + factor * rating``, so a system
     that is as good as the baseline of a paired test has the value ``offset``.
@@ -41,7 +41,7 @@ class Kind:
 
     @property
     def paired(self) -> bool:
-        """Whether systems are rated in pairs with a baseline."""
+        """True if systems are rated in pairs with a baseline."""
         return self.arrangement == "pair"
 
     @property

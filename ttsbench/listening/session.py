@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RawRating:
-    """One rating as a file holds it: trial, stimulus and rating."""
+    """A rating as a file holds it: trial, stimulus and rating."""
 
     trial: str
     stimulus: str

@@ -107,7 +107,7 @@ class SpeechModel(nn.Module):
 
     @property
     def prompted(self) -> bool:
-        """Whether a prompt identifies the speaker for this adapter."""
+        """True if a prompt identifies the speaker for this adapter."""
         return isinstance(self.adapter, Prompted) and self.adapter.prompted
 
     def generators(self) -> list[nn.Module]:

@@ -34,7 +34,7 @@ HIGHEST, LOWEST, RHO = 80.0, 0.02, 7.0
 
 
 def draw_ratios(rng: Noise, device: torch.device) -> Tensor:
-    """One noise ratio per utterance for training, log-normal: (B,)."""
+    """Draw a log-normal noise ratio for each utterance of a training batch: (B,)."""
     uniform = rng.time(device).clamp(1e-6, 1 - 1e-6)
     return torch.exp(LOG_MEAN + LOG_STD * math.sqrt(2) * torch.erfinv(2 * uniform - 1))
 

@@ -1,4 +1,4 @@
-"""Whether this machine can run an experiment: devices that exist, and memory for its models.
+"""Check that this machine can run an experiment: its devices exist, and its models fit into memory.
 
 The estimate of memory is a lower bound, so that only experiments that cannot run are refused.
 """

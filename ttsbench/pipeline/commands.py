@@ -21,6 +21,7 @@ from ttsbench.engine.worker import stage_module
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.evaluation.clip_table import FILE as ROWS
 from ttsbench.evaluation.training_summary import divergence_notes, training_table
+from ttsbench.pipeline.corpus_size import check_listed_splits
 from ttsbench.pipeline.folder_plan import make_folder_plan, set_up
 from ttsbench.pipeline.folder_request import FolderRequest
 from ttsbench.pipeline.left_out import left_out_systems, remaining_plan
@@ -121,6 +122,7 @@ def _report_remaining(run: Run, plan: Sequence[AnyJob], failures: Mapping[str, s
 
 def dry_run(experiment: Experiment, folder: Path, workers: int) -> str:
     """Return the job graph as text: every job, the jobs that it needs, its estimated cost, and whether it is done."""
+    check_listed_splits(experiment)
     run = Run(folder.resolve(), experiment)
     plan = make_plan(experiment)
     width = max(len(job.id) for job in plan)

@@ -1,4 +1,4 @@
-"""What the user asks of ``ttsbench score``: a reference folder, folders of systems, and lists of texts and speakers."""
+"""The request of ``ttsbench score``: a reference folder, folders of systems, and lists of texts and speakers."""
 
 from __future__ import annotations
 

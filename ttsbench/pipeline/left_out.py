@@ -1,4 +1,4 @@
-"""What remains if an objective fails: the table of all other systems, with the reason why one is left out.
+"""Plan the rest of a run in which an objective failed: a table of all other systems, with the reason.
 
 The full plan stays unfinished, so that the next run of the command tries the failed jobs again. The jobs that score and
 report the remaining systems have keys of their own.

@@ -18,6 +18,7 @@ from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.models.representation import check_codec, make_codec, make_vocoder
 from ttsbench.models.speech_model import SpeechModel
 from ttsbench.pipeline.capacity import check_capacity
+from ttsbench.pipeline.corpus_size import check_planned_splits
 from ttsbench.pipeline.external_plan import check_external
 from ttsbench.registry import Kind
 from ttsbench.reporting.claims import read_claims
@@ -136,6 +137,7 @@ def _check_parts(experiment: Experiment) -> None:
         parts.append(("codecs", experiment.codec, ()))
     for kind, part, reserved in parts:
         registry.check_options(kind, part.name, part.options, reserved)
+    check_planned_splits(experiment)
 
 
 def _check_labels(experiment: Experiment) -> None:

@@ -53,7 +53,7 @@ def tasks(run: Run, job: Job[PrepareSpec]) -> Sequence[Task]:
         check_space(folder, 2 * needed_bytes)
     config = run.experiment.corpus
     utterances, excluded = list_corpus(config)
-    _splits(utterances, config)  # raises before long work starts
+    split_corpus(utterances, config)  # raises before long work starts
     write_json(folder / "listing.json", excluded)
     chunks = [utterances[start : start + CHUNK] for start in range(0, len(utterances), CHUNK)]
     return [
@@ -202,7 +202,7 @@ def _align(utterance: Utterance, samples: Any, sample_rate: int, source: str, la
     return align(utterance.text, samples, sample_rate)
 
 
-def _splits(utterances: Sequence[Utterance], config: CorpusConfig) -> tuple[dict[str, Split], list[str]]:
+def split_corpus(utterances: Sequence[Utterance], config: CorpusConfig) -> tuple[dict[str, Split], list[str]]:
     """Return the split of each utterance and notes."""
     splits, notes = split(utterances, test=config.test, valid=config.valid, seed=config.split_seed)
     if not config.held_out_speakers:
@@ -214,7 +214,7 @@ def _splits(utterances: Sequence[Utterance], config: CorpusConfig) -> tuple[dict
 
 def _split(rows: Sequence[Mapping[str, Any]], config: CorpusConfig) -> tuple[list[PreparedUtterance], list[str]]:
     utterances = [_parse(row["utterance"]) for row in rows]
-    splits, notes = _splits(utterances, config)
+    splits, notes = split_corpus(utterances, config)
     mixed = len({row["alignment"] for row in rows}) > 1
     if mixed:
         notes.append(

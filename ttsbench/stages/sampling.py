@@ -85,7 +85,7 @@ class Sampler:
 
     @property
     def uses_recorded_durations(self) -> bool:
-        """Whether the frames of a draw correspond to those of the recording."""
+        """True if the frames of a draw correspond to those of the recording."""
         return "prosody" not in self.models and not self._free_running
 
     def sample(self, draws: Sequence[Draw]) -> list[Sample | ClipError]:

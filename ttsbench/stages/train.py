@@ -224,7 +224,7 @@ class Trainer:
 
     @property
     def _is_validated(self) -> bool:
-        """Whether the model is validated after the current step."""
+        """True if the model is validated after the current step."""
         return (self._step + 1) % self._config.validate_every == 0 or self._step + 1 == self._budget.steps
 
     def _validated(self) -> list[tuple[int, float]]:

@@ -1,4 +1,4 @@
-"""How long a training lasts, and its learning rate.
+"""The length of a training, and its learning rate.
 
 An experiment names a budget for all its objectives:
 

@@ -1,1 +1,1 @@
-"""What a plug-in must do beyond having the right methods, as checks that run in seconds on synthetic tensors."""
+"""Checks of the rules that a plug-in must follow, beyond having the right methods, in seconds on synthetic tensors."""

@@ -1,4 +1,4 @@
-"""How an adapter must learn: finite losses of real steps only, and a gradient for every weight from its own loss."""
+"""Checks of learning: finite losses of real steps only, and a gradient for every weight from its own loss."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def _info_problem(name: str, info: object) -> str:
 
 
 def _measure(metric: Any, clip: Clip, reference: Clip) -> Sequence[float]:
-    """One measurement, made as the score stage does."""
+    """Measure a clip as the score stage does."""
     rate = metric.info.sample_rate
     against = reference if "reference" in metric.info.needs else clip
     values: Sequence[float] = metric.measure(clip.at(rate), against.at(rate))

@@ -97,7 +97,7 @@ def move(module: nn.Module) -> None:
 
 @cache
 def usable() -> bool:
-    """Whether gradients can be computed on the device: not if torch computed any before ``register``."""
+    """Return whether gradients can be computed on the device; they cannot if torch computed any before ``register``."""
     with pretended() as device:
         number = torch.ones((), device=device, requires_grad=True)
         try:

@@ -1,4 +1,4 @@
-"""What must survive a file: a training that resumes from its checkpoint, and a saved generator."""
+"""Checks of files: a training resumes from its checkpoint, and a generator samples the same after loading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an adapter must sample: the right shape, randomness from its seeds alone, and independence of the padding."""
+"""Checks of sampling: the right shape, randomness from its seeds alone, and independence of the padding."""
 
 from __future__ import annotations
 

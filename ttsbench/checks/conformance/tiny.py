@@ -64,7 +64,7 @@ class Tiny:
         return collate(self._items(), self.role)
 
     def alone(self, row: int) -> RawBatch:
-        """One utterance of ``raw`` without padding."""
+        """Return one utterance of ``raw`` without padding."""
         return collate(self._items()[row : row + 1], self.role)
 
     def _items(self) -> list[Item]:

@@ -49,7 +49,7 @@ Judge = Callable[[Sequence[float]], bool]
 
 @dataclass(frozen=True)
 class Check:
-    """One promise: ``judge`` decides on the values, or ``expected`` is the response to clips without speech."""
+    """A promise of a metric: ``judge`` decides on values; ``expected`` is the response to clips without speech."""
 
     name: str
     pairs: tuple[str, ...]
@@ -173,7 +173,7 @@ def _no_speech(info: MetricInfo) -> list[Check]:
 
 
 def _band_limit(info: MetricInfo) -> list[Check]:
-    """Promise that a band limit that everyone understands counts less than noise that is heard at once."""
+    """Promise that a band limit, which leaves speech intelligible, counts less than clearly audible noise."""
     if info.name not in BAND_LIMIT_METRICS:
         return []
     promised = f"{BAND_LIMIT_HZ / 1000:g} kHz below {NOISE_OF_BAND_LIMIT} dB"

@@ -1,4 +1,4 @@
-"""What metrics need, and whether it is available: an installed model, and information about a recording."""
+"""Check that the needs of metrics are met: an installed model, and information about a recording."""
 
 from __future__ import annotations
 

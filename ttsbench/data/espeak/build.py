@@ -47,7 +47,7 @@ class Options:
 
 
 class _PlannedUtterance(NamedTuple):
-    """One utterance before it is rendered."""
+    """An utterance before it is rendered."""
 
     id: str
     split: str
@@ -81,20 +81,29 @@ def _plan(options: Options) -> Iterator[_PlannedUtterance]:
     """Yield the test sentences, each several times by one speaker, the validation sentences, then endless training."""
     rng = np.random.default_rng([options.seed, 0])
     numbered = enumerate(sentences(rng) if options.language == "en" else number_sentences(rng, options.language))
-    counts = {"test": _count(TEST_PER_MINUTE, options), "valid": _count(VALID_PER_MINUTE, options), "train": None}
-    for split, count in counts.items():
+    for split, count in {**_sentence_counts(options), "train": None}.items():
         turn = 0
         while count is None or turn < count:
             sentence, phrases = next(numbered)
             speaker = options.speakers[turn % len(options.speakers)]
-            for rendering in range(options.renderings if split == "test" else 1):
+            for rendering in range(_renderings(split, options)):
                 id = f"{speaker}-{split}-{sentence:04d}-{rendering}"
                 yield _PlannedUtterance(id, split, speaker, phrases, sentence, rendering)
             turn += 1
 
 
-def _count(per_minute: float, options: Options) -> int:
-    return max(1, round(per_minute * options.minutes))
+def split_sizes(options: Options) -> dict[str, int]:
+    """Return the numbers of test and validation utterances."""
+    return {split: count * _renderings(split, options) for split, count in _sentence_counts(options).items()}
+
+
+def _sentence_counts(options: Options) -> dict[str, int]:
+    per_minute = {"test": TEST_PER_MINUTE, "valid": VALID_PER_MINUTE}
+    return {split: max(1, round(rate * options.minutes)) for split, rate in per_minute.items()}
+
+
+def _renderings(split: str, options: Options) -> int:
+    return options.renderings if split == "test" else 1
 
 
 def _write_utterance(folder: Path, planned: _PlannedUtterance, index: int, options: Options) -> dict[str, Any]:

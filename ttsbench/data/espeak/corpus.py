@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ttsbench.data.espeak.build import Options
+from ttsbench.data.espeak.build import Options, split_sizes
 from ttsbench.data.espeak.prosody import DEFAULT_SPEAKERS, SPEAKERS
 from ttsbench.data.espeak.rerender import RenderedUtterance, render_again
 from ttsbench.data.espeak.voice import SAMPLE_RATE
@@ -70,6 +70,10 @@ class EspeakCorpus:
         """Return every utterance, after generating the corpus if necessary. Raises ``CorpusError``."""
         return [self._utterance(row) for row in self.manifest()["utterances"]]
 
+    def split_sizes(self) -> dict[str, int]:
+        """Return the numbers of test and validation utterances, which depend on the options alone."""
+        return split_sizes(self.options)
+
     def manifest(self) -> dict[str, Any]:
         """Return the options, the parameters of prosody and voice quality, and the rows of all utterances."""
         if self._occupied():
@@ -79,7 +83,7 @@ class EspeakCorpus:
 
     @property
     def redrawable(self) -> bool:
-        """Whether the phrases have a hidden voice quality, in English."""
+        """True if the phrases have a hidden voice quality, in English."""
         return self.options.voice_quality and self.options.language == "en"
 
     def redraw(self, utterances: Sequence[Utterance], draws: int) -> list[list[tuple[Samples, int]]]:

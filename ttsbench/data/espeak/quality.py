@@ -1,4 +1,4 @@
-"""The hidden voice quality of the embedded corpus: a known distribution of acoustics that models are not told.
+"""The hidden voice quality of the embedded corpus: a known distribution of acoustics that models do not observe.
 
 Given durations and F0, espeak-ng's speech has nearly one realisation, so that a regression model would be optimal. Each
 phrase therefore draws a vocal effort and a formant scale, independently of text, prosody, speaker and neighbours:

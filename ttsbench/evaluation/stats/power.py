@@ -1,4 +1,4 @@
-"""How many training seeds, utterances and draws a comparison needs.
+"""Numbers of training seeds, utterances and draws that a comparison needs.
 
 Power of the t test: J. Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988, ch. 2, by the noncentral
 t distribution. Power of the two one-sided tests: K. F. Phillips, "Power of the two one-sided tests procedure in

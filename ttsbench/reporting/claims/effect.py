@@ -79,7 +79,7 @@ class Effect:
 
     @property
     def is_exact(self) -> bool:
-        """Whether several seeds agree exactly, as they do in a lowest value at the end of a range."""
+        """True if several seeds agree exactly, as they do in a lowest value at the end of a range."""
         return self.seeds > 1 and not self.per_seed.std() > 0
 
     @property

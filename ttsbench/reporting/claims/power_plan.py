@@ -1,4 +1,4 @@
-"""What a run needs to decide a claim: training seeds, utterances and draws, from the variances of a finished run.
+"""Training seeds, utterances and draws that decide a claim, computed from the variances of a finished run.
 
 ``ttsbench/evaluation/stats/power.py`` has the formulas. The effect to be found is the margin of the claim, or another
 one that the user gives. A run that finds an effect of that size with 80 % power, and shows equal systems to be

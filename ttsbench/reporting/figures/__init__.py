@@ -33,6 +33,7 @@ DRAW: Mapping[str, DrawFunction] = {
     "langevin": draw_sweep,
     "nfe": draw_sweep,
     "ranks": draw_ranks,
+    "spectrograms": draw_spectrograms,
     "temperature": draw_sweep,
     "tradeoff": draw_tradeoff,
     "training": draw_training,

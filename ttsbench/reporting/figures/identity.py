@@ -26,7 +26,7 @@ OBJECTIVES = (
 
 @dataclass(frozen=True)
 class Look:
-    """How a system is drawn."""
+    """The colour, marker and fill of a system."""
 
     colour: str
     marker: str

@@ -6,34 +6,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ttsbench.engine.layout import RunLayout
 from ttsbench.engine.store import read_json
 from ttsbench.errors import ConfigError
 from ttsbench.registry import did_you_mean
 from ttsbench.reporting.figures import DRAW, save_figure
+from ttsbench.reporting.figures.files import frame_files, read_frame
 
 
 def redraw(run: Path, name: str, output: Path, formats: Sequence[str] = ("pdf", "png"), **options: Any) -> list[Path]:
-    """Draw ``figures/<name>.csv`` of a run with the options of ``DrawFunction``, and return the written files.
+    """Draw the table of a figure of a run with the options of ``DrawFunction``, and return the written files.
 
     Systems and metrics may be given by name or by title. Raises ``ConfigError`` for a figure that the run lacks.
     """
     layout = RunLayout(run)
-    known = {path.stem for path in layout.figures.glob("*.csv")} & set(DRAW)
+    known = {figure: path for figure, path in frame_files(layout.figures).items() if figure in DRAW}
     if name not in known:
         raise ConfigError(f"{run} has no figure '{name}' that can be drawn again. {did_you_mean(name, known)}")
     experiment = read_json(layout.experiment) if layout.experiment.exists() else {}  # earlier archives have none
     titles: Mapping[str, str] = experiment.get("table", {}).get("titles", {})
     if options.get("systems") is not None:
         options["systems"] = [titles.get(system, system) for system in options["systems"]]
-    frame = pd.read_csv(layout.figures / f"{name}.csv", keep_default_na=False, na_values=[""])
     try:
-        figure = DRAW[name](frame, **options)
+        figure = DRAW[name](read_frame(known[name]), **options)
     except KeyError as error:
         raise ConfigError(
-            f"{layout.figures / name}.csv has no column {error}: an earlier version of ttsbench wrote it. Write the "
+            f"{known[name]} has no column {error}: an earlier version of ttsbench wrote it. Write the "
             "figure again with `ttsbench report` on the run."
         ) from error
     return save_figure(figure, output, formats)

@@ -24,11 +24,15 @@ OBJECTIVES = 3  # with fewer objectives, the labels of their models have looks o
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, its caption in one to three sentences, and the data frame that it was drawn from, if there is one."""
+    """A figure, its caption in one to three sentences, and the data frame that it was drawn from, or None.
+
+    The frame is written as CSV, or as Parquet if it is ``dense``: too large to read, or with lists in its cells.
+    """
 
     figure: Figure
     caption: str
     frame: pd.DataFrame | None = None
+    dense: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One sentence on a run for the top of its page: corpus, systems, seeds, device and date."""
+"""The sentence about a run at the top of its page: corpus, systems, seeds, device and date."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ TAKES = 6  # seeds and draws that can be selected
 
 @dataclass(frozen=True)
 class Take:
-    """One clip of a system.
+    """A clip of a system.
 
     ``label`` names its seed and draw, and is empty if the system has only one. ``audio`` and ``picture`` are addresses
     relative to the page; they are empty for a missing clip, with the reason in ``fault``. ``no_transcript`` is the
@@ -56,7 +56,7 @@ class Take:
 
 @dataclass(frozen=True)
 class UtteranceClips:
-    """One utterance with at least one take of each system; ``seconds`` is the length of the longest clip."""
+    """An utterance with at least one take of each system; ``seconds`` is the length of the longest clip."""
 
     utterance: EvaluatedUtterance
     systems: Mapping[str, Sequence[Take]]
