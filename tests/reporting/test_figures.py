@@ -1,7 +1,6 @@
 """Figures: what they show of a planted run."""
 
 import itertools
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +25,6 @@ from ttsbench.reporting.figures.distributions import distributions, distribution
 from ttsbench.reporting.figures.diversity import diversity
 from ttsbench.reporting.figures.identity import OBJECTIVES, looks
 from ttsbench.reporting.figures.ranks import mean_ranks, pair_shares, ranks
-from ttsbench.reporting.figures.spectrograms import draw_spectrograms
 from ttsbench.reporting.figures.tradeoff import on_front, tradeoff
 from ttsbench.reporting.figures.training import training
 from ttsbench.types import MetricInfo
@@ -229,21 +227,6 @@ def test_verdicts_have_a_mark_for_each_claim_and_corpus(tmp_path):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["supported", "refuted", "unit tested"]
 
 
-def test_a_spectrogram_has_f0_over_it_and_a_clip_without_f0_has_none(tmp_path):
-    import soundfile
-    from speechlike import speechlike
-
-    soundfile.write(tmp_path / "voice.wav", speechlike(1.0, 150.0, 16000, 0.5), 16000)
-    soundfile.write(tmp_path / "noise.wav", np.zeros(16000) + 1e-9, 16000)
-    figure = draw_spectrograms(
-        {"voice": tmp_path / "voice.wav", "silent": tmp_path / "noise.wav"}, "u1: it costs $5 or $6", EXPERIMENT.mel
-    )
-    contours = [line.get_ydata() for axes in figure.axes for line in axes.lines]
-    assert np.nanmedian(contours[0]) == pytest.approx(150, rel=0.1)
-    assert len(contours[1]) == 0
-    assert re.match("u1: it costs", figure.get_suptitle())
-
-
 def test_a_sweep_is_a_line_for_each_family_and_one_across_for_what_has_no_setting():
     lines = [("temperature", "flow", t, "MCD (dB) ↓", 5 + t, 4 + t, 6 + t) for t in (0.0, 0.5, 1.0)]
     beside = [("temperature", "copy-synthesis", np.nan, "MCD (dB) ↓", 4.0, 3.0, 5.0)]
@@ -256,3 +239,21 @@ def test_a_sweep_is_a_line_for_each_family_and_one_across_for_what_has_no_settin
     (panel,) = draw_sweep(far.assign(axis="function evaluations", setting=[1, 2, 4, np.nan])).axes
     assert panel.get_ylim()[1] < 10, "a reference far away does not press the rest together"
     assert panel.get_xscale() == "log"
+    assert [tick.get_text() for tick in panel.get_xticklabels()] == ["1", "2", "4"], "the settings of the sweep"
+
+
+def test_an_interval_much_wider_than_the_others_leaves_the_panel_of_a_sweep():
+    values = [("nfe", "flow", n, "JS (bits) ↓", 2.0 + n, 1.5 + n, 2.5 + n) for n in (1, 2, 3)]
+    values.append(("nfe", "flow", 4, "JS (bits) ↓", 6.0, 5.5, 90.0))
+    columns = ["axis", "family", "setting", "metric", "value", "low", "high"]
+    (panel,) = draw_sweep(pd.DataFrame(values, columns=columns)).axes
+    assert panel.get_ylim()[0] < 2.5 and 6.5 < panel.get_ylim()[1] < 12
+
+
+def test_tables_without_marks_show_eight_panels():
+    """Earlier versions did not mark the selected metrics."""
+    values = [("nfe", "flow", n, f"m{metric}", 1.0 * n, n - 0.1, n + 0.1) for metric in range(9) for n in (1, 2)]
+    frame = pd.DataFrame(values, columns=["axis", "family", "setting", "metric", "value", "low", "high"])
+    titles = [axes.get_title(loc="left") for axes in draw_sweep(frame).axes if axes.get_visible()]
+    assert titles == [f"m{metric}" for metric in range(8)]
+    assert [axes.get_title(loc="left") for axes in draw_sweep(frame, metrics=["m8"]).axes] == ["m8"]

@@ -196,7 +196,8 @@ class Batches:
         if epoch != self._epoch:
             rng = np.random.default_rng([self._seed, epoch, 0])
             self._epoch, self._order = epoch, batches_of_similar_length(self._lengths, self._size, rng)
-        return self._order[position]
+        batch: NDArray[np.int64] = self._order[position]
+        return batch
 
     def _item(self, utterance: PreparedUtterance) -> Item:
         if utterance.id not in self._cache:

@@ -103,10 +103,16 @@ def drawing(empty: str) -> Callable[[Callable[[pd.DataFrame, Layout], Figure]], 
 
 
 def select(frame: pd.DataFrame, systems: Sequence[str] | None, metrics: Sequence[str] | None) -> pd.DataFrame:
-    """Return the rows of these systems and metrics, in their order; the rows marked ``selected`` by default."""
+    """Return the rows of these systems and metrics, in their order; the rows marked ``selected`` by default.
+
+    A frame without marks, which an earlier version wrote, shows its first metrics.
+    """
     if frame.empty:
         return frame
-    chosen = frame[frame["selected"].astype(bool)] if "selected" in frame else frame
+    if "selected" in frame:
+        chosen = frame[frame["selected"].astype(bool)]
+    else:
+        chosen = frame[frame["metric"].isin(frame["metric"].unique()[:PANELS])] if "metric" in frame else frame
     if systems is None and metrics is None:
         return chosen.reset_index(drop=True)
     rows = frame

@@ -8,6 +8,8 @@ the user has changed take precedence over those here.
 from __future__ import annotations
 
 import io
+import math
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from PIL import Image
 
 from ttsbench.engine.store import write_bytes
@@ -90,6 +92,7 @@ def small() -> Any:
 def panel_title(axes: Axes, text: str, letters: int = 25) -> None:
     """Set the title of a panel in lines of at most ``letters`` letters."""
     lines = text.replace("→ ", "→\u00a0").replace("ideal ", "ideal\u00a0").split("\n")
+    lines = [re.sub(r"\([^()]*\)", lambda unit: unit[0].replace(" ", "\u00a0"), line) for line in lines]
     wrapped = "\n".join(textwrap.fill(line, letters, break_on_hyphens=False) for line in lines)
     axes.set_title(wrapped, loc="left", fontsize=small())
 
@@ -124,6 +127,19 @@ def log_axis(axes: Axes) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def log_ticks_at(axes: Axes, values: Iterable[float], apart: float = 0.16) -> None:
+    """Make the horizontal axis logarithmic with numbers at ``values``, except those nearer than a share ``apart``."""
+    axes.set_xscale("log")
+    places = sorted(set(values))
+    reach = math.log(places[-1] / places[0]) or 1.0
+    shown = places[:1]
+    for place in places[1:]:
+        if math.log(place / shown[-1]) >= apart * reach:
+            shown.append(place)
+    axes.set_xticks(shown, [f"{place:g}" for place in shown])
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:

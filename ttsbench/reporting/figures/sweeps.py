@@ -13,9 +13,9 @@ from ttsbench.config.schema import pair
 from ttsbench.config.systems import COPY_SYNTHESIS
 from ttsbench.reporting.figures.families import Sweep, find_sweeps, refined, students
 from ttsbench.reporting.figures.identity import Look, looks
-from ttsbench.reporting.figures.layout import Layout, drawing
+from ttsbench.reporting.figures.layout import NARROW_INCHES, Layout, drawing
 from ttsbench.reporting.figures.run import Drawing, FinishedRun
-from ttsbench.reporting.figures.style import GREY, legend_above, log_axis, near, panel_handles, panel_title
+from ttsbench.reporting.figures.style import GREY, legend_above, log_ticks_at, near, panel_handles, panel_title
 from ttsbench.reporting.figures.tradeoff import extent
 
 LINEAR = ("temperature", "guidance")  # other axes are logarithmic
@@ -24,7 +24,10 @@ COLUMNS = (
     "high", "selected",
 )  # fmt: skip
 FIRST = ("energy_score", "calibration", "std_ratio", "gv_", "js_")  # metrics that sweeps change most
-TEXT = "Metrics against {}. Bands: intervals. Horizontal lines: systems without this setting, if they are near.{}"
+TEXT = (
+    "Metrics against {}. Bands: intervals, cut off where they are much wider than the others. Horizontal lines: "
+    "systems without this setting, if they are near.{}"
+)
 
 
 def temperature(run: FinishedRun) -> Drawing | None:
@@ -116,11 +119,12 @@ def draw_sweep(frame: pd.DataFrame, layout: Layout) -> Figure:
     groups = list(frame.groupby("metric", sort=False))
     figure, panels = layout.grid(len(groups), 1.5, 0.2)
     axis = str(frame["axis"].iloc[0])
+    letters = 25 if figure.get_figwidth() < NARROW_INCHES else 27
     for axes, (metric, rows) in zip(panels, groups, strict=False):
         _panel(axes, rows)
-        panel_title(axes, str(metric))
+        panel_title(axes, str(metric), letters)
         if axis not in LINEAR:
-            log_axis(axes)
+            log_ticks_at(axes, rows["setting"].dropna())
     figure.supxlabel(axis)
     legend_above(figure, panel_handles(panels))
     return figure
@@ -139,7 +143,17 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     beside = rows[rows["setting"].isna()]
     for family, value, dashes in zip(beside["family"], beside["value"], (":", "--", "-."), strict=False):
         axes.axhline(value, color=GREY, linestyle=dashes, linewidth=0.8, label=family)
-    near(axes, *extent(swept), beside["value"])
+    near(axes, *_limits(swept), beside["value"])
+
+
+def _limits(swept: pd.DataFrame) -> tuple[float, float]:
+    """Return vertical limits for all values and for intervals of usual length; a much longer one leaves the panel."""
+    low, high = extent(swept)
+    values = swept["value"]
+    margin = 1.5 * max(values.max() - values.min(), (swept["high"] - swept["low"]).median())
+    if not margin > 0:  # constant, or without intervals
+        return low, high
+    return max(low, values.min() - margin), min(high, values.max() + margin)
 
 
 def _family_looks(rows: pd.DataFrame) -> dict[str, Look]:
