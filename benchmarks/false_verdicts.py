@@ -7,7 +7,7 @@ draws two disjoint groups of ``--seeds`` trainings, as if they were two objectiv
 between them as a claim does: by t over seeds, paired in the order of the seeds. The rate at which p is below .05 has to
 be at most 6 %. Groups of different comparisons share trainings, so the rate is over ``--pairs`` dependent comparisons.
 The table also shows planted effects: an offset of one, two and three margins on one of the groups, with a margin of
-twice the deviation between trainings.
+three times the deviation between trainings, which five seeds find in about nine of ten cases.
 
 The models are small, because the test is about the statistics. The run lies in ``--output`` and is resumed; from
 nothing it takes a few minutes on two idle cores.
@@ -34,6 +34,7 @@ SETTINGS = (
     "train.acoustic={start_steps: 60, steps: 60, warmup_steps: 10, validate_every: 30}",
 )  # fmt: skip
 LIMIT = 0.06
+MARGIN = 3.0  # deviations between trainings
 
 
 def main() -> int:
@@ -65,7 +66,7 @@ def main() -> int:
 def rejections(values: NDArray[np.float64], options: argparse.Namespace) -> tuple[float, list[float]]:
     """Return the deviation between trainings (N,), and the rates of verdicts without and with planted effects."""
     rng, deviation = np.random.default_rng(0), float(values.std(ddof=1))
-    margin, shares = 2 * deviation, []
+    margin, shares = MARGIN * deviation, []
     for offset in range(4):
         right = []
         for _ in range(options.pairs):
