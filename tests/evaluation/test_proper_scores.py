@@ -1,7 +1,5 @@
 """Proper scores, calibration and coverage, against scoringrules and against samplers whose law is known."""
 
-import time
-
 import numpy as np
 import pytest
 import scoringrules
@@ -139,11 +137,3 @@ def test_interval_beyond_the_draws_is_refused():
     assert widest_interval(8) == pytest.approx(7 / 9)
     with pytest.raises(ValueError, match="reaches beyond 8 draws, which hold 78%"):
         interval_coverage(*sample(8), 0.9)
-
-
-def test_whole_utterances_take_milliseconds():
-    """Eight draws of ten seconds, 860 frames of 80 bands, took 17 ms of CPU time on one core."""
-    x, y = sample(8, (860, 80))
-    start = time.process_time()
-    windowed_energy_score(x, y, 10), energy_score(x, y), crps(x, y)
-    assert time.process_time() - start < 1.0

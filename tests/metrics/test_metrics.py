@@ -57,7 +57,6 @@ def test_info_is_complete(metric, request):
     assert info.title and info.unit and info.paper and info.columns
     assert info.signature.split("|")[0] == info.name
     assert info.needs <= {"reference", "transcript", "cost"}
-    assert info.higher_is_better in (True, False, None)
     assert " " not in info.signature
 
 

@@ -116,7 +116,6 @@ def test_second_run_does_nothing(site):
     assert again.status == 0
     assert "is finished and up to date" in again.out
     assert "| l1+oracle " in again.out
-    assert again.seconds < 5
     changed = {name for name, when in times(site.finished, "**/*").items() if before.get(name) != when}
     assert changed <= {"experiment.json", ".lock"}
 
