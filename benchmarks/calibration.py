@@ -98,7 +98,7 @@ def trained(options: argparse.Namespace) -> tuple[Run, dict[str, AnyJob]]:
     plan = [job for job in make_plan(experiment) if job.stage in ("prepare", "train")]
     if experiment.compute.reuse:
         restore_models(run, plan)
-    failures = execute(run, plan, 1, RunReporter(console(), True, 1))
+    failures = execute(run, plan, 1, RunReporter(console(), True))
     if failures:
         raise SystemExit("\n".join(f"{job}: {reason}" for job, reason in failures.items()))
     return run, {name: _acoustic(experiment, plan, name) for name in adapters}

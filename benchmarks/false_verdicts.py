@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ttsbench.engine.engines import EngineChoice
 from ttsbench.pipeline.commands import compare, read_experiment
 from ttsbench.reporting.claims import Effect, ScoredRun
 from ttsbench.reporting.claims.judgement import p_different
@@ -50,7 +51,13 @@ def main() -> int:
         parser.error(f"two groups of {options.seeds} seeds need {2 * options.seeds} trainings")
     experiment = read_experiment(Path("experiments/embedded.yaml"), SETTINGS, range(options.trainings))
     experiment = experiment.model_copy(update={"metrics": {name: {} for name in METRICS}})
-    if compare(experiment, options.output, options.jobs, quiet=True, command="benchmarks/false_verdicts.py"):
+    if compare(
+        experiment,
+        options.output,
+        EngineChoice(workers=options.jobs),
+        quiet=True,
+        command="benchmarks/false_verdicts.py",
+    ):
         return 1
     run = ScoredRun(options.output)
     rates = {name: rejections(run.seed_values(name, ["mdn+oracle"])[0][0], options) for name in METRICS}

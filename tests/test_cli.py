@@ -90,3 +90,12 @@ def test_prints_of_plugins_go_to_standard_error(monkeypatch, capsys):
 )
 def test_visible_escapes_controls_only(text, shown):
     assert visible(text) == shown
+
+
+def test_help_imports_no_heavy_library():
+    code = (
+        "import sys, ttsbench.cli; ttsbench.cli.build_parser().format_help(); "
+        "sys.exit(' '.join(sys.modules.keys() & {'torch', 'numpy', 'pandas', 'scipy', 'matplotlib', 'ray'}))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, f"imported: {process.stderr}"

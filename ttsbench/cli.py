@@ -22,7 +22,7 @@ from ttsbench.reporting.power_command import add_plan_power
 from ttsbench.reporting.results_command import add_results
 
 LISTABLE = ("adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "normalisers", "figures",
-            "experiments", "claims")  # fmt: skip
+            "engines", "experiments", "claims")  # fmt: skip
 CLAIMS = Path("experiments/claims.yaml")
 SCORE_EXAMPLES = """\
 examples:
@@ -191,7 +191,7 @@ def _add_selftest(commands: Any) -> None:
     parser.add_argument("--metrics", default="", metavar="A,B", help="metrics (default: all that are registered)")
     parser.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text', for WER and CER")
     parser.add_argument("--output", type=Path, metavar="DIR", help="also write DIR/selftest.csv")
-    _add_work_options(parser)
+    _add_jobs(parser)
     parser.set_defaults(command=_selftest)
 
 
@@ -218,7 +218,15 @@ def _add_doctor(commands: Any) -> None:
 
 
 def _add_work_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=_positive, metavar="N", help="worker processes (default: number of cores)")
+    _add_jobs(parser)
+    parser.add_argument("--engine", default="local", metavar="NAME",
+                        help="where tasks run: local (this machine) or ray (this machine or a cluster)")  # fmt: skip
+    parser.add_argument("--address", default="", metavar="HOST:PORT",
+                        help="the Ray cluster to join, or auto (default: start Ray on this machine)")  # fmt: skip
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=_positive, metavar="N", help="tasks at a time (default: number of cores)")
     parser.add_argument("--quiet", action="store_true", help="print lines instead of a progress bar")
 
 
@@ -227,11 +235,10 @@ def _compare(options: argparse.Namespace) -> int:
 
     experiment = read_experiment(options.experiment, options.overrides, options.seeds)
     folder = options.output or Path("runs") / experiment.name
-    workers = options.jobs or max(1, (os.cpu_count() or 1) // experiment.compute.threads)
     if options.dry_run:
-        _print(dry_run(experiment, folder, workers))
+        _print(dry_run(experiment, folder, options.jobs))
         return 0
-    return compare(experiment, folder, workers, options.quiet, options.line)
+    return compare(experiment, folder, _engine(options), options.quiet, options.line)
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -243,8 +250,14 @@ def _score(options: argparse.Namespace) -> int:
         options.reference, generated, options.transcripts, options.speakers, _names(options.metrics),
         options.prompt_list, options.language, options.protocol, options.vocabulary,
     )  # fmt: skip
-    workers = options.jobs or os.cpu_count() or 1
-    return score(request, options.output, options.overrides, workers, options.quiet, options.line)
+    return score(request, options.output, options.overrides, _engine(options), options.quiet, options.line)
+
+
+def _engine(options: argparse.Namespace) -> Any:
+    """Return the engine that the options choose."""
+    from ttsbench.engine.engines import EngineChoice
+
+    return EngineChoice(options.engine, options.jobs, {"address": options.address} if options.address else {})
 
 
 def _sentences(options: argparse.Namespace) -> int:
@@ -253,7 +266,7 @@ def _sentences(options: argparse.Namespace) -> int:
 
     experiment = read_experiment(options.experiment, options.overrides)
     folder = options.output or Path("runs") / experiment.name
-    files = write_sentences(experiment, folder, options.jobs or os.cpu_count() or 1, options.quiet)
+    files = write_sentences(experiment, folder, _engine(options), options.quiet)
     _print("\n".join(map(str, files)))
     return 0
 

@@ -34,10 +34,20 @@ if TYPE_CHECKING:  # these modules import torch, which the command line must not
     )
 
 Kind = Literal[
-    "adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "normalisers", "figures"
+    "adapters",
+    "judges",
+    "metrics",
+    "corpora",
+    "vocoders",
+    "codecs",
+    "transcribers",
+    "normalisers",
+    "figures",
+    "engines",
 ]
 KINDS: tuple[Kind, ...] = (
     "adapters", "judges", "metrics", "corpora", "vocoders", "codecs", "transcribers", "normalisers", "figures",
+    "engines",
 )  # fmt: skip
 SAMPLE_PARAMETERS = ("self", "cond", "nfe", "rng", "temperature")  # parameters of every adapter's `sample`
 _temporary: dict[Kind, dict[str, EntryPoint]] = {kind: {} for kind in KINDS}
@@ -51,6 +61,7 @@ SINGULAR = {
     "transcribers": "transcriber",
     "normalisers": "normaliser",
     "figures": "figure",
+    "engines": "engine",
 }
 
 

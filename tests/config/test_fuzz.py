@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ttsbench import registry
 from ttsbench.config.loading import load_experiment, parse_override
-from ttsbench.config.schema import Experiment, Section
+from ttsbench.config.schema import Experiment
+from ttsbench.config.section import Section
 from ttsbench.config.yaml_text import parse_yaml
 from ttsbench.errors import ConfigError
 from ttsbench.pipeline import capacity

@@ -79,8 +79,8 @@ def test_lines_tell_fraction_and_remaining_time(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("ttsbench.engine.progress.time.monotonic", lambda: now[0])
     output = io.StringIO()
-    reporter = RunReporter(Console(file=output, soft_wrap=True), True, 1)
-    reporter.start([TRAINING, SYNTHESIS], [TRAINING, SYNTHESIS])
+    reporter = RunReporter(Console(file=output, soft_wrap=True), True)
+    reporter.start([TRAINING, SYNTHESIS], [TRAINING, SYNTHESIS], 1)
     for waiting in (TRAINING, SYNTHESIS):
         reporter.job_started(waiting)
         reporter.job_split(waiting, 1)
@@ -94,7 +94,7 @@ def test_lines_tell_fraction_and_remaining_time(monkeypatch):
 
 
 def test_control_sequences_in_messages_and_reasons_are_shown_and_not_sent(capsys):
-    reporter = RunReporter(console(), quiet=True, workers=1)
+    reporter = RunReporter(console(), quiet=True)
     reporter.message("a plug-in \x1b[31mprints")
     reporter.job_failed(job("score", "score", 1.0), "clip \x1b]0;title\x07.wav")
     output = capsys.readouterr().err

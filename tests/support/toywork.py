@@ -17,7 +17,7 @@ class Unpicklable(Exception):
 
 def toy_work(run, call, progress):
     """Carry out ``call.task["do"]``; a file marks that a task was attempted before."""
-    marker = Path(run.folder, f"{call.index}.attempted")
+    marker = Path(run.folder, f"{call.job.id}-{call.index}.attempted")
     again = marker.exists()
     marker.touch()
     match call.task["do"]:
@@ -37,5 +37,5 @@ def toy_work(run, call, progress):
             time.sleep(0.3)
         case "wait long":
             time.sleep(3)
-    Path(run.folder, f"{call.index}.done").touch()
+    Path(run.folder, f"{call.job.id}-{call.index}.done").touch()
     return None

@@ -17,7 +17,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ttsbench import registry
-from ttsbench.config.schema import AdapterConfig, Experiment, Section
+from ttsbench.config.schema import AdapterConfig, Experiment
+from ttsbench.config.section import Section
 from ttsbench.config.yaml_text import parse_yaml, read_yaml_file
 from ttsbench.errors import ConfigError
 

@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from ttsbench.config.resources import ResourcesConfig
+from ttsbench.config.section import Section
 
 ORACLE = "oracle"
 SAME = "same"
@@ -19,12 +22,6 @@ TEXT = "text"  # in place of a prosody label for a model that takes no prosody
 MAX_SEED = 2**32 - 1  # the largest seed of NumPy's and torch's generators
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]*"  # no separator and no '+', which joins the two models of a system
-
-
-class Section(BaseModel):
-    """A part of an experiment: frozen, without unknown keys, and with finite numbers only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 def _expanded_path(path: Any, key: str) -> Any:
@@ -159,6 +156,7 @@ class Compute(Section):
     threads: int = Field(1, ge=1, le=1_024)  # per worker; fixed, so that sums do not depend on the number of workers
     task_timeout_s: float | None = Field(None, gt=0)  # without progress, after which a task is stopped and repeated
     checkpoint_s: float = Field(30.0, gt=0)  # seconds between checkpoints
+    resources: ResourcesConfig = ResourcesConfig()  # of tasks, by stage
     reuse: bool = True  # reuse models that other runs on this machine trained (ttsbench/stages/model_cache.py)
 
 

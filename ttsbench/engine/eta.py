@@ -13,71 +13,98 @@ remaining time would whenever a correction factor grows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ttsbench.engine.job import AnyJob
 
 PRIOR_S = 10.0  # seconds of work for which the estimate counts as measured
 
 
+@dataclass
+class _JobProgress:
+    job: AnyJob
+    tasks: int = 1
+    fractions: dict[int, float] = field(default_factory=dict)  # number of the task -> completed fraction
+    started: dict[int, float] = field(default_factory=dict)
+    spent: dict[int, float] = field(default_factory=dict)
+    completed: float = 0.0  # sum of the fractions
+    share: float = 0.0  # of the job that is finished
+    is_done: bool = False
+
+
+@dataclass
+class _StageSums:
+    cost_s: float = 0.0  # estimate of all jobs
+    finished_s: float = 0.0  # estimate of what is finished
+    spent_s: float = 0.0
+
+    @property
+    def remaining_s(self) -> float:
+        return (self.spent_s + PRIOR_S) / (self.finished_s + PRIOR_S) * (self.cost_s - self.finished_s)
+
+
 class RemainingTime:
-    """Estimate from the progress of all tasks; times are seconds on any clock."""
+    """Estimate from the progress of all tasks; times are seconds on any clock.
+
+    Sums are updated with every report, so that the cost of a report does not depend on the number of tasks.
+    """
 
     def __init__(self, jobs: Sequence[AnyJob], workers: int) -> None:
-        self._jobs, self._workers = {job.id: job for job in jobs}, workers
-        self._tasks: dict[str, int] = {}
-        self._fractions: dict[str, dict[int, float]] = defaultdict(dict)
-        self._started: dict[tuple[str, int], float] = {}
-        self._spent: dict[tuple[str, int], float] = {}
-        self._done: set[str] = set()
+        self._workers = workers
+        self._jobs = {job.id: _JobProgress(job) for job in jobs}
+        self._stages: dict[str, _StageSums] = defaultdict(_StageSums)
+        for job in jobs:
+            self._stages[job.stage].cost_s += job.cost_s
         self._dropped_s = 0.0
         self._total_s = sum(job.cost_s for job in jobs)
 
     def set_tasks(self, job: AnyJob, tasks: int) -> None:
         """Set the number of tasks that a job has left."""
-        self._tasks[job.id] = tasks
+        if progress := self._jobs.get(job.id):
+            progress.tasks = tasks
+            self._update_share(progress)
 
     def record(self, job_id: str, index: int, fraction: float, now: float) -> None:
         """Record the progress of a task; the first report marks its start."""
-        if job_id in self._jobs and job_id not in self._done:
-            before = self._fractions[job_id].get(index, 0.0)
-            self._fractions[job_id][index] = max(before, fraction)  # a repeated task starts again at 0
-            self._spent[job_id, index] = now - self._started.setdefault((job_id, index), now)
+        progress = self._jobs.get(job_id)
+        if progress is None or progress.is_done:
+            return
+        before = progress.fractions.get(index, 0.0)
+        progress.fractions[index] = max(before, fraction)  # a repeated task starts again at 0
+        progress.completed += progress.fractions[index] - before
+        spent = now - progress.started.setdefault(index, now)
+        self._stages[progress.job.stage].spent_s += spent - progress.spent.get(index, 0.0)
+        progress.spent[index] = spent
+        self._update_share(progress)
 
     def finish(self, job: AnyJob) -> None:
         """Mark a job as finished."""
-        self._done.add(job.id)
+        if progress := self._jobs.get(job.id):
+            progress.is_done = True
+            self._update_share(progress)
 
     def drop(self, job: AnyJob) -> None:
         """Remove a failed job, which takes no more time."""
-        if self._jobs.pop(job.id, None) is not None:
+        if progress := self._jobs.pop(job.id, None):
+            stage = self._stages[job.stage]
+            stage.cost_s -= job.cost_s
+            stage.finished_s -= progress.share * job.cost_s
+            stage.spent_s -= sum(progress.spent.values())
             self._dropped_s += job.cost_s
 
     def fraction(self) -> float:
         """Return the finished share of the estimated work, failed jobs included; it never decreases."""
         if not self._total_s:
             return 1.0
-        finished = sum(self._share(job) * job.cost_s for job in self._jobs.values())
+        finished = sum(stage.finished_s for stage in self._stages.values())
         return min(1.0, (finished + self._dropped_s) / self._total_s)
 
     def seconds(self) -> float:
         """Return the seconds until all jobs are done, with every worker busy."""
-        finished, waiting, spent = (defaultdict[str, float](float) for _ in range(3))
-        for job in self._jobs.values():
-            share = self._share(job)
-            finished[job.stage] += share * job.cost_s
-            waiting[job.stage] += (1 - share) * job.cost_s
-        for (job_id, _), seconds in self._spent.items():
-            if job_id in self._jobs:
-                spent[self._jobs[job_id].stage] += seconds
-        return sum(_factor(stage, spent, finished) * seconds for stage, seconds in waiting.items()) / self._workers
+        return max(0.0, sum(stage.remaining_s for stage in self._stages.values()) / self._workers)
 
-    def _share(self, job: AnyJob) -> float:
-        """Return the finished share of a job."""
-        if job.id in self._done:
-            return 1.0
-        return min(1.0, sum(self._fractions[job.id].values()) / max(1, self._tasks.get(job.id, 1)))
-
-
-def _factor(stage: str, spent: Mapping[str, float], finished: Mapping[str, float]) -> float:
-    return (spent[stage] + PRIOR_S) / (finished[stage] + PRIOR_S)
+    def _update_share(self, progress: _JobProgress) -> None:
+        share = 1.0 if progress.is_done else min(1.0, progress.completed / max(1, progress.tasks))
+        self._stages[progress.job.stage].finished_s += (share - progress.share) * progress.job.cost_s
+        progress.share = share

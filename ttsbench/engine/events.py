@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ttsbench.engine.job import AnyJob, Task
+from ttsbench.engine.resources import ONE_CPU, Resources
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,6 +15,7 @@ class TaskCall:
     job: AnyJob
     index: int
     task: Task
+    needs: Resources = ONE_CPU
 
     def item_at(self, fraction: float) -> str:
         """Return the name of the clip or utterance that the task has reached; empty if the task has no items."""

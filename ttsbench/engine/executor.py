@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,12 +17,14 @@ from ttsbench.engine.events import Event, TaskCall, TaskDone, TaskFailed, TaskLo
 from ttsbench.engine.job import AnyJob, Run
 from ttsbench.engine.local import LocalEngine
 from ttsbench.engine.progress import Reporter, clock
+from ttsbench.engine.resources import check_needs
 from ttsbench.engine.sentinels import discard_damage, is_done, mark_done, open_folder, was_done
 from ttsbench.engine.worker import failure_reason, stage_module
 from ttsbench.errors import TtsbenchError
 
 ATTEMPTS = 3  # of a task whose worker dies
 TICK_S = 1.0
+NOT_RUN = "not run, because it needs a job that failed"
 ONE_RESULT = ("prepare", "train")  # stages whose folder is made as a whole
 STALL_S = 600.0  # without progress, after which a task is reported as stalled
 
@@ -45,18 +48,23 @@ class _RunningTask:
 def execute(
     run: Run,
     plan: Sequence[AnyJob],
-    workers: int,
+    workers: int | None,
     reporter: Reporter,
     make_engine: EngineFactory = LocalEngine,
     tick_s: float = TICK_S,
 ) -> Mapping[str, str]:
-    """Run the jobs that are not done; return the jobs that failed or could not run, each with its reason."""
+    """Run the jobs that are not done; return the jobs that failed or could not run, each with its reason.
+
+    Raises ``ConfigError`` before any job starts if a job needs more resources than any machine of the engine has.
+    """
     waiting = [job for job in plan if not is_done(job.path(run), job.key)]
-    reporter.start(plan, waiting)
     if not waiting:
+        reporter.start(plan, waiting, 1)
         return {}
     engine = make_engine(run, workers)
     try:
+        check_needs({job.stage: job.resources(run, engine.machines) for job in waiting}, engine.machines)
+        reporter.start(plan, waiting, engine.slots)
         return _Executor(run, waiting, engine, reporter, tick_s).run()
     finally:
         engine.close()
@@ -76,15 +84,21 @@ def discard_damaged_files(run: Run, plan: Sequence[AnyJob], reporter: Reporter) 
 class _Executor:
     def __init__(self, run: Run, waiting: Sequence[AnyJob], engine: Engine, reporter: Reporter, tick_s: float) -> None:
         self._run, self._engine, self._reporter, self._tick_s = run, engine, reporter, tick_s
-        self._waiting = list(waiting)
-        self._pending = {job.id for job in waiting}
+        waiting_ids = {job.id for job in waiting}
+        self._unmet = {job.id: len(waiting_ids.intersection(job.needs)) for job in waiting}
+        self._dependents: dict[str, list[AnyJob]] = defaultdict(list)
+        for job in waiting:
+            for need in waiting_ids.intersection(job.needs):
+                self._dependents[need].append(job)
+        self._ready = deque(job for job in waiting if not self._unmet[job.id])
         self._running: dict[str, _RunningJob] = {}
         self._tasks: dict[TaskCall, _RunningTask] = {}
         self._failures: dict[str, str] = {}
 
     def run(self) -> Mapping[str, str]:
-        while self._waiting or self._running:
-            self._start_ready()
+        while self._ready or self._running:
+            while self._ready:
+                self._start(self._ready.popleft())
             if not self._running:
                 continue
             for event in self._engine.events(self._tick_s):
@@ -92,16 +106,6 @@ class _Executor:
             self._check_stalls()
             self._reporter.tick()
         return self._failures
-
-    def _start_ready(self) -> None:
-        """Start every waiting job whose needs are met, and drop those that need a job that failed."""
-        for job in list(self._waiting):
-            if self._failures.keys() & set(job.needs):
-                self._waiting.remove(job)
-                self._fail(job, "not run, because it needs a job that failed")
-            elif not self._pending & set(job.needs):
-                self._waiting.remove(job)
-                self._start(job)
 
     def _start(self, job: AnyJob) -> None:
         self._reporter.job_started(job)
@@ -114,8 +118,9 @@ class _Executor:
             return
         self._running[job.id] = _RunningJob(job, len(tasks))
         self._reporter.job_split(job, len(tasks))
+        needs = job.resources(self._run, self._engine.machines)
         for index, task in enumerate(tasks):
-            self._engine.submit(TaskCall(job, index, task))
+            self._engine.submit(TaskCall(job, index, task, needs))
         if not tasks:
             self._finish(self._running[job.id])
 
@@ -177,8 +182,11 @@ class _Executor:
         except Exception as error:
             self._fail_or_raise(job, error)
             return
-        self._pending.discard(job.id)
         self._reporter.job_done(job)
+        for dependent in self._dependents[job.id]:
+            self._unmet[dependent.id] -= 1
+            if not self._unmet[dependent.id]:
+                self._ready.append(dependent)
 
     def _check_stalls(self) -> None:
         """Report tasks without progress, and stop them if the experiment sets ``compute.task_timeout_s``."""
@@ -206,5 +214,13 @@ class _Executor:
         self._fail(job, failure_reason(error))
 
     def _fail(self, job: AnyJob, reason: str) -> None:
+        """Fail a job and all jobs that need it."""
         self._failures[job.id] = reason
         self._reporter.job_failed(job, reason)
+        dependents = deque(self._dependents[job.id])
+        while dependents:
+            dependent = dependents.popleft()
+            if dependent.id not in self._failures:
+                self._failures[dependent.id] = NOT_RUN
+                self._reporter.job_failed(dependent, NOT_RUN)
+                dependents += self._dependents[dependent.id]

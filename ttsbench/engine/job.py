@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from ttsbench.config.loading import validate
 from ttsbench.config.schema import Experiment
 from ttsbench.engine.layout import RunLayout
+from ttsbench.engine.resources import Resources, needed
 from ttsbench.engine.store import read_json
 
 Stage = Literal["prepare", "train", "tune", "synthesize", "external", "collect", "transcribe", "score", "report"]
@@ -65,6 +66,10 @@ class Job(Generic[Spec]):
     def path(self, run: Run) -> Path:
         """Return the job's folder."""
         return run.folder / self.folder
+
+    def resources(self, run: Run, machines: Sequence[Resources]) -> Resources:
+        """Return what each task of the job needs on one of these machines."""
+        return needed(run.experiment.compute, self.stage, machines)
 
 
 AnyJob = Job[Any]

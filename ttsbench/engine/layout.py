@@ -109,6 +109,11 @@ class RunLayout:
         return self.root / "figures"
 
     @property
+    def worker_files(self) -> Path:
+        """Progress and output of tasks while they run on other machines."""
+        return self.root / ".workers"
+
+    @property
     def provenance(self) -> Path:
         """The provenance of the results, as JSON."""
         return self.root / "provenance.json"

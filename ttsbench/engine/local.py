@@ -7,49 +7,57 @@ crash in a native library leaves its Python traceback there.
 
 from __future__ import annotations
 
-import faulthandler
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from ttsbench.engine.allocation import NOTHING, Allocator, Grant, WaitingTasks
 from ttsbench.engine.events import Event, TaskCall, TaskDone, TaskFailed, TaskLost, TaskProgress, WorkerOutput
 from ttsbench.engine.isolation import die_with_parent
 from ttsbench.engine.job import Progress, Run
-from ttsbench.engine.worker import run_task, set_threads
+from ttsbench.engine.resources import Resources, cpu_count, cuda_devices, memory_bytes
+from ttsbench.engine.task_files import OutputFile, redirect_output
+from ttsbench.engine.worker import run_task, thread_environment
 
-LAST_LINES = 20
 Work = Callable[[Run, TaskCall, Progress], str | None]
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class LocalEngine:
-    """At most ``workers`` processes, which start when tasks wait and live until the engine is closed."""
+    """Worker processes on this machine, started when tasks wait and stopped when the engine is closed.
 
-    def __init__(self, run: Run, workers: int, work: Work = run_task) -> None:
-        self._run, self._limit, self._work = run, workers, work
-        self._waiting: deque[TaskCall] = deque()
+    The machine has the CPUs of ``workers`` tasks with ``compute.threads`` each. A worker sees the GPUs of its task
+    alone, and keeps them until it ends; tasks with other GPUs get another worker.
+    """
+
+    def __init__(self, run: Run, workers: int | None = None, work: Work = run_task) -> None:
+        threads = run.experiment.compute.threads
+        gpus = cuda_devices(run.experiment.compute)
+        self.slots = workers or default_workers(threads)
+        self.machines = [Resources(float(self.slots * threads), float(len(gpus)), memory_bytes() / 1e9)]
+        self._run, self._work = run, work
+        self._hides_gpus = bool(gpus)
+        self._allocator = Allocator(self.machines[0], gpus)
+        self._waiting = WaitingTasks()
         self._workers: list[_Worker] = []
         self._context = multiprocessing.get_context("spawn")
         self._outputs = tempfile.TemporaryDirectory(prefix="ttsbench-workers-")
         self._started = 0
         # After Ctrl-C the resource tracker would warn about semaphores that the system reclaims anyway.
         os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        for name in THREAD_VARIABLES:
-            os.environ[name] = str(run.experiment.compute.threads)
+        os.environ.update(thread_environment(threads))
 
     def submit(self, call: TaskCall) -> None:
         """Queue a task."""
-        self._waiting.append(call)
+        self._waiting.put(call)
 
     def events(self, timeout_s: float) -> list[Event]:
         """Hand waiting tasks to idle workers; return what happened, after at most ``timeout_s`` seconds."""
@@ -59,7 +67,7 @@ class LocalEngine:
         for worker in list(self._workers):
             if worker.connection in ready:
                 events += self._receive(worker)
-            if lines := worker.new_lines():
+            if lines := worker.output.new_lines():
                 events.append(WorkerOutput(lines))
         return events
 
@@ -80,20 +88,30 @@ class LocalEngine:
         self._outputs.cleanup()
 
     def _assign(self) -> None:
-        """Give each idle worker a task; tasks that were given to a worker which died while idle stay in the queue."""
-        while self._waiting:
-            worker = next((worker for worker in self._workers if worker.call is None), None)
-            if worker is None and len(self._workers) < self._limit:
-                worker = self._start()
-            if worker is None:
-                break
-            call = self._waiting[0]
+        """Start every task whose resources are free; a task whose worker died while idle stays in the queue."""
+        while (next_task := self._waiting.take(self._allocator)) is not None:
+            call, grant = next_task
+            worker = self._worker_for(grant.gpus)
             try:
                 worker.connection.send(call)
             except OSError:  # it died while it was idle
                 self._remove(worker)
+                self._allocator.release(grant)
+                self._waiting.put_back(call)
                 continue
-            worker.call = self._waiting.popleft()
+            worker.call, worker.grant = call, grant
+
+    def _worker_for(self, gpus: tuple[str, ...]) -> _Worker:
+        """Return an idle worker that sees these GPUs alone; it replaces an idle worker if there are enough workers."""
+        idle = [worker for worker in self._workers if worker.call is None]
+        worker = next((worker for worker in idle if worker.gpus == gpus), None)
+        if worker is not None:
+            return worker
+        if idle and len(self._workers) >= self.slots:
+            idle[0].process.terminate()
+            idle[0].process.join()
+            self._remove(idle[0])
+        return self._start(gpus)
 
     def _receive(self, worker: _Worker) -> list[Event]:
         call = worker.call
@@ -107,22 +125,25 @@ class LocalEngine:
                     continue
                 events.append(TaskDone(call) if value is None else TaskFailed(call, value))
                 worker.call = None
+                self._allocator.release(worker.grant)
         except (EOFError, OSError):
             worker.process.join()
-            events.append(TaskLost(call, _cause(worker.process.exitcode), worker.last_lines()))
+            events.append(TaskLost(call, _cause(worker.process.exitcode), worker.output.last_lines()))
+            self._allocator.release(worker.grant)
             self._remove(worker)
         return events
 
-    def _start(self) -> _Worker:
+    def _start(self, gpus: tuple[str, ...]) -> _Worker:
         output = Path(self._outputs.name, f"{self._started}.log")
         self._started += 1
         ours, theirs = self._context.Pipe()
-        arguments = (theirs, self._run, self._work, self._run.experiment.compute.threads, output)
+        visible = ",".join(gpus) if self._hides_gpus else None
+        arguments = (theirs, self._run, self._work, output, visible)
         process = self._context.Process(target=_serve, args=arguments, daemon=False)
         with _interrupts_blocked():
             process.start()
         theirs.close()
-        worker = _Worker(process, ours, output)
+        worker = _Worker(process, ours, OutputFile(output), gpus)
         self._workers.append(worker)
         return worker
 
@@ -131,33 +152,16 @@ class LocalEngine:
         self._workers.remove(worker)
 
 
+@dataclass(eq=False)
 class _Worker:
-    """A process, the pipe to it, its task, and the file that its output goes to."""
+    """A process, the pipe to it, its output, the GPUs that it sees, and its task with the resources of the task."""
 
-    def __init__(self, process: BaseProcess, connection: Connection[Any, Any], output: Path) -> None:
-        self.process, self.connection = process, connection
-        self.call: TaskCall | None = None
-        self._output, self._read = output, 0
-
-    def new_lines(self) -> tuple[str, ...]:
-        """Return the lines that the worker has printed since the last call."""
-        try:
-            with self._output.open("rb") as file:
-                file.seek(self._read)
-                data = file.read()
-        except OSError:
-            return ()
-        end = data.rfind(b"\n") + 1
-        self._read += end
-        return tuple(data[:end].decode("utf-8", "replace").splitlines())
-
-    def last_lines(self) -> tuple[str, ...]:
-        """Return the last lines that the worker has printed."""
-        try:
-            text = self._output.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ()
-        return tuple(text.splitlines()[-LAST_LINES:])
+    process: BaseProcess
+    connection: Connection[Any, Any]
+    output: OutputFile
+    gpus: tuple[str, ...]
+    call: TaskCall | None = None
+    grant: Grant = NOTHING
 
 
 class PipeProgress:
@@ -175,24 +179,27 @@ class PipeProgress:
         self._connection.send(("progress", fraction))
 
 
-def _serve(connection: Connection[Any, Any], run: Run, work: Work, threads: int, output: Path) -> None:
+def _serve(connection: Connection[Any, Any], run: Run, work: Work, output: Path, gpus: str | None) -> None:
     """Carry out tasks until the pipe is closed."""
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # read when CUDA is first used
     progress = PipeProgress(connection)
-    with output.open("wb", buffering=0) as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
-    faulthandler.enable()
+    redirect_output(output)
     die_with_parent()
-    set_threads(threads)
     while True:
         try:
             call: TaskCall = connection.recv()
         except EOFError:
             return
-        progress(0.0)  # the task starts now, after the imports of a new worker
+        progress(0.0)
         reason = work(run, call, progress)
         sys.stdout.flush()
         connection.send(("end", reason))
+
+
+def default_workers(threads: int) -> int:
+    """Return how many tasks with ``threads`` CPUs each this machine carries out at a time."""
+    return max(1, cpu_count() // threads)
 
 
 def _cause(exitcode: int | None) -> str:

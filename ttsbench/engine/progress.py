@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Protocol
 
 from rich.console import Console
@@ -20,8 +21,8 @@ LINE_EVERY_S = 15.0
 class Reporter(Protocol):
     """Receives everything that the executor does."""
 
-    def start(self, plan: Sequence[AnyJob], waiting: Sequence[AnyJob]) -> None:
-        """Start with the plan, and the jobs of it that are not done."""
+    def start(self, plan: Sequence[AnyJob], waiting: Sequence[AnyJob], slots: int) -> None:
+        """Start with the plan, the jobs of it that are not done, and the number of tasks that run at a time."""
         ...
 
     def job_started(self, job: AnyJob) -> None:
@@ -56,21 +57,21 @@ class Reporter(Protocol):
 class RunReporter:
     """Shows finished jobs, jobs in progress, and the remaining time."""
 
-    def __init__(self, console: Console, quiet: bool, workers: int) -> None:
-        self._console, self._workers = console, workers
+    def __init__(self, console: Console, quiet: bool) -> None:
+        self._console = console
         self._bar = None if quiet or not console.is_terminal else _bar(console)
-        self._remaining = RemainingTime([], workers)
-        self._active: list[str] = []
+        self._remaining = RemainingTime([], 1)
+        self._active: dict[str, None] = {}  # ids of the jobs in progress, in order
         self._began = self._last_line = time.monotonic()
         self._heading = ""
 
-    def start(self, plan: Sequence[AnyJob], waiting: Sequence[AnyJob]) -> None:
+    def start(self, plan: Sequence[AnyJob], waiting: Sequence[AnyJob], slots: int) -> None:
         """Open the bar."""
-        self._remaining = RemainingTime(waiting, self._workers)
+        self._remaining = RemainingTime(waiting, slots)
         done = len(plan) - len(waiting)
         if not waiting:
             return
-        self._heading = f"{len(waiting)} jobs to do, {done} already done, {self._workers} workers."
+        self._heading = f"{len(waiting)} jobs to do, {done} already done, {slots} workers."
         if self._bar is not None:
             self._bar.start()
             self._bar_task = self._bar.add_task("starting", total=1.0, left="")
@@ -82,7 +83,7 @@ class RunReporter:
 
     def job_started(self, job: AnyJob) -> None:
         """Show the job among those in progress."""
-        self._active.append(job.id)
+        self._active[job.id] = None
         self.tick()
 
     def job_split(self, job: AnyJob, tasks: int) -> None:
@@ -116,7 +117,7 @@ class RunReporter:
         """Move the bar, or print a line if the last one is older than ``LINE_EVERY_S``."""
         fraction = self._remaining.fraction()
         left = f"about {clock(self._remaining.seconds())} left"
-        active = ", ".join(self._active[:3]) + (" …" if len(self._active) > 3 else "")
+        active = ", ".join(islice(self._active, 3)) + (" …" if len(self._active) > 3 else "")
         if self._bar is not None:
             description = active or "finishing"
             self._bar.update(self._bar_task, completed=fraction, description=description, left=left)
@@ -125,8 +126,7 @@ class RunReporter:
             self._console.print(f"  {fraction:4.0%}  {left}  {active}", highlight=False, markup=False)
 
     def _close(self, job: AnyJob, record: Callable[[AnyJob], None]) -> None:
-        if job.id in self._active:
-            self._active.remove(job.id)
+        self._active.pop(job.id, None)
         record(job)
         self.tick()
 

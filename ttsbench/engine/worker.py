@@ -17,6 +17,12 @@ def stage_module(stage: str) -> StageModule:
     return cast(StageModule, importlib.import_module(f"ttsbench.stages.{stage}"))
 
 
+def thread_environment(threads: int) -> dict[str, str]:
+    """Return the variables that fix the number of threads of libraries which read it when they are loaded."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+    return {**dict.fromkeys(names, str(threads)), "TOKENIZERS_PARALLELISM": "false"}
+
+
 def set_threads(threads: int) -> None:
     """Fix the number of threads: with another number, a sum may differ in its last bit."""
     import torch
@@ -28,8 +34,10 @@ def set_threads(threads: int) -> None:
 def run_task(run: Run, call: TaskCall, progress: Progress) -> str | None:
     """Carry out a task; return None, or the reason of the failure as text.
 
-    Exceptions are turned into text here because an exception of a plug-in may fail to unpickle in another process.
+    The number of threads is fixed first. Exceptions are turned into text here because an exception of a plug-in may
+    fail to unpickle in another process.
     """
+    set_threads(run.experiment.compute.threads)
     try:
         stage_module(call.job.stage).work(run, call.job, call.task, progress)
     except (Exception, SystemExit) as error:

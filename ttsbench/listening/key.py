@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ttsbench.config.schema import Section
+from ttsbench.config.section import Section
 from ttsbench.engine.store import write_text
 from ttsbench.errors import ConfigError
 

@@ -5,18 +5,16 @@ The estimate of memory is a lower bound, so that only experiments that cannot ru
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from ttsbench.config.schema import Compute, Experiment, ModelSize, TrainConfig
+from ttsbench.engine.resources import CGROUP_LIMITS, cpu_count, memory_bytes
 from ttsbench.errors import ConfigError
 
 FLOAT_BYTES = 4
 TRAINING_COPIES = 5  # weights, gradients, two moments of Adam, and their moving average
 BLOCK_ACTIVATIONS = 10  # numbers per step and channel that a block keeps for its gradient
 FRAMES = 500  # of an utterance, for trainings on whole utterances
-CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def check_capacity(experiment: Experiment) -> None:
@@ -42,7 +40,7 @@ def _check_devices(compute: Compute) -> None:
         raise ConfigError(
             f"compute.accelerator: '{compute.accelerator}' is not available on this machine; it has {known}."
         )
-    count = _cores() if accelerator is None else int(accelerator.auto_device_count())
+    count = cpu_count() if accelerator is None else int(accelerator.auto_device_count())
     if compute.devices > count:
         unit = "CPU cores" if accelerator is None else "devices"
         raise ConfigError(f"compute.devices: {compute.devices} devices were requested, and there are {count} {unit}.")
@@ -50,7 +48,7 @@ def _check_devices(compute: Compute) -> None:
 
 def _check_memory(experiment: Experiment) -> None:
     """Compare the largest training with the memory of the machine, or of one GPU."""
-    available = _gpu_bytes(experiment.compute.accelerator) or _memory_bytes()
+    available = _gpu_bytes(experiment.compute.accelerator) or memory_bytes(CGROUP_LIMITS)
     for needed, keys in _training_bytes(experiment):
         if needed > available:
             raise ConfigError(
@@ -85,10 +83,6 @@ def activation_bytes(size: ModelSize, budget: TrainConfig, batch_size: int) -> i
     return FLOAT_BYTES * BLOCK_ACTIVATIONS * frames * size.dim * size.backbone_layers
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _gpu_bytes(accelerator: str) -> int | None:
     """Return the memory of the first CUDA device, or None if models are trained elsewhere."""
     import torch
@@ -96,15 +90,6 @@ def _gpu_bytes(accelerator: str) -> int | None:
     if accelerator not in ("auto", "gpu", "cuda") or not torch.cuda.is_available():
         return None
     return int(torch.cuda.get_device_properties(0).total_memory)
-
-
-def _memory_bytes() -> int:
-    """Return the memory of this machine, or the limit of its container."""
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for path in CGROUP_LIMITS:
-        if path.is_file() and (text := path.read_text(encoding="ascii").strip()).isdigit():
-            limits.append(int(text))
-    return min(limits)
 
 
 def _gigabytes(count: int) -> str:

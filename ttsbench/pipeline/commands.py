@@ -10,9 +10,11 @@ from pathlib import Path
 
 from ttsbench.config.loading import load_experiment, merge, parse_override, validate
 from ttsbench.config.schema import Experiment
+from ttsbench.engine.engines import EngineChoice
 from ttsbench.engine.executor import discard_damaged_files, execute
 from ttsbench.engine.job import STAGES, AnyJob, Job, Run
 from ttsbench.engine.layout import REPORT, RunLayout
+from ttsbench.engine.local import default_workers
 from ttsbench.engine.progress import RunReporter, clock, console
 from ttsbench.engine.sentinels import DONE, is_done, mark_done, was_done
 from ttsbench.engine.store import locked, read_json, write_json
@@ -44,7 +46,7 @@ def read_experiment(path: Path, overrides: Sequence[str] = (), seeds: Sequence[i
     return experiment
 
 
-def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool, command: str) -> int:
+def compare(experiment: Experiment, folder: Path, engine: EngineChoice, quiet: bool, command: str) -> int:
     """Run the remaining jobs and print the table; return 1 if a job failed. ``command`` goes into the provenance."""
     run = Run(folder.resolve(), experiment)
     plan = make_plan(experiment)
@@ -54,11 +56,11 @@ def compare(experiment: Experiment, folder: Path, workers: int, quiet: bool, com
             _check_features(run, plan[0])
             if experiment.compute.reuse and (count := restore_models(run, plan)):
                 _print_note(f"{count} models are taken from the cache of trained models.")
-        return run_plan(run, plan, folder, workers, quiet, command)
+        return run_plan(run, plan, folder, engine, quiet, command)
 
 
 def score(
-    request: FolderRequest, folder: Path, overrides: Sequence[str], workers: int, quiet: bool, command: str
+    request: FolderRequest, folder: Path, overrides: Sequence[str], engine: EngineChoice, quiet: bool, command: str
 ) -> int:
     """Score folders of wavs and print the table; return 1 if a job or a measurement failed."""
     with locked(folder.resolve()):
@@ -68,11 +70,11 @@ def score(
             _print_note(note)
         run = Run(folder.resolve(), experiment, compares_folders=True)
         write_json(run.layout.experiment, experiment.model_dump(mode="json"))
-        status = run_plan(run, make_folder_plan(experiment, run.folder), folder, workers, quiet, command)
+        status = run_plan(run, make_folder_plan(experiment, run.folder), folder, engine, quiet, command)
     return status or _show_failures(run)
 
 
-def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet: bool, command: str) -> int:
+def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, engine: EngineChoice, quiet: bool, command: str) -> int:
     """Run the jobs that are not done; return 1 if a job failed. ``shown`` is the run folder as the user gave it."""
     if _is_finished(run, plan):
         _print(f"{shown} is finished and up to date: {len(plan)} jobs, nothing to do.\n\n")
@@ -80,9 +82,9 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
         _print_divergence(run)
         return _report_systems_without_clips(run)
     record_work(run.folder, command)
-    failures = run_jobs(run, plan, quiet, workers)
+    failures = run_jobs(run, plan, quiet, engine)
     if failures:
-        _report_remaining(run, plan, failures, quiet, workers)
+        _report_remaining(run, plan, failures, quiet, engine)
         _print_divergence(run)
         _print_note(
             f"{len(failures)} of {len(plan)} jobs did not finish (reasons above). All other results remain in {shown}; "
@@ -97,31 +99,38 @@ def run_plan(run: Run, plan: Sequence[AnyJob], shown: Path, workers: int, quiet:
     return _report_systems_without_clips(run)
 
 
-def run_jobs(run: Run, plan: Sequence[AnyJob], quiet: bool, workers: int) -> Mapping[str, str]:
+def run_jobs(run: Run, plan: Sequence[AnyJob], quiet: bool, engine: EngineChoice) -> Mapping[str, str]:
     """Run the jobs that are not done, and return the reason of each failure."""
-    reporter = RunReporter(console(), quiet, workers)
+    make_engine = engine.factory()
+    reporter = RunReporter(console(), quiet)
     discard_damaged_files(run, plan, reporter)
     (run.folder / REPORT / DONE).unlink(missing_ok=True)  # the page gets a banner, and is written again at the end
     mark_outdated(run.folder)
     try:
-        return execute(run, plan, workers, reporter)
+        return execute(run, plan, engine.workers, reporter, make_engine)
     finally:
         reporter.stop()
 
 
-def _report_remaining(run: Run, plan: Sequence[AnyJob], failures: Mapping[str, str], quiet: bool, workers: int) -> None:
+def _report_remaining(
+    run: Run, plan: Sequence[AnyJob], failures: Mapping[str, str], quiet: bool, engine: EngineChoice
+) -> None:
     """Score and report the systems that did not fail, and print their table."""
     left_out = left_out_systems(plan, failures)
     remaining = remaining_plan(run.experiment, plan, left_out)
     if not remaining:
         return
     write_json(run.layout.left_out, left_out)
-    if not run_jobs(run, remaining, quiet, workers):
+    if not run_jobs(run, remaining, quiet, engine):
         _print_table(run)
 
 
-def dry_run(experiment: Experiment, folder: Path, workers: int) -> str:
-    """Return the job graph as text: every job, the jobs that it needs, its estimated cost, and whether it is done."""
+def dry_run(experiment: Experiment, folder: Path, workers: int | None) -> str:
+    """Return the job graph as text: every job, the jobs that it needs, its estimated cost, and whether it is done.
+
+    ``workers`` is the number of workers of the estimate (default: those of this machine).
+    """
+    workers = workers or default_workers(experiment.compute.threads)
     check_listed_splits(experiment)
     run = Run(folder.resolve(), experiment)
     plan = make_plan(experiment)

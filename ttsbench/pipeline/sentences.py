@@ -14,6 +14,7 @@ from pathlib import Path
 from ttsbench.config.schema import Experiment
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.data.prompts import Prompts
+from ttsbench.engine.engines import EngineChoice
 from ttsbench.engine.job import Run
 from ttsbench.engine.store import locked, write_json, write_text
 from ttsbench.errors import TtsbenchError
@@ -23,13 +24,13 @@ from ttsbench.pipeline.plan import make_plan
 COLUMNS = ("id", "text", "speaker", "language", "prompt_audio", "prompt_text")
 
 
-def write_sentences(experiment: Experiment, folder: Path, workers: int, quiet: bool) -> list[Path]:
+def write_sentences(experiment: Experiment, folder: Path, engine: EngineChoice, quiet: bool) -> list[Path]:
     """Prepare the corpus in the run folder, write the sentences of the test split beside it, and return the files."""
     run = Run(folder.resolve(), experiment)
     prepare = make_plan(experiment)[0]
     with locked(run.folder):
         write_json(run.layout.experiment, experiment.model_dump(mode="json"))
-        if run_jobs(run, [prepare], quiet, workers):
+        if run_jobs(run, [prepare], quiet, engine):
             raise TtsbenchError("The corpus could not be prepared, for the reason above.")
     corpus = PreparedCorpus(run.layout.prepare)
     prompts = Prompts(corpus)

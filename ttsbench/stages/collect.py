@@ -17,10 +17,11 @@ from ttsbench.config.specs import CollectSpec
 from ttsbench.data.text_table import AUDIO_SUFFIXES
 from ttsbench.engine.isolation import Call, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.parts import require_parts
 from ttsbench.engine.store import content_hash, file_hash
 from ttsbench.engine.walk import walk_files
 from ttsbench.errors import ConfigError
-from ttsbench.evaluation.clip_record import Record, is_made, write_failure, write_record
+from ttsbench.evaluation.clip_record import Record, is_made, record_path, write_failure, write_record
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
 from ttsbench.types import Cost, Phone
 
@@ -114,7 +115,9 @@ def read_cost(path: Path) -> Cost | None:
 
 
 def finish(run: Run, job: Job[CollectSpec]) -> None:
-    """Do nothing: every clip has its record."""
+    """Check that every clip has its record."""
+    ids = [utterance.id for utterance in evaluated_utterances(run.folder)]
+    require_parts(record_path(job.path(run), id_, draw) for id_ in ids for draw in range(job.spec.samples))
 
 
 @lru_cache(maxsize=32)

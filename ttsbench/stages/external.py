@@ -25,9 +25,10 @@ from ttsbench.audio.wav import read
 from ttsbench.config.specs import ExternalSpec
 from ttsbench.engine.isolation import CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.parts import require_parts
 from ttsbench.engine.store import content_hash
 from ttsbench.errors import ClipError, TtsbenchError
-from ttsbench.evaluation.clip_record import Record, is_made, wav_path, write_failure, write_record
+from ttsbench.evaluation.clip_record import Record, is_made, record_path, wav_path, write_failure, write_record
 from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterances
 from ttsbench.models.speech_model import utterance_seed
 from ttsbench.types import Cost
@@ -61,7 +62,8 @@ def work(run: Run, job: Job[ExternalSpec], task: Task, progress: Progress) -> No
 
 
 def finish(run: Run, job: Job[ExternalSpec]) -> None:
-    """Do nothing: every clip already is a file."""
+    """Check that every clip has its record."""
+    require_parts(record_path(job.path(run), utterance.id, 0) for utterance in evaluated_utterances(run.folder))
 
 
 def _make_clip(spec: ExternalSpec, utterance: EvaluatedUtterance, output: Path) -> Record:

@@ -22,6 +22,7 @@ from ttsbench.data.features import Features, extract, feature_path, load_feature
 from ttsbench.data.normalisers import base_language
 from ttsbench.data.splits import Split, hold_out, split
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.parts import require_parts
 from ttsbench.engine.progress import console
 from ttsbench.engine.store import cache_dir, check_space, read_json, write_json, write_text
 from ttsbench.errors import ClipError, CorpusError, TtsbenchError
@@ -54,8 +55,8 @@ def tasks(run: Run, job: Job[PrepareSpec]) -> Sequence[Task]:
     config = run.experiment.corpus
     utterances, excluded = list_corpus(config)
     split_corpus(utterances, config)  # raises before long work starts
-    write_json(folder / "listing.json", excluded)
     chunks = [utterances[start : start + CHUNK] for start in range(0, len(utterances), CHUNK)]
+    write_json(folder / "listing.json", {"chunks": len(chunks), "excluded": excluded})
     return [
         {"chunk": index, "utterances": [_dump(utterance) for utterance in chunk]}
         for index, chunk in enumerate(chunks)
@@ -79,9 +80,12 @@ def work(run: Run, job: Job[PrepareSpec], task: Task, progress: Progress) -> Non
 def finish(run: Run, job: Job[PrepareSpec]) -> None:
     """Split the usable clips and write manifest, exclusions and statistics."""
     folder, config = job.path(run), run.experiment.corpus
-    rows = [row for part in sorted((folder / "parts").glob("*.json")) for row in read_json(part)]
+    listing = read_json(folder / "listing.json")
+    parts = [_part(folder, chunk) for chunk in range(listing["chunks"])]
+    require_parts(parts)
+    rows = [row for part in parts for row in read_json(part)]
     usable = [row for row in rows if "reason" not in row]
-    excluded = [tuple(pair) for pair in read_json(folder / "listing.json")]
+    excluded = [tuple(pair) for pair in listing["excluded"]]
     excluded += [(row["utterance"]["id"], row["reason"]) for row in rows if "reason" in row]
     write_csv(pd.DataFrame(excluded, columns=["id", "reason"]), folder / "excluded.csv")
     if len(usable) < MOST_EXCLUDED * len(rows):

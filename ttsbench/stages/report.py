@@ -20,6 +20,7 @@ from ttsbench.config.schema import Experiment
 from ttsbench.config.specs import ScoreSpec
 from ttsbench.config.systems import REFERENCES
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.parts import require_parts
 from ttsbench.engine.store import write_json, write_text
 from ttsbench.evaluation.clip_table import FILE, clip_frame, read_clip_rows, write_clip_rows
 from ttsbench.evaluation.estimates import BootstrapSettings, MetricCell
@@ -50,6 +51,7 @@ def tasks(run: Run, job: Job[ScoreSpec]) -> Sequence[Task]:
 
 def finish(run: Run, job: Job[ScoreSpec]) -> Sequence[Path]:
     """Return the files that the task has written, which lie in the run folder."""
+    require_parts([run.layout.summary, run.folder / "index.html"])
     names = [*result_files(run.folder), MARKS, "index.html"]
     return [*(run.folder / name for name in names), *sorted(run.layout.figures.iterdir())]
 

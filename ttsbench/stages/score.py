@@ -27,6 +27,7 @@ from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH, PROMPT
 from ttsbench.engine.csv_cells import safe_cell
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.parts import require_parts
 from ttsbench.engine.store import content_hash, file_hash, file_stem, read_json, replacing, write_json
 from ttsbench.errors import ClipError, MeasurementError, NotApplicable
 from ttsbench.evaluation.clip_record import Record, read_record
@@ -65,7 +66,8 @@ def work(run: Run, job: ScoreJob, task: Task, progress: Progress) -> None:
 
 def finish(run: Run, job: ScoreJob) -> None:
     """Write one table of rows per metric; a single utterance is in memory at a time."""
-    folder = job.path(run)
+    folder, utterances = job.path(run), evaluated_utterances(run.folder)
+    require_parts(_part(folder, utterance.id) for utterance in utterances)
     with ExitStack() as stack:
         writers = {}
         for name in run.experiment.metrics:
@@ -73,7 +75,7 @@ def finish(run: Run, job: ScoreJob) -> None:
             file = stack.enter_context(replacing(folder / f"{name}.csv"))
             writers[name] = csv.writer(file, lineterminator="\n")
             writers[name].writerow(["system", "seed", "sample", "utterance", *columns, "error", "warning"])
-        for one in evaluated_utterances(run.folder):
+        for one in utterances:
             cells = _load(folder, one.id)
             for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, one), strict=True):
                 cell = cells[key]

@@ -31,9 +31,10 @@ from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.layout import RunLayout
+from ttsbench.engine.parts import require_parts
 from ttsbench.engine.store import content_hash
 from ttsbench.errors import ClipError
-from ttsbench.evaluation.clip_record import Record, is_made, wav_path, write_failure, write_record
+from ttsbench.evaluation.clip_record import Record, is_made, record_path, wav_path, write_failure, write_record
 from ttsbench.evaluation.draws import draws_path, write_draws
 from ttsbench.models.representation import make_vocoder
 from ttsbench.stages.model_draws import recorded_draws, sampled_draws
@@ -62,7 +63,9 @@ def _is_complete(folder: Path, id_: str, spec: SynthesizeSpec) -> bool:
 
 
 def finish(run: Run, job: SynthesizeJob) -> None:
-    """Do nothing: every clip already is a file."""
+    """Check that every clip has its record; records are written last."""
+    ids = [utterance.id for utterance in PreparedCorpus(run.layout.prepare).split("test")]
+    require_parts(record_path(job.path(run), id_, draw) for id_ in ids for draw in range(job.spec.samples))
 
 
 def work(run: Run, job: SynthesizeJob, task: Task, progress: Progress) -> None:

@@ -41,6 +41,7 @@ from ttsbench.data.prompts import Prompting
 from ttsbench.data.waveforms import Waveforms
 from ttsbench.engine.isolation import die_with_parent
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.parts import require_parts
 from ttsbench.engine.store import write_bytes, write_json, write_text
 from ttsbench.errors import TtsbenchError
 from ttsbench.interfaces import MonitoredAdapter
@@ -70,6 +71,7 @@ def tasks(run: Run, job: Job[TrainSpec]) -> Sequence[Task]:
 
 def finish(run: Run, job: Job[TrainSpec]) -> None:
     """Delete the checkpoint and offer the model to other runs."""
+    require_parts([job.path(run) / "cost.json"])
     (job.path(run) / CHECKPOINT).unlink(missing_ok=True)
     if run.experiment.compute.reuse:
         store_model(run, job)

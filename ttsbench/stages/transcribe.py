@@ -15,6 +15,7 @@ from ttsbench.audio.wav import read, resample
 from ttsbench.config.specs import TranscribeSpec
 from ttsbench.engine.isolation import CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.parts import require_parts
 from ttsbench.engine.store import content_hash, read_json, write_json
 from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.clip_record import read_record
@@ -26,10 +27,13 @@ CHUNK = 8  # clips per task
 
 def tasks(run: Run, job: Job[TranscribeSpec]) -> Sequence[Task]:
     """Return chunks of clips without a transcript."""
+    return [{"clips": chunk} for chunk in _chunks(run, job) if not _part(job.path(run), chunk).exists()]
+
+
+def _chunks(run: Run, job: Job[TranscribeSpec]) -> list[list[tuple[str, int]]]:
     ids = [utterance.id for utterance in evaluated_utterances(run.folder)]
     clips = [(id_, sample) for sample in range(job.spec.samples) for id_ in ids]
-    chunks = [clips[start : start + CHUNK] for start in range(0, len(clips), CHUNK)]
-    return [{"clips": chunk} for chunk in chunks if not _part(job.path(run), chunk).exists()]
+    return [clips[start : start + CHUNK] for start in range(0, len(clips), CHUNK)]
 
 
 def work(run: Run, job: Job[TranscribeSpec], task: Task, progress: Progress) -> None:
@@ -49,8 +53,10 @@ def work(run: Run, job: Job[TranscribeSpec], task: Task, progress: Progress) -> 
 
 def finish(run: Run, job: Job[TranscribeSpec]) -> None:
     """Merge the parts."""
+    parts = [_part(job.path(run), chunk) for chunk in _chunks(run, job)]
+    require_parts(parts)
     merged: dict[str, Any] = {}
-    for part in sorted((job.path(run) / "parts").glob("*.json")):
+    for part in parts:
         merged |= read_json(part)
     recogniser = _recogniser(run, run.experiment.transcriber.name)
     about = {"signature": recogniser.signature, "vocabulary_size": getattr(recogniser, "vocabulary_size", None)}

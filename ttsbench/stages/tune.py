@@ -25,6 +25,7 @@ from ttsbench.config.specs import SynthesizeSpec, TuneSpec
 from ttsbench.config.systems import SamplingSettings
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.engine.job import Job, Progress, Run, Task
+from ttsbench.engine.parts import require_parts
 from ttsbench.engine.store import read_json, write_json
 from ttsbench.errors import ClipError, MeasurementError, TtsbenchError
 from ttsbench.evaluation.tuning import TUNED
@@ -63,7 +64,9 @@ def work(run: Run, job: TuneJob, task: Task, progress: Progress) -> None:
 
 def finish(run: Run, job: TuneJob) -> None:
     """Choose the best trial."""
-    trials = [read_json(_trial(job.path(run), number)) for number in range(len(job.spec.trials))]
+    parts = [_trial(job.path(run), number) for number in range(len(job.spec.trials))]
+    require_parts(parts)
+    trials = [read_json(part) for part in parts]
     info = registry.load("metrics", job.spec.score)(**run.experiment.metrics.get(job.spec.score, {})).info
     sign = -1.0 if info.higher_is_better else 1.0
     scored = [trial for trial in trials if trial["score"] is not None]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
-from ttsbench.config.schema import Section
+from ttsbench.config.section import Section
 from ttsbench.config.yaml_text import read_yaml_file
 from ttsbench.errors import ConfigError
 
