@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -76,19 +77,23 @@ class RayEngine:
         self._threads = run.experiment.compute.threads
         self._setup = WorkerSetup(run, work, self._threads, cache_dir().absolute(), Path.cwd(), code_version())
         self._folder = run.layout.worker_files
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
         self._waiting: deque[TaskCall] = deque()
         self._tasks: dict[Any, _Submitted] = {}  # reference to the result -> task
         self._jobs: dict[str, Any] = {}  # id -> reference to the job, which travels once
         self._count, self._polled, self._looked = 0, 0.0, 0.0
         self._owns = not address
         self._start(address)
-        self.machines = self._alive()
-        if not self._owns:
-            self._check_machines()
-        self._reference = self._ray.put(self._setup)
-        self._remote = self._ray.remote(max_retries=0)(carry_out)
+        try:
+            self.machines = self._alive()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(parents=True)
+            if not self._owns:
+                self._check_machines()
+            self._reference = self._ray.put(self._setup)
+            self._remote = self._ray.remote(max_retries=0)(carry_out)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def slots(self) -> int:
@@ -140,12 +145,18 @@ class RayEngine:
             gpus = len(cuda_devices(self._run.experiment.compute))
             options = {"address": "local", "num_cpus": workers * self._threads, "num_gpus": gpus,
                        "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}  # fmt: skip
+        own_path = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)  # noqa: PTH100
         try:
             self._ray.init(**options, log_to_driver=False, logging_level="ERROR", configure_logging=True)
         except Exception as error:
             where = f"cannot join the cluster at {address}" if address else "cannot be started on this machine"
             advice = "Check `ray status` and the address" if address else "Use --engine local"
-            raise ConfigError(f"Ray {where}: {_first_line(error)} {advice}, and run the same command again.") from error
+            raise ConfigError(f"Ray {where}: {_reason(error)} {advice}, and run the same command again.") from error
+        finally:  # the processes that Ray started import what this process imports
+            os.environ.pop("PYTHONPATH")
+            if own_path is not None:
+                os.environ["PYTHONPATH"] = own_path
 
     def _alive(self) -> list[Resources]:
         """Return what each living machine has."""
@@ -178,7 +189,7 @@ class RayEngine:
             try:
                 problem = self._ray.get(reference)
             except self._ray.exceptions.RayError as error:
-                problem = f"A machine of the cluster cannot work: {_first_line(error)} Remove it from the cluster."
+                problem = f"A machine of the cluster cannot work: {_reason(error)} Remove it, or install what it lacks."
             if problem:
                 raise ConfigError(problem)
 
@@ -227,7 +238,7 @@ class RayEngine:
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, TtsbenchError):  # the worker refuses to work: see ``find_problem``
                 raise error.cause from None
-            events.append(TaskFailed(call, f"{type(error.cause).__name__}: {error.cause}"))
+            events.append(TaskFailed(call, _reason(error)))
         except self._ray.exceptions.RayError as error:
             events.append(TaskLost(call, _cause(error), submitted.output.last_lines()))
         return events
@@ -272,11 +283,13 @@ def _cause(error: Exception) -> str:
         "TaskCancelledError": "its worker was stopped",
         "WorkerCrashedError": "its worker died (a crash in a native library, a lost machine, or out of memory)",
     }
-    return causes.get(name, f"{name}: {_first_line(error)}")
+    return causes.get(name, _reason(error))
 
 
-def _first_line(error: Exception) -> str:
-    return f"{str(error).strip().partition(chr(10))[0].rstrip('.')}."
+def _reason(error: Exception) -> str:
+    """Return the first line of what an error, or the error of a worker in it, says."""
+    cause = getattr(error, "cause", None) or error
+    return f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0].rstrip('.')}."
 
 
 def _import_ray() -> Any:
