@@ -43,6 +43,7 @@ bench: install
 	$(BIN)/python -W ignore benchmarks/objective_costs.py
 	$(BIN)/python -W ignore benchmarks/sled_decoding.py
 	$(BIN)/python -W ignore benchmarks/sled_latency.py
+	$(BIN)/python -W ignore benchmarks/scheduling.py
 	$(BIN)/python -W ignore benchmarks/scoring_scale.py
 	$(BIN)/python -W ignore benchmarks/intervals.py
 	test -z "$(TTSBENCH_DATA)" || $(BIN)/python -W ignore benchmarks/scoring.py "$(TTSBENCH_DATA)/ljspeech-mini"

@@ -1,6 +1,7 @@
 """CPU seconds that the executor and the estimate of the time left take themselves, per 1,000 tasks, at three sizes.
 
-The engine ends every task at once, so nothing but scheduling is measured. The cost is linear if the last column is flat.
+The engine ends every task at once, so nothing but scheduling is measured. A flat last column means that the
+cost is linear.
 """
 
 from __future__ import annotations
