@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,8 +13,13 @@ import pytest
 from finishedsite import contents, without_rtf
 from tinyrun import compare
 
+from ttsbench.engine import parts
 from ttsbench.engine.code_version import code_version, differences
+from ttsbench.engine.job import Run
 from ttsbench.engine.store import locked
+from ttsbench.engine.worker import stage_module
+from ttsbench.errors import TtsbenchError
+from ttsbench.pipeline.plan import make_plan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytest.importorskip("ray")
@@ -122,6 +128,26 @@ def test_machine_with_other_code_or_without_the_disk_is_refused(site, tmp_path, 
     assert result.status == 2
     assert "has other code: ttsbench (" in result.err and "instead of 0123)" in result.err
     assert not (tmp_path / "run" / "prepare").exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "pattern"),
+    [
+        ("prepare", "prepare/parts/*.json"),
+        ("train", "train/*/cost.json"),
+        ("synthesize", "wavs/*/*/sample0/*.json"),
+        ("transcribe", "transcripts/*/*/parts/*.json"),
+        ("score", "scores/parts/*.json"),
+    ],
+)
+def test_missing_part_fails_its_job_and_is_named(site, tmp_path, monkeypatch, stage, pattern):
+    run = Run.open(site.copy(tmp_path / "run"))
+    missing = min(run.folder.glob(pattern))
+    missing.unlink()
+    monkeypatch.setattr(parts, "WAIT_S", 0.0)
+    job = next(job for job in make_plan(run.experiment) if missing.is_relative_to(job.path(run)))
+    with pytest.raises(TtsbenchError, match=rf"{re.escape(str(missing))} is missing"):
+        stage_module(stage).finish(run, job)
 
 
 def test_address_is_refused_by_the_local_engine(site, tmp_path):
