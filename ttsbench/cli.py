@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import registry
+from ttsbench.engine.options import add_jobs, add_work_options, chosen_engine
 from ttsbench.engine.terminal import reserved_stdout, visible, write_result
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.listening.commands import add_listen
@@ -103,7 +104,7 @@ def _add_compare(commands: Any) -> None:
                         help="training seeds, in place of those of the experiment")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/<experiment name>)")
     parser.add_argument("--dry-run", action="store_true", help="print the jobs and their estimated cost, and stop")
-    _add_work_options(parser)
+    add_work_options(parser)
     parser.set_defaults(command=_compare)
 
 
@@ -131,7 +132,7 @@ def _add_score(commands: Any) -> None:
                         help="such as transcriber.name=whisper or statistics.resamples=5000")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("runs/score"), metavar="DIR",
                         help="run folder (default: runs/score)")  # fmt: skip
-    _add_work_options(parser)
+    add_work_options(parser)
     parser.set_defaults(command=_score)
 
 
@@ -141,7 +142,7 @@ def _add_sentences(commands: Any) -> None:
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="overrides",
                         help="change a value of the experiment")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (default: runs/<experiment name>)")
-    _add_work_options(parser)
+    add_work_options(parser)
     parser.set_defaults(command=_sentences)
 
 
@@ -191,7 +192,7 @@ def _add_selftest(commands: Any) -> None:
     parser.add_argument("--metrics", default="", metavar="A,B", help="metrics (default: all that are registered)")
     parser.add_argument("--transcripts", type=Path, metavar="FILE", help="lines 'stem|text', for WER and CER")
     parser.add_argument("--output", type=Path, metavar="DIR", help="also write DIR/selftest.csv")
-    _add_jobs(parser)
+    add_jobs(parser)
     parser.set_defaults(command=_selftest)
 
 
@@ -217,19 +218,6 @@ def _add_doctor(commands: Any) -> None:
     parser.set_defaults(command=_doctor)
 
 
-def _add_work_options(parser: argparse.ArgumentParser) -> None:
-    _add_jobs(parser)
-    parser.add_argument("--engine", default="local", metavar="NAME",
-                        help="where tasks run: local (this machine) or ray (this machine or a cluster)")  # fmt: skip
-    parser.add_argument("--address", default="", metavar="HOST:PORT",
-                        help="the Ray cluster to join, or auto (default: start Ray on this machine)")  # fmt: skip
-
-
-def _add_jobs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=_positive, metavar="N", help="tasks at a time (default: number of cores)")
-    parser.add_argument("--quiet", action="store_true", help="print lines instead of a progress bar")
-
-
 def _compare(options: argparse.Namespace) -> int:
     from ttsbench.pipeline.commands import compare, dry_run, read_experiment
 
@@ -238,7 +226,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.dry_run:
         _print(dry_run(experiment, folder, options.jobs))
         return 0
-    return compare(experiment, folder, _engine(options), options.quiet, options.line)
+    return compare(experiment, folder, chosen_engine(options), options.quiet, options.line)
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -250,14 +238,7 @@ def _score(options: argparse.Namespace) -> int:
         options.reference, generated, options.transcripts, options.speakers, _names(options.metrics),
         options.prompt_list, options.language, options.protocol, options.vocabulary,
     )  # fmt: skip
-    return score(request, options.output, options.overrides, _engine(options), options.quiet, options.line)
-
-
-def _engine(options: argparse.Namespace) -> Any:
-    """Return the engine that the options choose."""
-    from ttsbench.engine.engines import EngineChoice
-
-    return EngineChoice(options.engine, options.jobs, {"address": options.address} if options.address else {})
+    return score(request, options.output, options.overrides, chosen_engine(options), options.quiet, options.line)
 
 
 def _sentences(options: argparse.Namespace) -> int:
@@ -266,7 +247,7 @@ def _sentences(options: argparse.Namespace) -> int:
 
     experiment = read_experiment(options.experiment, options.overrides)
     folder = options.output or Path("runs") / experiment.name
-    files = write_sentences(experiment, folder, _engine(options), options.quiet)
+    files = write_sentences(experiment, folder, chosen_engine(options), options.quiet)
     _print("\n".join(map(str, files)))
     return 0
 
@@ -386,13 +367,6 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
 
 
 def _print(text: str) -> None:
