@@ -138,6 +138,7 @@ class RayEngine:
     def _start(self, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # of a busy machine
+        os.environ.setdefault("RAY_worker_niceness", "0")  # that of the run; Ray's default is 15
         os.environ.update(thread_environment(self._threads))
         options: dict[str, Any] = {"address": address}
         if self._owns:
