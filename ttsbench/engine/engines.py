@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ttsbench import registry
 from ttsbench.engine.events import Event, TaskCall
 from ttsbench.engine.job import Run
+from ttsbench.engine.local import LocalEngine
 from ttsbench.engine.resources import Resources
 
 LOCAL = "local"
@@ -67,5 +68,7 @@ class EngineChoice:
 
     def factory(self) -> EngineFactory:
         """Return the constructor of the engine; raises ``ConfigError`` for an unknown engine or option."""
+        if self.name == LOCAL and not self.options:  # works if the installed metadata is older than the code
+            return LocalEngine
         registry.check_options("engines", self.name, self.options, reserved=("run", "workers", "work"))
         return partial(registry.load("engines", self.name), **self.options)
