@@ -59,6 +59,7 @@ def test_faults_stay_in_their_task_and_progress_and_prints_arrive(tmp_path, monk
     assert not run.layout.worker_files.exists()
 
 
+@pytest.mark.slow
 def test_cluster_that_does_not_exist_is_refused(tmp_path):
     from ttsbench.engine.ray_engine import RayEngine
 
