@@ -59,9 +59,9 @@ def test_faults_stay_in_their_task_and_progress_and_prints_arrive(tmp_path, monk
     assert not run.layout.worker_files.exists()
 
 
-@pytest.mark.slow
-def test_cluster_that_does_not_exist_is_refused(tmp_path):
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "head", "ray://head:10001"])
+def test_cluster_that_cannot_be_reached_is_refused(tmp_path, address):
     from ttsbench.engine.ray_engine import RayEngine
 
-    with pytest.raises(ConfigError, match=r"Ray cannot join the cluster at 127\.0\.0\.1:1: "):
-        RayEngine(Run(tmp_path, tiny_experiment(None)), address="127.0.0.1:1")
+    with pytest.raises(ConfigError, match=rf"--address {address}: no Ray cluster can be reached"):
+        RayEngine(Run(tmp_path, tiny_experiment(None)), address=address)

@@ -35,6 +35,7 @@ GIGABYTE = 10**9
 OBJECT_STORE_BYTES = 200_000_000  # only arguments travel through it: results are files
 POLL_S = 1.0  # between looks at the files of running tasks
 MACHINES_S = 10.0  # between looks at the machines, which may join and leave
+CONNECT_S = 10.0
 CANCEL_S = 10.0  # longest wait for workers to end
 
 
@@ -141,6 +142,8 @@ class RayEngine:
         os.environ.setdefault("RAY_worker_niceness", "0")  # that of the run; Ray's default is 15
         os.environ.update(thread_environment(self._threads))
         options: dict[str, Any] = {"address": address}
+        if address not in ("", "auto"):
+            _check_reachable(address)
         if self._owns:
             workers = self._workers or default_workers(self._threads)
             gpus = len(cuda_devices(self._run.experiment.compute))
@@ -273,6 +276,18 @@ def find_problem(setup: WorkerSetup, token: Path) -> str:
                 "corpus on a disk that all machines mount at the same path."
             )
     return ""
+
+
+def _check_reachable(address: str) -> None:
+    """Raise ``ConfigError`` if nothing listens at an address, for which Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"--address {address}: no Ray cluster can be reached ({error}). Give the host:port that `ray start --head` "
+            "prints, or auto for the cluster of this machine."
+        ) from error
 
 
 def _cause(error: Exception) -> str:
