@@ -103,7 +103,6 @@ def cluster(site):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(site).items():
             patch.setenv(name, value)
-        patch.setenv("RAY_raylet_start_wait_time_s", "180")
         patch.setenv("RAY_worker_niceness", "0")
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         cluster.add_node(num_cpus=1)

@@ -308,7 +308,6 @@ def _reason(error: Exception) -> str:
 def _import_ray() -> Any:
     """Return the package ray, which reads some of its settings when it is imported."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # of a busy machine
     os.environ.setdefault("RAY_worker_niceness", "0")  # that of the run; Ray's default is 15
     try:
         import ray
