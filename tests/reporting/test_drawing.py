@@ -26,7 +26,7 @@ from ttsbench.reporting.figures import (
     styled,
     write_figures,
 )
-from ttsbench.reporting.figures.style import log_axis
+from ttsbench.reporting.figures.style import legend_size, log_axis, style
 from ttsbench.reporting.figures.training import training
 
 
@@ -199,3 +199,12 @@ def test_a_table_of_an_earlier_version_gets_a_sentence(written, tmp_path, capsys
     (tmp_path / "experiment.json").write_text("{}", encoding="utf-8")
     assert main(["figure", str(tmp_path), "differences"]) == 2
     assert "no column 'significant': an earlier version" in capsys.readouterr().err
+
+
+def test_legends_have_as_many_columns_as_fit():
+    """A long label widens its own column only."""
+    labels = ["l1", "l2", "flow", "diffusion", "flow matching", "hollow: predicted prosody"]
+    with style():
+        sizes = [legend_size(labels, width) for width in (1.0, 3.3, 6.9)]
+    assert [columns for columns, _ in sizes] == [1, 3, 6]
+    assert sizes[0][1] > sizes[1][1] > sizes[2][1]

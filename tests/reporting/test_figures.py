@@ -220,12 +220,13 @@ def test_spread_against_error(run):
 
 def test_verdicts_have_a_mark_for_each_claim_and_corpus(tmp_path):
     columns = {"statement": "so", "run": "r"}
-    rows = [("C1", "a", "supported"), ("C1", "b", "refuted"), ("C2", "", "unit tested")]
+    rows = [("C1", "a", "supported"), ("C1", "b", "refuted"), ("C2", "", "unit tested"), ("C3", "b", "inconclusive")]
     frame = pd.DataFrame(rows, columns=["claim", "corpus", "verdict"]).assign(**columns)
     figure = draw_verdicts(frame, width=3.3)
     places = {(round(float(line.get_xdata()[0])), float(line.get_ydata()[0])) for line in figure.axes[0].lines}
-    assert places == {(0, 0.0), (1, 0.0), (0, 1.0)}
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["supported", "refuted", "unit tested"]
+    assert places == {(0, 0.0), (1, 0.0), (0, 1.0), (1, 2.0)}
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["supported", "refuted", "unit tested", "inconclusive"], "the last is of an earlier version"
 
 
 def test_a_sweep_is_a_line_for_each_family_and_one_across_for_what_has_no_setting():

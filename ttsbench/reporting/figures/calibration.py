@@ -64,8 +64,9 @@ def draw_calibration(frame: pd.DataFrame, layout: Layout) -> Figure:
     groups = list(frame.groupby("metric", sort=False))
     look = looks(frame)
     figure, panels = layout.grid(len(groups), 2.2, 0.1, most=2)
+    narrow = figure.get_figwidth() < NARROW_INCHES
+    top = 1.1 * float(np.nanmax(frame[["error", "spread"]].to_numpy()))
     for axes, (metric, rows) in zip(panels, groups, strict=False):
-        top = 1.1 * float(np.nanmax(rows[["error", "spread"]].to_numpy()))
         axes.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=0.8)
         labels = rows["family"] if "family" in rows else rows["system"]
         for family, points in rows.groupby(labels, sort=False):
@@ -73,8 +74,8 @@ def draw_calibration(frame: pd.DataFrame, layout: Layout) -> Figure:
             axes.plot(points["error"], points["spread"], linestyle="none", label=str(family), **own.points)
         axes.set_xlim(0, top)
         axes.set_ylim(-0.03 * top, top)
-        panel_title(axes, str(metric), 21 if layout.width and layout.width < NARROW_INCHES else 40)
-        axes.locator_params(nbins=5)
+        panel_title(axes, str(metric), 21 if narrow else 40)
+        axes.locator_params(nbins=3 if narrow else 5)
     figure.supxlabel("error of the mean of the draws")
     figure.supylabel("spread of the draws")
     legend_above(figure, key(frame))

@@ -98,7 +98,7 @@ def draw_spectrograms(frame: pd.DataFrame, layout: Layout) -> Figure:
     groups = list(frame.groupby("system", sort=False))
     width = layout.width or PAGE_INCHES
     columns = layout.columns or (2 if width >= TWO_COLUMNS and len(groups) > 1 else 1)
-    letters = int(12.3 * width * FONT_SIZE / layout.font_size)
+    letters = int(14.5 * width * FONT_SIZE / layout.font_size)
     text = f"{frame['utterance'].iloc[0]}: {frame['text'].iloc[0]}"
     title = textwrap.fill(textwrap.shorten(text, 240, placeholder=" …"), letters)
     more = 0.3 + 0.14 * len(title.splitlines())

@@ -156,9 +156,17 @@ def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
 def legend_size(labels: Sequence[str], width: float) -> tuple[int, float]:
     """Return the number of columns of a legend in ``width`` inches, and its height in inches."""
     size = float(mpl.rcParams["legend.fontsize"]) / 72
-    column = (0.58 * max(map(len, labels), default=0) + 3.6) * size
-    columns = max(1, min(len(labels), int(width / column)))
+    fitting = (count for count in range(len(labels), 1, -1) if size * _legend_ems(labels, count) <= width)
+    columns = next(fitting, 1)
     return columns, 1.55 * size * -(-len(labels) // columns) + 0.05
+
+
+def _legend_ems(labels: Sequence[str], columns: int) -> float:
+    """Return the width of a legend in em: matplotlib fills columns from the left, the first ones with one more row."""
+    rows, longer = divmod(len(labels), columns)
+    ends = [(column + 1) * rows + min(column + 1, longer) for column in range(columns)]
+    parts = [labels[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return sum(0.58 * max(map(len, part)) + 3.6 for part in parts)
 
 
 def panel_handles(panels: Sequence[Axes]) -> list[Artist]:
