@@ -87,7 +87,7 @@ def _wrapped(text: str, letters: int, lines: int) -> str:
 
 def _align_left(figure: Figure, axes: Axes) -> None:
     """Align the labels of the rows on the left, as in a table."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     labels = axes.get_yticklabels()
     widest = max(label.get_window_extent(renderer).width for label in labels)
     for label in labels:
