@@ -174,16 +174,16 @@ def test_plain_metrics_compare_frames_of_the_same_time(speech):
 
 def test_pitch_metric_signatures():
     assert F0FrameError.info.signature == (
-        "ffe|dio+ncc:0.45+stonemask|50-800Hz|5ms|voiced:>20%|dtw:exact:mcep24|gross:20%|frames:path|ratio-of-sums|v3"
+        "ffe|dio+ncc:0.45+stonemask|50-800Hz|5ms|voiced:>20%|q3:<600Hz|dtw:exact:mcep24|gross:20%|frames:path|ratio-of-sums|v3"
     )
     assert F0CorrelationPlain.info.signature == (
-        "f0_correlation_plain|dio+ncc:0.45+stonemask|50-800Hz|5ms|voiced:>20%|align:time|pearson|ln|"
+        "f0_correlation_plain|dio+ncc:0.45+stonemask|50-800Hz|5ms|voiced:>20%|q3:<600Hz|align:time|pearson|ln|"
         "frames:both-voiced>=10%,20|mean:utterances|v3"
     )
     for plain, warped in zip(PLAIN, WARPED, strict=True):
         assert issubclass(plain, warped)
         assert plain.info.name == f"{warped.info.name}_plain"
-        assert plain.info.signature.split("|")[5] == "align:time"
+        assert plain.info.signature.split("|")[6] == "align:time"
         assert (plain.info.columns, plain.info.unit) == (warped.info.columns, warped.info.unit)
 
 
@@ -196,12 +196,38 @@ def high_voice(f0, n=3 * RATE):
     return (0.1 * tone + 1e-3 * np.random.default_rng(0).standard_normal(n)).astype(np.float32)
 
 
-def test_a_high_voice_is_measured():
-    """A reader around 600 Hz, compared with a reader 10 % higher, frame by frame."""
-    pair = clip_of(high_voice(660.0)), clip_of(high_voice(600.0))
-    rmse = LogF0RmsePlain()
+@pytest.mark.parametrize(("f0", "f0_max"), [(500.0, 800.0), (600.0, 1000.0)])
+def test_a_high_voice_is_measured(f0, f0_max):
+    """A reader compared with a reader 10 % higher, frame by frame."""
+    pair = clip_of(high_voice(1.1 * f0)), clip_of(high_voice(f0))
+    rmse = LogF0RmsePlain(f0_max=f0_max)
     assert rmse.reduce(np.array([rmse.measure(*pair)])) == pytest.approx(math.log(1.1), abs=0.005)
-    assert F0CorrelationPlain().measure(*pair)[0] > 0.97
+    assert F0CorrelationPlain(f0_max=f0_max).measure(*pair)[0] > 0.96
+
+
+@pytest.mark.parametrize("metric", WARPED)
+def test_a_voice_near_the_maximum_is_refused(metric):
+    pair = clip_of(high_voice(770.0)), clip_of(high_voice(700.0))
+    reason = "voiced frames of clip 'utt-1' lie above 7[0-9]{2} Hz.*set the options f0: praat and f0_max: 1600 of"
+    with pytest.raises(MeasurementError, match=reason):
+        metric().measure(*pair)
+
+
+def test_a_reader_at_700_hz_is_refused_or_measured(speech_data):
+    """An LJSpeech reader copied to a median of 700 Hz, and 10 % higher: right are ln 1.1 = .095, 1 and 0."""
+    samples, rate = soundfile.read(speech_data / "ljspeech-mini/wavs/LJ001-0002.wav", dtype="float32")
+    voiced = world_f0(samples, rate)
+    factor = 700.0 / np.median(voiced[voiced > 0])
+    pair = [clip_of(vocoded(samples, rate, factor * k), rate) for k in (1.1, 1.0)]
+    for metric in OVER_COMMON_FRAMES:
+        with pytest.raises(MeasurementError, match="too near the maximum of 800 Hz to be tracked"):
+            metric().measure(*pair)
+    rmse, gross, correlation = (
+        metric(f0="praat", f0_max=1600.0) for metric in (LogF0Rmse, GrossPitchError, F0Correlation)
+    )
+    assert rmse.reduce(np.array([rmse.measure(*pair)])) == pytest.approx(math.log(1.1), abs=0.01)
+    assert gross.reduce(np.array([gross.measure(*pair)])) < 0.02
+    assert correlation.measure(*pair)[0] > 0.98
 
 
 @pytest.mark.parametrize("metric", WARPED)

@@ -5,6 +5,11 @@ F0 comes from an ``F0Tracker``, every 5 ms. A frame belongs to the phone whose i
 White noise has no voiced frames (100 noises of 1 to 6 s), and in recordings of LJSpeech, LibriSpeech and the espeak
 corpus at least 35 % of the speech is voiced. A clip with less than 20 % of its speech voiced has no usable F0: its
 voicing is lost, or its F0 lies outside the search range.
+
+A voice near the upper end of the range is tracked in part only, and the rest at a wrong octave. Copies of four readers
+through WORLD, 10 % apart, have a log-F0 RMSE near the true .095 while the third quartile of F0 stays below 600 Hz, but
+.19 with it at 606 Hz and .54 at 757 Hz. A clip whose third quartile exceeds 75 % of the maximum is therefore refused;
+in 131 recordings of LJSpeech and LibriSpeech it is at most 303 Hz.
 """
 
 from __future__ import annotations
@@ -13,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ttsbench.audio import frames
-from ttsbench.audio.f0_trackers import FRAME_S, WORLD, F0Tracker
+from ttsbench.audio.f0_trackers import FRAME_S, LIMITS, WORLD, F0Tracker
 from ttsbench.errors import MeasurementError
 from ttsbench.types import SILENCE, Clip, Phone
 
 MIN_VOICED_SHARE = 0.2
+MAX_QUARTILE = 0.75  # of the maximum of the range: the highest third quartile of F0
 
 Values = NDArray[np.float64]
 
@@ -26,15 +32,15 @@ def f0_signature(tracker: F0Tracker) -> str:
     """Return the part of a metric's signature that describes its F0.
 
     >>> f0_signature(WORLD)
-    'dio+ncc:0.45+stonemask|50-800Hz|5ms|voiced:>20%'
+    'dio+ncc:0.45+stonemask|50-800Hz|5ms|voiced:>20%|q3:<600Hz'
     """
-    return f"{tracker.signature}|voiced:>{MIN_VOICED_SHARE:.0%}"
+    return f"{tracker.signature}|voiced:>{MIN_VOICED_SHARE:.0%}|q3:<{MAX_QUARTILE * tracker.f0_max:g}Hz"
 
 
 def voiced_f0(clip: Clip, tracker: F0Tracker = WORLD) -> Values:
     """Return F0 in Hz, 0 where unvoiced, (T,), of a usable clip at 16 kHz.
 
-    Raises ``MeasurementError`` if too little of the clip is voiced.
+    Raises ``MeasurementError`` if too little of the clip is voiced, or if its F0 reaches the maximum of the range.
     """
     f0 = clip.feature(tracker)
     voiced_s = FRAME_S * np.count_nonzero(f0)
@@ -44,6 +50,13 @@ def voiced_f0(clip: Clip, tracker: F0Tracker = WORLD) -> Values:
             f"{voiced_s / speech_s:.1%} of the speech in clip {clip.id!r} is voiced between {tracker.f0_min:g} and "
             f"{tracker.f0_max:g} Hz, but measuring F0 needs at least {MIN_VOICED_SHARE:.0%}; listen to the clip: its "
             "voicing may be lost, or its F0 outside this range"
+        )
+    quartile = float(np.quantile(f0[f0 > 0], 0.75))
+    if quartile > MAX_QUARTILE * tracker.f0_max:
+        raise MeasurementError(
+            f"a quarter of the voiced frames of clip {clip.id!r} lie above {quartile:.0f} Hz, too near the maximum of "
+            f"{tracker.f0_max:g} Hz to be tracked; if the voice is that high, set the options f0: praat and f0_max: "
+            f"{min(2 * tracker.f0_max, LIMITS[1]):g} of the metric, otherwise leave the clip out"
         )
     return f0
 
