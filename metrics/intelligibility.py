@@ -7,7 +7,9 @@ long one; `wer_utterances` is the mean of the rates of utterances, which some pa
 utterances with a rate above one half.
 
 Text and transcript pass through the same normaliser: that of the language, or the one that the option names (`ttsbench
-list normalisers`). For languages without spaces between words the units of all these rates are characters. The runner
+list normalisers`). The option `language` may name several languages, such as `de+en`; the normaliser then follows the
+language of each utterance. For languages without spaces between words the units of all these rates are characters, so
+`wer` cannot join such a language with one of words. The runner
 knows the recogniser and appends it to the signature. A text that the normaliser cannot read or without words, and a
 silent clip cannot be measured. An empty transcript can: it means that every word was lost.
 """
@@ -15,16 +17,16 @@ silent clip cannot be measured. An empty transcript can: it means that every wor
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rapidfuzz.distance import Levenshtein
 
 from ttsbench import registry
 from ttsbench.audio.bandwidth import WIDEBAND_HZ
 from ttsbench.audio.usable import require_usable
-from ttsbench.data.normalisers import default_normaliser
+from ttsbench.data.normalisers import default_normaliser, language_among, languages_of
 from ttsbench.data.text import unreadable_letters
-from ttsbench.errors import ClipError, MeasurementError
+from ttsbench.errors import ClipError, ConfigError, MeasurementError
 from ttsbench.interfaces import Normaliser
 from ttsbench.reductions import Mean, RatioOfSums
 from ttsbench.types import Behaviour, Clip, MetricInfo
@@ -58,28 +60,48 @@ def edit_counts(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[in
 
 
 class _ErrorRate:
-    """Text and transcript through one normaliser."""
+    """Text and transcript through the normaliser of their language."""
 
     info: MetricInfo
-    _normaliser: Normaliser
+    _normalisers: Mapping[str, Normaliser]  # by language; the first is that of clips without a language
 
     def _describe(
         self, name: str, title: str, columns: tuple[str, ...], detail: str, normaliser: str, language: str
     ) -> None:
-        """Set up normaliser and description; raises ``ConfigError`` for a language that the normaliser cannot read."""
-        self._normaliser = registry.load("normalisers", normaliser or default_normaliser(language))(language)
+        """Set up normalisers and description; raises ``ConfigError`` for a language that its normaliser cannot read."""
+        self._normalisers = {
+            code: registry.load("normalisers", normaliser or default_normaliser(code))(code)
+            for code in languages_of(language)
+        }
         self.info = MetricInfo(
             name=name,
             title=title,
             unit="ratio",
             higher_is_better=False,
             columns=columns,
-            signature=f"{name}|{self._normaliser.signature}|{detail}",
+            signature=f"{name}|{self._normaliser_signature()}|{detail}",
             paper=PAPER,
             needs=frozenset({"transcript"}),
             band_hz=WIDEBAND_HZ,
             behaviour=BEHAVIOUR,
         )
+
+    def _normaliser_signature(self) -> str:
+        return " & ".join(dict.fromkeys(normaliser.signature for normaliser in self._normalisers.values()))
+
+    def _units_counted(self) -> list[str]:
+        """Return the kinds of units, "word" or "character", without repetition."""
+        return list(dict.fromkeys(normaliser.unit for normaliser in self._normalisers.values()))
+
+    def _normaliser(self, clip: Clip) -> Normaliser:
+        """Return the normaliser of the language of a clip."""
+        language = language_among(clip.language, list(self._normalisers))
+        if language is None:
+            raise MeasurementError(
+                f"clip {clip.id!r} is in '{clip.language}', and the language of the run is "
+                f"'{'+'.join(self._normalisers)}'; add its language with '+'"
+            )
+        return self._normalisers[language]
 
     def _units(self, clip: Clip) -> tuple[list[str], list[str]]:
         """Return the units of the text and of the transcript, which may be empty."""
@@ -89,12 +111,12 @@ class _ErrorRate:
                 f"clip {clip.id!r} has no transcript; run the transcribe stage or supply transcripts"
             )
         try:
-            expected = self._normaliser.units(clip.text)
+            expected = self._normaliser(clip).units(clip.text)
         except ClipError as error:
             raise MeasurementError(str(error)) from error
         if not expected:
             raise MeasurementError(f"the text of clip {clip.id!r}, {clip.text!r}, has no words; correct it")
-        return expected, _recognised(self._normaliser, clip.transcript)
+        return expected, _recognised(self._normaliser(clip), clip.transcript)
 
 
 def _recognised(normaliser: Normaliser, transcript: str) -> list[str]:
@@ -116,6 +138,11 @@ class WordErrorRate(RatioOfSums, _ErrorRate):
     def __init__(self, normaliser: str = "", language: str = "en") -> None:
         columns = ("errors", "words", "substitutions", "deletions", "insertions")
         self._describe("wer", "Word error rate", columns, "corpus", normaliser, language)
+        if len(self._units_counted()) > 1:
+            raise ConfigError(
+                f"The metric 'wer' cannot join the languages {', '.join(self._normalisers)}, because some count "
+                "words and others characters: use cer, wer_utterances or bad_cases, or one list for each language."
+            )
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Return edits, words of the text, and the edits by kind; raise ``MeasurementError`` without words."""
@@ -129,13 +156,13 @@ class CharacterErrorRate(RatioOfSums, _ErrorRate):
 
     def __init__(self, normaliser: str = "", language: str = "en") -> None:
         self._describe("cer", "Character error rate", ("errors", "characters"), "", normaliser, language)
-        spaces = "yes" if self._normaliser.unit == "word" else "none"
-        signature = f"cer|{self._normaliser.signature}|spaces:{spaces}|corpus"
+        spaces = "&".join("yes" if unit == "word" else "none" for unit in self._units_counted())
+        signature = f"cer|{self._normaliser_signature()}|spaces:{spaces}|corpus"
         self.info = MetricInfo(**{**vars(self.info), "signature": signature})
 
     def measure(self, clip: Clip, reference: Clip) -> tuple[float, ...]:
         """Return edits and characters of the text; raise ``MeasurementError`` without transcript or words."""
-        space = " " if self._normaliser.unit == "word" else ""
+        space = " " if self._normaliser(clip).unit == "word" else ""
         text, transcript = (space.join(units) for units in self._units(clip))
         return float(edits(text, transcript)), float(len(text))
 

@@ -322,6 +322,15 @@ class Transcriber(Protocol):
         ...
 
 
+@runtime_checkable
+class Multilingual(Protocol):
+    """A recogniser for clips of several languages; its option ``language`` names them all, such as ``de+en``."""
+
+    def in_language(self, language: str) -> Transcriber:
+        """Return the recogniser for clips in one of its languages; an empty name means the first of them."""
+        ...
+
+
 class Normaliser(Protocol):
     """Text normalisation, ``cls(language)``: from a text or a transcript to the units that error rates count."""
 

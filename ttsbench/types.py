@@ -248,6 +248,7 @@ class Clip:
     prompt: Clip | None = None  # another recording of the speaker
     attributes: Mapping[str, Any] = field(default_factory=dict)  # further facts from the corpus
     draws: Draws | None = None  # with the first draw of an utterance; None for clips that are not samples of a model
+    language: str = ""  # of the text, such as "de"; empty for the language of the run
     # No constructor argument, so that a copy made by ``replace`` does not inherit results of the original.
     _features: dict[object, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 

@@ -1,6 +1,7 @@
 """Prompt lists and languages: the lists of zero-shot benchmarks are scored without reference recordings."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -8,8 +9,9 @@ import soundfile
 import tinyhub
 from speechlike import speechlike
 
-from metrics.intelligibility import WordErrorRate, edit_counts
-from ttsbench import cli
+from metrics.intelligibility import CharacterErrorRate, WordErrorRate, edit_counts
+from ttsbench import Clip, MeasurementError, cli
+from ttsbench.backends.transcribers.whisper import Whisper
 from ttsbench.data.normalisers import Characters, English, Spoken, WhisperBasic, WhisperEnglish, spell_number
 from ttsbench.errors import ClipError, ConfigError
 
@@ -84,7 +86,7 @@ def test_chinese_list_runs_offline_with_whisper_and_wavlm(folder):
     [
         ("u1|a|prompts/nowhere.wav|b", (), "line 1 .* no such file"),
         ("u1|a|prompts/p1.wav|", (), "line 1 .* no text"),
-        ("id,text,language\nu1,a,en\nu2,b,de", (), "several languages"),
+        ("id,text,language\nu1,a,en\nu2,b,de", ("--metrics", "wer"), "pocketsphinx' knows en only"),
         ("u1|a|prompts/p1.wav|b", ("--metrics", "wer", "--language", "de"), "pocketsphinx' knows en only"),
         ("u3|a|prompts/p1.wav|b", (), "matched by stem"),
     ],
@@ -109,6 +111,67 @@ def test_a_text_that_english_cannot_read_is_refused(folder):
     assert "English has no reading of '今天是年'" in (folder / "run" / "failures.csv").read_text(encoding="utf-8")
 
 
+LANGUAGES = "prompt_wav,text,id,language\nprompts/p1.wav,am 1. Mai,u1,de\nprompts/p2.wav,21 cats,u2,en\n"
+
+
+def test_each_utterance_is_read_in_its_own_language():
+    metric = WordErrorRate(language="de+en")
+    clips = {
+        language: Clip("u", speechlike(0.5), 22050, text="21", transcript=transcript, language=language)
+        for language, transcript in (("de", "einundzwanzig"), ("en", "twenty one"), ("", "einundzwanzig"))
+    }
+    for clip in clips.values():
+        assert metric.measure(clip, clip)[0] == 0.0
+    assert metric.measure(replace(clips["de"], language="en"), clips["de"])[0] > 0
+    assert metric.measure(replace(clips["en"], language="en-GB"), clips["en"])[0] == 0.0
+    with pytest.raises(MeasurementError, match=r"clip 'u' is in 'fr', and the language of the run is 'de\+en'"):
+        metric.measure(replace(clips["de"], language="fr"), clips["de"])
+    assert metric.info.signature.startswith("wer|spoken:v")
+    assert ":de & english" in metric.info.signature
+
+
+def test_words_and_characters_have_no_common_word_error_rate():
+    with pytest.raises(ConfigError, match="'wer' cannot join the languages zh, en"):
+        WordErrorRate(language="zh+en")
+    both = CharacterErrorRate(language="zh+en")
+    assert "|spaces:none&yes|" in both.info.signature
+    clips = (("zh", "今天 好", "今天好", 0.0, 3.0), ("en", "to day", "today", 1.0, 6.0))
+    for language, text, transcript, errors, characters in clips:
+        clip = Clip("u", speechlike(0.5), 22050, text=text, transcript=transcript, language=language)
+        assert both.measure(clip, clip) == (errors, characters)
+
+
+def test_a_list_in_two_languages_is_scored(folder):
+    (folder / "meta.lst").write_text(LANGUAGES)
+    tinyhub.save_whisper(folder / "whisper")
+    options = ("transcriber.name=whisper", f"transcriber.options.model={folder / 'whisper'}")
+    assert score(folder, "--metrics", "wer,bad_cases", "--set", *options) == 0
+    row = cells(folder).loc[("wer", "mine")]
+    assert row["n"] == 2
+    assert "|de+en|greedy" in row["signature"]
+
+
+def test_whisper_takes_the_language_of_each_clip(tmp_path):
+    tinyhub.save_whisper(tmp_path)
+    both, samples = Whisper([], str(tmp_path), "de+en"), 0.4 * speechlike(1.3, 125.0, RATE)
+    for language in ("de", "en"):
+        assert both.in_language(language).transcribe(samples) == Whisper([], str(tmp_path), language).transcribe(
+            samples
+        )
+    assert both.in_language("").transcribe(samples) == both.in_language("de").transcribe(samples)
+    with pytest.raises(ConfigError, match=r"A clip is in 'fr', and whisper's language is 'de\+en'"):
+        both.in_language("fr")
+
+
+def test_languages_of_a_list_are_named_in_full(folder, capsys):
+    (folder / "meta.lst").write_text(LANGUAGES.replace(",u2,en", ",u2,"))
+    assert score(folder, "--metrics", "cer") == 2
+    assert "gives no language for 'u2', but for other sentences" in capsys.readouterr().err
+    (folder / "meta.lst").write_text(LANGUAGES)
+    assert score(folder, "--metrics", "cer", "--language", "de") == 2
+    assert "has 'u2' in 'en', but --language is 'de'" in capsys.readouterr().err
+
+
 # Normalisers
 
 
@@ -117,6 +180,13 @@ def test_a_text_that_english_cannot_read_is_refused(folder):
     [
         (English("en"), "Don't pay $5.", "do not pay five dollars"),
         (Spoken("de"), "Er zahlte 2,5 Euro; es geht’s!", "er zahlte zwei komma fünf euro es geht's"),
+        (Spoken("de"), "Am 1. Mai, im 19. Jahrhundert", "am erste mai im neunzehnte jahrhundert"),
+        (
+            Spoken("de"),
+            "am ersten Mai; der erste; 24.12.2024",
+            "am erste mai der erste vierundzwanzigste zwölfte zweitausendvierundzwanzig",
+        ),
+        (Spoken("de"), "Er ist 21. Dann 1.000", "er ist einundzwanzig dann eintausend"),
         (Spoken("fr"), "L’été de 1998", "l'été de mille neuf cent quatre vingt dix huit"),
         (Spoken("hi"), "नमस्ते दुनिया", "नमस्ते दुनिया"),
         (Characters("zh"), "今天是2025年，10.5元。", "今 天 是 二 零 二 五 年 十 点 五 元"),

@@ -70,7 +70,8 @@ class CorpusConfig(Section):
     name: str = "espeak"
     path: Path | None = None  # environment variables and ~ are expanded
     options: dict[str, Any] = Field(default_factory=dict)
-    language: str = Field("en", pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]+)*$")  # of the texts, such as en, de or zh
+    # Of the texts, such as en, de or zh; de+en for a corpus whose utterances name one of several languages.
+    language: str = Field("en", pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]+)*(\+[a-z]{2,3}([-_][A-Za-z0-9]+)*)*$")
     test: int = Field(60, ge=1)  # utterances in the test split
     valid: int = Field(12, ge=1)
     split_seed: Seed = 0

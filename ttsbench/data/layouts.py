@@ -32,7 +32,8 @@ class Folder:
 
     One utterance per line in UTF-8: ``id|text``, ``id|text|normalised text`` or ``id|text|normalised text|speaker``; or
     the columns that a heading names (see ``ttsbench.data.text_table``), such as ``path|text|speaker``. The normalised
-    text is used unless it is empty; ``speaker`` is the default for lines without a speaker.
+    text is used unless it is empty; ``speaker`` is the default for lines without a speaker. A column ``language`` is
+    kept with each utterance; ``corpus.language`` then names all of them, such as ``de+en``.
     """
 
     def __init__(self, path: Path | None = None, *, speaker: str = "speaker") -> None:
@@ -56,7 +57,9 @@ class Folder:
         return _listed((self._utterance(row, root) for row in rows), root)
 
     def _utterance(self, row: TextRow, root: Path) -> Utterance:
-        return Utterance(row.id, row.speaker or self.speaker, row.normalised or row.text, _audio(root / "wavs", row.id))
+        attributes = {"language": row.language} if row.language else {}
+        text, audio = row.normalised or row.text, _audio(root / "wavs", row.id)
+        return Utterance(row.id, row.speaker or self.speaker, text, audio, attributes=attributes)
 
 
 class LJSpeech:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ttsbench import registry
-from ttsbench.data.normalisers import default_normaliser
+from ttsbench.data.normalisers import default_normaliser, language_among, languages_of
 from ttsbench.errors import ClipError, CorpusError
 from ttsbench.interfaces import Normaliser
 from ttsbench.types import Utterance
@@ -49,12 +49,12 @@ def check_listing(
     """
     if not utterances:
         raise CorpusError("The corpus lists no utterance: check its path, and that its metadata is complete.")
-    normaliser: Normaliser = registry.load("normalisers", default_normaliser(language))(language)
+    normalisers = _normalisers(languages_of(language))
     usable: list[Utterance] = []
     excluded: list[tuple[str, str]] = []
     for utterance in utterances:
         try:
-            _check_row(utterance, normaliser)
+            _check_row(utterance, normalisers)
         except ClipError as error:
             excluded.append((utterance.id, str(error)))
         else:
@@ -65,7 +65,26 @@ def check_listing(
     return sorted(usable, key=lambda utterance: utterance.id), excluded
 
 
-def _check_row(utterance: Utterance, normaliser: Normaliser) -> None:
+def _normalisers(languages: Sequence[str]) -> Mapping[str, Normaliser]:
+    return {code: registry.load("normalisers", default_normaliser(code))(code) for code in languages}
+
+
+def utterance_language(utterance: Utterance, language: str) -> str:
+    """Return the language of an utterance of a corpus in ``language``, which may be several such as ``de+en``.
+
+    Raises ``ClipError`` for another language.
+    """
+    name = str(utterance.attributes.get("language", ""))
+    chosen = language_among(name, languages_of(language))
+    if chosen is None:
+        raise ClipError(
+            f"{utterance.id} is in '{name}', and corpus.language is '{language}': add its language with '+', such as "
+            f"'{language}+{name}'."
+        )
+    return chosen
+
+
+def _check_row(utterance: Utterance, normalisers: Mapping[str, Normaliser]) -> None:
     check_id(utterance.id)
     check_id(utterance.speaker, f"speaker of {utterance.id},")
     text = utterance.text.strip()
@@ -73,7 +92,7 @@ def _check_row(utterance: Utterance, normaliser: Normaliser) -> None:
         raise ClipError(f"{utterance.id} has no text: write what is said, or drop the clip.")
     if "\ufffd" in text:
         raise ClipError(f"The text of {utterance.id} is not UTF-8: convert its metadata ({text[:60]!a}).")
-    if not normaliser.units(text):
+    if not normalisers[utterance_language(utterance, "+".join(normalisers))].units(text):
         raise ClipError(f"The text of {utterance.id}, {text[:60]!a}, has no pronounceable word: spell it out.")
     if not os.path.lexists(utterance.audio):
         raise ClipError(f"The audio of {utterance.id} is missing: {utterance.audio}. Supply it, or drop the row.")

@@ -3,7 +3,7 @@
 | name | languages | units |
 |---|---|---|
 | `english` | en | words with numbers, symbols and contractions spelled out |
-| `spoken` | any | words in lower case, numbers spelled out where num2words knows the language |
+| `spoken` | any | words in lower case, numbers spelled out where num2words knows the language, German ordinals too |
 | `characters` | zh, ja, ko and other scripts without spaces | characters, numbers spelled out |
 | `plain` | any | words in lower case without punctuation, numbers as written; characters without spaces |
 | `whisper_english` | en | words, as Whisper's English normaliser writes them (numbers in digits) |
@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from num2words import CONVERTER_CLASSES, num2words
 
 from ttsbench.data.contractions import expanded
+from ttsbench.data.german import read_ordinals
 from ttsbench.data.mandarin import read_digits, read_number
 from ttsbench.data.text import NORMALISER, unreadable_letters, words
 from ttsbench.errors import ClipError, ConfigError
@@ -64,11 +66,14 @@ class Spoken:
 
     def __init__(self, language: str = "en") -> None:
         self._language = language
-        self.signature = f"spoken:v1:{language}" + ("" if _converter(language) else "|numbers:as-written")
+        self._german = base_language(language) == "de"
+        version = "v2" if self._german else "v1"
+        self.signature = f"spoken:{version}:{language}" + ("" if _converter(language) else "|numbers:as-written")
 
     def units(self, text: str) -> list[str]:
         """Return the words, with apostrophes and accents."""
         text = unicodedata.normalize("NFKC", _without_invisible(text)).translate(_APOSTROPHES).casefold()
+        text = read_ordinals(text) if self._german else text
         text = _NUMBER.sub(lambda match: f" {spell_number(match[0], self._language)} ", text)
         return _WORD.findall(text)
 
@@ -161,6 +166,27 @@ def base_language(language: str) -> str:
     'de'
     """
     return language.replace("_", "-").split("-")[0].lower()
+
+
+def languages_of(language: str) -> tuple[str, ...]:
+    """Return the languages that a setting such as ``de+en`` names.
+
+    >>> languages_of("de+en")
+    ('de', 'en')
+    """
+    return tuple(language.split("+"))
+
+
+def language_among(name: str, languages: Sequence[str]) -> str | None:
+    """Return the language that a name means: itself, another region of it, or the first of all for an empty name.
+
+    >>> language_among("en-GB", ["de", "en"])
+    'en'
+    """
+    if not name:
+        return languages[0]
+    same = [language for language in languages if base_language(language) == base_language(name)]
+    return name if name in languages else next(iter(same), None)
 
 
 def spell_number(number: str, language: str) -> str:

@@ -29,6 +29,13 @@ def read_speakers(path: Path, option: str) -> dict[str, str]:
     return {row.id: row.speaker for row in rows}
 
 
+def read_languages(path: Path, option: str) -> dict[str, str]:
+    """Return id -> language of a table with a column of languages; empty for other files."""
+    if path.suffix.lower() == ".json":
+        return {}
+    return {row.id: row.language for row in read_table(path, option) if row.language}
+
+
 def _from_json(path: Path, option: str) -> dict[str, str]:
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))

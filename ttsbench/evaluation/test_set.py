@@ -22,7 +22,7 @@ class EvaluatedUtterance:
     """An utterance that is scored.
 
     ``prompt`` is the path of another recording of the speaker, and ``recording`` that of a recording of the text, for
-    prompt lists that name them.
+    prompt lists that name them. ``language`` is empty unless the corpus or the list names one for each utterance.
     """
 
     id: str
@@ -56,7 +56,10 @@ def _archived_utterances(rows: Path) -> list[EvaluatedUtterance]:
 
 def _evaluated(utterance: PreparedUtterance, prompt: PreparedUtterance | None) -> EvaluatedUtterance:
     audio = prompt.audio if prompt else None
-    return EvaluatedUtterance(utterance.id, utterance.text, utterance.speaker, audio, utterance.attributes)
+    language = str(utterance.attributes.get("language", ""))
+    return EvaluatedUtterance(
+        utterance.id, utterance.text, utterance.speaker, audio, utterance.attributes, language=language
+    )
 
 
 def write_listing(folder: Path, utterances: Iterable[EvaluatedUtterance]) -> None:

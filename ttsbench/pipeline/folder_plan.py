@@ -18,8 +18,8 @@ from ttsbench.config.protocols import protocol
 from ttsbench.config.schema import Experiment
 from ttsbench.config.specs import CollectSpec
 from ttsbench.config.systems import GROUND_TRUTH, PROMPT, metric_infos
-from ttsbench.data.normalisers import default_normaliser
-from ttsbench.data.utterance_lists import read_speakers, read_texts
+from ttsbench.data.normalisers import default_normaliser, languages_of
+from ttsbench.data.utterance_lists import read_languages, read_speakers, read_texts
 from ttsbench.engine.job import AnyJob, Job
 from ttsbench.engine.layout import RunLayout, wavs_folder
 from ttsbench.engine.store import content_hash, read_json, write_json
@@ -28,7 +28,7 @@ from ttsbench.evaluation.test_set import EvaluatedUtterance, evaluated_utterance
 from ttsbench.pipeline.evaluation_plan import scoring_jobs
 from ttsbench.pipeline.folder_request import FolderRequest
 from ttsbench.pipeline.keys import job_key
-from ttsbench.pipeline.prompt_list import language_of, read_prompt_list
+from ttsbench.pipeline.prompt_list import check_languages, language_of, read_prompt_list
 from ttsbench.pipeline.validation import check_scoring, check_table
 from ttsbench.stages.collect import find_clips, read_cost
 
@@ -46,11 +46,18 @@ def set_up(request: FolderRequest, folder: Path, overrides: Sequence[str]) -> tu
     if request.prompt_list:
         utterances, notes = read_prompt_list(request.prompt_list, references), []
         language = request.language or language_of(utterances, request.prompt_list)
+        check_languages(utterances, language, request.prompt_list)
     elif request.reference:
         texts = read_texts(request.transcripts, "--transcripts") if request.transcripts else {}
         speakers = read_speakers(request.speakers, "--speakers") if request.speakers else {}
-        utterances, notes = _listing(references, texts, speakers), _unmatched_ids(request, references, texts, speakers)
+        languages = read_languages(request.transcripts, "--transcripts") if request.transcripts else {}
+        utterances = _listing(references, texts, speakers, languages)
+        notes = _unmatched_ids(request, references, texts, speakers)
+        named = [utterance for utterance in utterances if utterance.text]
         language = request.language
+        if request.transcripts and named and not language:
+            language = language_of(named, request.transcripts)
+        check_languages(named, language, request.transcripts)
     else:
         raise ConfigError("score needs recordings (--reference DIR) or a prompt list (--list FILE).")
     if request.protocol:
@@ -78,7 +85,7 @@ def make_folder_plan(experiment: Experiment, folder: Path) -> list[AnyJob]:
 
 
 def _listing(
-    references: Mapping[str, Path], texts: Mapping[str, str], speakers: Mapping[str, str]
+    references: Mapping[str, Path], texts: Mapping[str, str], speakers: Mapping[str, str], languages: Mapping[str, str]
 ) -> list[EvaluatedUtterance]:
     """Return all references; the prompt of each is the speaker's next reference, if its speaker is known."""
     by_speaker: dict[str, list[str]] = defaultdict(list)
@@ -89,7 +96,8 @@ def _listing(
         same_speaker = by_speaker[speakers.get(id_, "")]
         other = same_speaker[(same_speaker.index(id_) + 1) % len(same_speaker)]
         prompt = str(references[other].resolve()) if id_ in speakers and other != id_ else None
-        listing.append(EvaluatedUtterance(id_, texts.get(id_, ""), speakers.get(id_, ""), prompt))
+        text, speaker, language = (values.get(id_, "") for values in (texts, speakers, languages))
+        listing.append(EvaluatedUtterance(id_, text, speaker, prompt, language=language))
     return listing
 
 
@@ -190,7 +198,8 @@ def _references(request: FolderRequest, utterances: Sequence[EvaluatedUtterance]
 
 
 def _default_metrics(request: FolderRequest, language: str) -> tuple[str, ...]:
-    characters = default_normaliser(language) == "characters"
+    kinds = {default_normaliser(code) == "characters" for code in languages_of(language)}
+    characters = True in kinds  # a word error rate does not join languages that are counted in characters and in words
     if request.prompt_list:
         return (*(("cer",) if characters else ("wer", "cer")), "bad_cases", "speaker_similarity_prompt", "dnsmos")
     metrics: tuple[str, ...] = METRICS

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ttsbench.data.normalisers import language_among, languages_of
 from ttsbench.data.text_table import TextRow, read_table
 from ttsbench.errors import ConfigError
 from ttsbench.evaluation.test_set import EvaluatedUtterance
@@ -34,15 +35,25 @@ def read_prompt_list(path: Path, references: Mapping[str, Path]) -> list[Evaluat
 
 
 def language_of(utterances: Sequence[EvaluatedUtterance], path: Path) -> str:
-    """Return the language that a list names, empty if it names none; raises ``ConfigError`` for several languages."""
+    """Return the languages that a list names, such as ``de+en``, and "" if it names none.
+
+    Raises ``ConfigError`` if only some of the sentences name one.
+    """
     languages = sorted({utterance.language for utterance in utterances})
-    if len(languages) > 1:
-        named = ", ".join(repr(language) for language in languages)
-        raise ConfigError(
-            f"--list: {path} has sentences in several languages ({named}), which one table does not compare: write one "
-            "list for each language."
-        )
-    return languages[0]
+    if len(languages) > 1 and not languages[0]:
+        unnamed = next(utterance.id for utterance in utterances if not utterance.language)
+        raise ConfigError(f"{path} gives no language for {unnamed!r}, but for other sentences; fill the column.")
+    return "+".join(languages)
+
+
+def check_languages(utterances: Sequence[EvaluatedUtterance], language: str, path: Path | None) -> None:
+    """Raise ``ConfigError`` for an utterance in a language that ``language``, such as ``de+en``, does not name."""
+    for utterance in utterances:
+        if utterance.language and language_among(utterance.language, languages_of(language or "en")) is None:
+            raise ConfigError(
+                f"{path} has {utterance.id!r} in '{utterance.language}', but --language is '{language or 'en'}': name "
+                "all languages, joined by '+', or leave the option out."
+            )
 
 
 def _utterance(row: TextRow, path: Path, references: Mapping[str, Path]) -> EvaluatedUtterance:

@@ -13,7 +13,7 @@ from typing import Any
 from ttsbench import registry
 from ttsbench.config.schema import ORACLE, SAME, TEXT, AdapterConfig, Experiment, pair
 from ttsbench.config.systems import System, metric_infos, sampling_settings, systems
-from ttsbench.data.normalisers import base_language
+from ttsbench.data.normalisers import base_language, languages_of
 from ttsbench.errors import ConfigError, TtsbenchError
 from ttsbench.models.representation import check_codec, make_codec, make_vocoder
 from ttsbench.models.speech_model import SpeechModel
@@ -62,7 +62,8 @@ def check_scoring(experiment: Experiment) -> None:
     registry.check_options("transcribers", transcriber.name, transcriber.options, reserved=("vocabulary",))
     if any("transcript" in info.needs for info in metric_infos(experiment).values()):
         languages = getattr(registry.load("transcribers", transcriber.name), "languages", None)
-        if languages is not None and base_language(experiment.corpus.language) not in languages:
+        spoken = {base_language(language) for language in languages_of(experiment.corpus.language)}
+        if languages is not None and not spoken <= set(languages):
             raise ConfigError(
                 f"The transcriber '{transcriber.name}' knows {', '.join(languages)} only, and the language is "
                 f"'{experiment.corpus.language}': use --set transcriber.name=whisper, or leave out the metrics that "

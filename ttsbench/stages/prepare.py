@@ -129,6 +129,7 @@ def _prepare_one(utterance: Utterance, experiment: Experiment, own: Path) -> dic
     ``own`` is the folder of the run for features that the cache cannot take.
     """
     from ttsbench.audio.wav import check_length, load_clip_audio
+    from ttsbench.data.listing import utterance_language
 
     mel, config = experiment.mel, experiment.corpus
     if not utterance.audio.is_file():
@@ -144,7 +145,7 @@ def _prepare_one(utterance: Utterance, experiment: Experiment, own: Path) -> dic
         check_length(utterance.audio, max_s=config.max_s)  # the cached features may come from a run with a larger limit
     else:
         samples = load_clip_audio(utterance.audio, mel.sample_rate, max_s=config.max_s)
-        phones = _align(utterance, samples, mel.sample_rate, source, config.language)
+        phones = _align(utterance, samples, mel.sample_rate, source, utterance_language(utterance, config.language))
         features = extract(samples, phones, mel, make_codec(experiment))
         path = _stored(features, path, own)
     facts = {"features": str(path), "bytes": path.stat().st_size, "alignment": source}
@@ -194,8 +195,11 @@ def _alignment_source(utterance: Utterance, config: CorpusConfig) -> str:
 def _align(utterance: Utterance, samples: Any, sample_rate: int, source: str, language: str) -> Sequence[Phone]:
     if source == "textgrid" and utterance.textgrid is not None:
         from ttsbench.data.textgrid import fitted, read_textgrid
+        from ttsbench.data.textgrid_fit import require_fit
 
-        return fitted(read_textgrid(utterance.textgrid), len(samples) / sample_rate, utterance.textgrid)
+        phones = fitted(read_textgrid(utterance.textgrid), len(samples) / sample_rate, utterance.textgrid)
+        require_fit(phones, samples, sample_rate, utterance.textgrid)
+        return phones
     from ttsbench.data.alignment import align
 
     if base_language(language) != "en":

@@ -224,7 +224,7 @@ class _Clips:
         text = one.prompt_text if row.system == PROMPT else one.text
         return Clip(
             one.id, samples, sample_rate, text, one.speaker, _transcript(self._folder, row, one.id, sample),
-            record.cost, row.seed, sample, record.phones, self._prompt, one.attributes, draws,
+            record.cost, row.seed, sample, record.phones, self._prompt, one.attributes, draws, one.language,
         )  # fmt: skip
 
     def _draws(self, row: ScoredClips) -> Draws | None:

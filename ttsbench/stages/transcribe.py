@@ -21,6 +21,7 @@ from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.clip_record import read_record
 from ttsbench.evaluation.test_set import evaluated_utterances, vocabulary
 from ttsbench.evaluation.transcripts import TRANSCRIPTS, clip_key
+from ttsbench.interfaces import Multilingual
 
 CHUNK = 8  # clips per task
 
@@ -40,10 +41,13 @@ def work(run: Run, job: Job[TranscribeSpec], task: Task, progress: Progress) -> 
     """Transcribe a chunk of clips."""
     part = _part(job.path(run), task["clips"])
     found: dict[str, dict[str, str]] = {}
+    languages = {utterance.id: utterance.language for utterance in evaluated_utterances(run.folder)}
     with caller(part.with_suffix(".started")) as call:
         for done, (id_, sample) in enumerate(task["clips"]):
             try:
-                found[clip_key(id_, sample)] = call(_transcribe, run, run.folder / job.spec.wavs, id_, sample)
+                found[clip_key(id_, sample)] = call(
+                    _transcribe, run, run.folder / job.spec.wavs, id_, sample, languages[id_]
+                )
             except CallCrashed:
                 name = run.experiment.transcriber.name
                 found[clip_key(id_, sample)] = {"error": f"the recogniser '{name}' crashed on this clip"}
@@ -63,12 +67,13 @@ def finish(run: Run, job: Job[TranscribeSpec]) -> None:
     write_json(job.path(run) / TRANSCRIPTS, {**about, "clips": dict(sorted(merged.items()))})
 
 
-def _transcribe(run: Run, wavs: Path, id_: str, sample: int) -> dict[str, str]:
-    """Return the words of one clip, or the reason of a failure."""
+def _transcribe(run: Run, wavs: Path, id_: str, sample: int, language: str) -> dict[str, str]:
+    """Return the words of one clip, or the reason of a failure; an empty language is that of the run."""
     recogniser = _recogniser(run, run.experiment.transcriber.name)
     try:
         samples, rate = read(read_record(wavs, id_, sample).audio)
-        text = recogniser.transcribe(resample(samples, rate, recogniser.sample_rate))
+        in_language = recogniser.in_language(language) if isinstance(recogniser, Multilingual) else recogniser
+        text = in_language.transcribe(resample(samples, rate, recogniser.sample_rate))
     except TtsbenchError as error:
         return {"error": str(error)}
     except (Exception, SystemExit) as error:

@@ -12,12 +12,14 @@ moment between 20 and 30 s, the pieces are recognised separately, and the words 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 
 from ttsbench.audio.usable import unusable_reason
 from ttsbench.backends.hub import HubModel, inference, load
+from ttsbench.data.normalisers import language_among, languages_of
 from ttsbench.errors import ConfigError
 from ttsbench.types import Samples
 
@@ -32,8 +34,8 @@ class Whisper:
     """A recogniser with an open vocabulary; ``vocabulary`` is ignored. Transcripts do not depend on earlier clips.
 
     ``model`` is a hub name or a folder, ``beams`` is 1 for greedy decoding, and ``language`` is a code such as "en",
-    the only one for English-only models. Each worker process loads its own weights, about 6 GB for large-v3. Raises
-    ``ConfigError`` for invalid options.
+    the only one for English-only models, or several as "de+en" (``in_language`` selects one). Each worker process loads
+    its own weights, about 6 GB for large-v3. Raises ``ConfigError`` for invalid options.
     """
 
     def __init__(
@@ -46,10 +48,11 @@ class Whisper:
     ) -> None:
         if not (isinstance(beams, int) and beams >= 1):
             raise ConfigError(f"whisper's beams is {beams!r}: give 1 for greedy decoding, or more.")
-        if not (isinstance(language, str) and language.isalpha()):
-            raise ConfigError(f"whisper's language is {language!r}: give a code such as 'en'.")
+        if not (isinstance(language, str) and all(code.isalpha() for code in languages_of(language))):
+            raise ConfigError(f"whisper's language is {language!r}: give a code such as 'en', or several as 'de+en'.")
         self._source = HubModel(model, "pocketsphinx", head="WhisperForConditionalGeneration", device=device)
-        self._language, self._beams = language, beams
+        self._languages, self._beams = languages_of(language), beams
+        self._language = self._languages[0]
         self.sample_rate = SAMPLE_RATE
         search = "greedy" if beams == 1 else f"beams:{beams}"
         self.signature = f"whisper|{self._source.label}|{language}|{search}|chunks:20-30s"
@@ -57,6 +60,18 @@ class Whisper:
     def require(self) -> None:
         """Raise ``ConfigError`` if the model is absent."""
         self._source.require()
+
+    def in_language(self, language: str) -> Whisper:
+        """Return the same recogniser for a clip in one of its languages; an empty name means the first.
+
+        Raises ``ConfigError`` for a language that the option does not name.
+        """
+        chosen = language_among(language, self._languages)
+        if chosen is None:
+            raise ConfigError(f"A clip is in '{language}', and whisper's language is '{'+'.join(self._languages)}'.")
+        other = copy(self)
+        other._language = chosen
+        return other
 
     def transcribe(self, samples: Samples) -> str:
         """Return the text of mono samples (N,) at 16 kHz as Whisper writes it; "" for empty, silent or short audio.

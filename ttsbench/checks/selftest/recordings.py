@@ -13,6 +13,7 @@ from ttsbench.audio.wav import MIN_SAMPLE_RATE, check_length, read, resample
 from ttsbench.data.alignment import align
 from ttsbench.data.text import words
 from ttsbench.data.textgrid import fitted, read_textgrid
+from ttsbench.data.textgrid_fit import require_fit
 from ttsbench.engine.walk import walk_files
 from ttsbench.errors import ClipError, ConfigError
 from ttsbench.types import Clip, Phone
@@ -104,7 +105,9 @@ def _phones(clip: Clip, grid: Path | None, reasons: list[str]) -> tuple[Phone, .
     """
     try:
         if grid is not None:
-            return tuple(fitted(read_textgrid(grid), clip.duration_s, grid))
+            phones = fitted(read_textgrid(grid), clip.duration_s, grid)
+            require_fit(phones, clip.samples, clip.sample_rate, grid)
+            return tuple(phones)
         return tuple(align(clip.text, clip.samples, clip.sample_rate)) if words(clip.text) else None
     except ClipError as error:
         reasons.append(f"phones of {clip.id}: {error}")

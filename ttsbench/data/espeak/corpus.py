@@ -62,6 +62,8 @@ class EspeakCorpus:
         if not isinstance(voice_quality, bool):
             raise CorpusError(f"voice_quality is {voice_quality!r}: give true or false.")
         _check_speakers(speakers)
+        if "+" in language:
+            raise CorpusError(f"The espeak corpus has one language and not '{language}': make one corpus for each.")
         self.options = Options(float(minutes), tuple(speakers), seed, renderings, voice_quality, VERSION, language)
         name = f"espeak-{content_hash(self.options.values())}"
         self.folder = cache_dir() / "corpora" / name if path is None else Path(path).expanduser()
