@@ -63,7 +63,7 @@ def test_corpus_prepares_trains_and_scores(language, tmp_path, monkeypatch):
     table = pd.read_csv(tmp_path / "run" / "summary.csv").set_index(["metric", "system"])
     assert (table["n"] >= 2).all()
     assert (table["n_failed"] == 0).all()
-    kind = "characters:v1:zh" if language == "zh" else "spoken:v1:de"
+    kind = "characters:v1:zh" if language == "zh" else "spoken:v2:de"
     assert table.loc[("cer", "l1+oracle"), "signature"].startswith(f"cer|{kind}|")
     refused = compare(tmp_path / "x.yaml", "--set", "transcriber={name: pocketsphinx}", "--output", tmp_path / "no")
     assert refused.status == 2

@@ -252,7 +252,7 @@ def test_edits_are_counted_by_kind_as_jiwer_counts_them():
 def test_normaliser_of_the_option_is_in_the_signature():
     assert WordErrorRate().info.signature == "wer|words:v3+contractions:v1|corpus"
     assert WordErrorRate(normaliser="whisper_english").info.signature.startswith("wer|whisper-english:")
-    assert WordErrorRate(language="de").info.signature == "wer|spoken:v1:de|corpus"
+    assert WordErrorRate(language="de").info.signature == "wer|spoken:v2:de|corpus"
 
 
 @pytest.mark.slow
