@@ -40,7 +40,6 @@ discriminator stays at chance level (``ttsbench/nn/collapse.py``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -61,6 +60,7 @@ from ttsbench import (
     masked_mean,
     registry,
 )
+from ttsbench.devices import upload
 from ttsbench.nn.collapse import CollapseMonitor
 from ttsbench.nn.discriminator import Discriminator, blocks_of, tapped
 from ttsbench.nn.upsampling import GaussianUpsampler
@@ -129,7 +129,7 @@ class Dmd:
         self.judges = {name: (weight, judges[name]) for name, weight in _judges(ctc, speaker).items()}
         self.judged_after = judged_after
         self.health = CollapseMonitor()
-        self._monitored: dict[str, float] = {}
+        self._monitored: dict[str, Tensor] = {}
 
     @staticmethod
     def starts_from(teacher: str = "diffusion", ctc: float = 0.0, speaker: float = 0.0, **_: object) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ class Dmd:
         if moves:
             pull = self._matching(made, given, rng)
             losses["generator"] = pull
-            self._monitored = {"matching": float(pull.detach())}
+            self._monitored = {"matching": pull.detach()}
             if not training:
                 self._monitored["moved"] = self._moved(made, x, t, given)
             if self.discriminator is not None:
@@ -177,7 +177,7 @@ class Dmd:
             self.health.update(losses["fake"], self._monitored.get("accuracy") if moves else None)
         return losses
 
-    def monitored(self) -> Mapping[str, float]:
+    def monitored(self) -> Mapping[str, Tensor]:
         """Size of the pull, the discriminator's accuracy, and the distance of the student to its teacher."""
         return self._monitored
 
@@ -192,7 +192,7 @@ class Dmd:
                 before = self._noisy(data, cond, self._level(level - 1, steps), rng)
                 x = self._noisy(self._step(before, cond, level - 1, steps), cond, self._level(level, steps), rng)
         made: Tensor = self._step(x, cond, level, steps) * cond.mask.unsqueeze(-1)
-        return made, x, self._level(level, steps).to(x).expand(len(x))
+        return made, x, upload(self._level(level, steps), x.device).expand(len(x))
 
     def _matching(self, made: Tensor, given: Condition, rng: Noise) -> Tensor:
         """Half the squared distance to where the teacher and the fake score move the student's output."""
@@ -216,7 +216,7 @@ class Dmd:
         on_real = self.discriminator([features.detach() for features in of_real], given)
         loss = masked_mean((1 - on_real).square() + on_made.square(), given.mask)
         right = masked_mean(0.5 * ((on_real > 0.5).float() + (on_made < 0.5).float()), given.mask)
-        self._monitored["accuracy"] = float(right)
+        self._monitored["accuracy"] = right.detach()
         return fooled, loss
 
     def _judged(self, target: Tensor, batch: Batch) -> Tensor:
@@ -225,7 +225,7 @@ class Dmd:
         parts = self._parts(target, batch.cond)
         for name, (weight, judge) in self.judges.items():
             loss = judge.judge(target, batch.target, batch.cond).mean()
-            self._monitored[name] = float(loss.detach())
+            self._monitored[name] = loss.detach()
             for part, tensors in parts.items():
                 self._monitored[f"{name}_to_{part}"] = weight * _gradient_norm(loss, tensors)
             total = total + weight * loss
@@ -236,11 +236,11 @@ class Dmd:
         trained = [parameter for parameter in self._student_network.parameters() if parameter.requires_grad]
         return {"speech": [target], "student": trained, "condition": [cond.sequence]}
 
-    def _moved(self, made: Tensor, x: Tensor, t: Tensor, given: Condition) -> float:
+    def _moved(self, made: Tensor, x: Tensor, t: Tensor, given: Condition) -> Tensor:
         """Root mean square difference to the teacher's prediction from the same input."""
         with torch.no_grad():
             same = self.teacher.predict_data(x, given, t)
-            return math.sqrt(float(masked_mean((made - same).square(), given.mask)))
+            return masked_mean((made - same).square(), given.mask).sqrt()
 
     def _noised(self, data: Tensor, given: Condition, rng: Noise) -> tuple[Tensor, Tensor]:
         """Data made noisy to a random share of noise, and its time."""
@@ -279,11 +279,11 @@ class Dmd:
 
     def _step(self, x: Tensor, cond: Condition, level: int, steps: int) -> Tensor:
         """The data that the student predicts at a level, one function evaluation."""
-        return self.student.predict_data(x, cond, self._level(level, steps).to(x).expand(len(x)))
+        return self.student.predict_data(x, cond, upload(self._level(level, steps), x.device).expand(len(x)))
 
     def _noisy(self, data: Tensor, cond: Condition, t: Tensor, rng: Noise, temperature: float = 1.0) -> Tensor:
         """Data made noisy to t (1,) with fresh noise."""
-        alpha, sigma = self.student.levels(t.to(data))
+        alpha, sigma = self.student.levels(upload(t, data.device))
         return alpha * data + sigma * temperature * rng.normal(cond.mask, self.channels)
 
 
@@ -371,8 +371,9 @@ def _judges(ctc: float, speaker: float) -> dict[str, float]:
     return {name: weight for name, weight in (("mel_ctc", ctc), ("mel_speaker", speaker)) if weight}
 
 
-def _gradient_norm(loss: Tensor, tensors: Sequence[Tensor]) -> float:
-    """Norm of the gradient with respect to tensors, 0 for those that the loss does not depend on."""
+def _gradient_norm(loss: Tensor, tensors: Sequence[Tensor]) -> Tensor:
+    """Norm () of the gradient with respect to tensors, 0 for those that the loss does not depend on."""
     reached = [tensor for tensor in tensors if tensor.requires_grad]
     gradients = torch.autograd.grad(loss, reached, retain_graph=True, allow_unused=True) if reached else []
-    return math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients if gradient is not None))
+    squares = [gradient.square().sum() for gradient in gradients if gradient is not None]
+    return torch.stack(squares).sum().sqrt() if squares else loss.new_zeros(())

@@ -126,10 +126,11 @@ class MelSpeaker:
 
 
 def phones_in_frames(cond: Condition) -> tuple[Tensor, Tensor]:
-    """Return the phones of the frames in order, (B, N) padded with 0, and their numbers (B,)."""
+    """Return the phones of the frames in order, (B, P) padded with 0, and their numbers (B,)."""
     assert cond.alignment is not None  # acoustic models have one
-    rows = []
-    for alignment, mask, phones in zip(cond.alignment, cond.mask, cond.phones, strict=True):
-        rows.append(phones[torch.unique_consecutive(alignment[mask])])
-    counts = torch.tensor([len(row) for row in rows], device=cond.phones.device)
-    return nn.utils.rnn.pad_sequence(rows, batch_first=True), counts
+    before = functional.pad(cond.alignment, (1, 0), value=-1)[:, :-1]
+    starts = cond.mask & (cond.alignment != before)  # (B, T), the first frame of each phone
+    place = torch.where(cond.mask, starts.cumsum(dim=1) - 1, cond.phones.shape[1])
+    spoken = cond.phones.gather(1, torch.where(cond.mask, cond.alignment, 0))
+    phones = functional.pad(torch.zeros_like(cond.phones), (0, 1)).scatter(1, place, spoken)
+    return phones[:, :-1], starts.sum(dim=1)

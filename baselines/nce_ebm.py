@@ -73,7 +73,7 @@ class NceEbm:
         self.energy = Energy(context, network)
         self.energy_penalty = energy_penalty
         self._initial = context.sources[initial]
-        self._monitored: dict[str, float] = {}
+        self._monitored: dict[str, Tensor] = {}
 
     @staticmethod
     def starts_from(initial: str = "l2", negatives: Sequence[str] = NEGATIVES, **_: object) -> tuple[str, ...]:
@@ -90,9 +90,9 @@ class NceEbm:
         energies = torch.stack([self.energy(y, batch.cond) for y in made])  # (1 + K, B)
         real, wrong = energies[0], energies[1:]
         self._monitored = {
-            "accuracy": float((real < wrong).float().mean()),
-            "energy_real": float(real.detach().mean()),
-            "energy_wrong": float(wrong.detach().mean()),
+            "accuracy": (real < wrong).float().mean(),
+            "energy_real": real.detach().mean(),
+            "energy_wrong": wrong.detach().mean(),
         }
         if not self.energy.training:
             start = draw(self._initial, batch.cond.sources[self.refines], rng)
@@ -101,7 +101,7 @@ class NceEbm:
         contrast = binary_nce(real, wrong) if self.loss == "binary" else ranking_nce(real, wrong)
         return {"generator": contrast.mean() + self.energy_penalty * energies.square().mean()}
 
-    def monitored(self) -> Mapping[str, float]:
+    def monitored(self) -> Mapping[str, Tensor]:
         """Return the accuracy of the classifier and the mean energies; in validation, the cosine of the first step."""
         return self._monitored
 

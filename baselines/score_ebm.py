@@ -133,7 +133,7 @@ class ScoreEbm:
         self.sigma, self.delta_weight = sigma, delta_weight
         self.variance_reduced, self.estimator = variance_reduced, estimator
         self.projection, self.projections, self.channels = projection, projections, context.channels
-        self._monitored: dict[str, float] = {}
+        self._monitored: dict[str, Tensor] = {}
 
     @classmethod
     def starts_from(cls, initial: str = "l2", hypotheses: Sequence[str] = HYPOTHESES, **_: object) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ class ScoreEbm:
             self._monitored = {"cosine": refinement_cosine(step_taken, data, cond.mask)}
         return {"generator": torch.stack(terms).sum()}
 
-    def monitored(self) -> Mapping[str, float]:
+    def monitored(self) -> Mapping[str, Tensor]:
         """Return the cosine between the first step and the way from the hypothesis to the recording, in validation."""
         return self._monitored
 

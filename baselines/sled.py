@@ -33,7 +33,7 @@ from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise
 from ttsbench.nn.backbone import Backbone
-from ttsbench.nn.energy_distance import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
+from ttsbench.nn.energy_distance import NOISE, EnergyDistance, NoiseHead, guided, patch_counts, patches, require_dropout
 from ttsbench.nn.parameter_matching import match_width
 from ttsbench.nn.residual import Residual
 from ttsbench.nn.transformer import Cache, Transformer
@@ -160,6 +160,7 @@ class Sled:
         left_out = rng.time(target.device) < self.condition_dropout if self.condition_dropout else None
         z = self.network.states(previous, self.network.read(batch.cond), left_out)
         drawn = real.any(dim=-1)
+        rng.remember(drawn, patch_counts(rng.lengths(batch.mask), self.patch))
         draws = [self.network.head(z, rng.normal(drawn, NOISE)) for _ in range(2)]
         distances = self.distance(draws[0], draws[1], target, real)
         return {"generator": (distances * drawn).sum() / drawn.sum().clamp_min(1)}

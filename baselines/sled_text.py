@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ttsbench import AdapterInfo, Batch, Condition, ConfigError, ModelContext, Noise, Prompt, SampledSequence
-from ttsbench.nn.energy_distance import NOISE, EnergyDistance, NoiseHead, guided, patches, require_dropout
+from ttsbench.nn.energy_distance import NOISE, EnergyDistance, NoiseHead, guided, patch_counts, patches, require_dropout
 from ttsbench.nn.parameter_matching import match_width
 from ttsbench.nn.transformer import Cache, Transformer
 
@@ -249,6 +249,7 @@ class SledText:
         target, real = patches(batch.target * mask, size), patches(mask.expand_as(batch.target), size)
         read = patches((batch.target + self.input_noise * rng.normal(batch.mask, self.channels)) * mask, size)
         spoken = real.any(dim=-1)
+        rng.remember(spoken, patch_counts(rng.lengths(batch.mask), size))
         if self.network.training:
             self.network.seen += torch.stack([spoken.sum(), batch.cond.phone_mask.sum()])
         given = self.network.read(batch.cond, rng.time(target.device) < self.text_dropout)
@@ -271,7 +272,7 @@ class SledText:
         """Return the stop loss of logits (B, K + 1) after k patches; the target is a stop after all ``counts`` (B,)."""
         place = torch.arange(logits.shape[1], device=logits.device)
         over, asked = place == counts.unsqueeze(1), place <= counts.unsqueeze(1)
-        weight = torch.tensor(STOP_WEIGHT, device=logits.device)
+        weight = torch.full((), STOP_WEIGHT, device=logits.device)
         losses = functional.binary_cross_entropy_with_logits(logits, over.float(), reduction="none", pos_weight=weight)
         return (losses * asked).sum() / asked.sum()
 

@@ -28,7 +28,7 @@ LAYERS = (
     {"audio"},
     {"engine"},
     {"config"},
-    {"registry", "factories", "interfaces", "reductions", "types", "rng", "errors"},
+    {"registry", "factories", "devices", "interfaces", "reductions", "types", "rng", "errors"},
 )
 MODULE_LINES = 400
 FUNCTION_LINES = 60

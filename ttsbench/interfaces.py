@@ -161,8 +161,12 @@ class FineTunedAdapter(Protocol):
 class MonitoredAdapter(Protocol):
     """An adapter that reports more of its training than losses, such as a classifier's accuracy."""
 
-    def monitored(self) -> Mapping[str, float]:
-        """Numbers of the latest call of ``losses``, written to ``curve.csv`` as ``monitored_<name>``."""
+    def monitored(self) -> Mapping[str, float | Tensor]:
+        """Numbers of the latest call of ``losses``, written to ``curve.csv`` as ``monitored_<name>``.
+
+        Scalar tensors are read when a step is logged; an adapter that reads them itself makes the host wait for the
+        device at every step.
+        """
         ...
 
 

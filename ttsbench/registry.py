@@ -206,6 +206,12 @@ def takes_option(kind: Kind, name: str, option: str) -> bool:
     return name in registered(kind) and option in inspect.signature(load(kind, name)).parameters
 
 
+def device_options(kind: Kind, name: str, options: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """Return the options of a plug-in, with the device of the run if it takes one and the experiment sets none."""
+    is_open = "device" not in options and takes_option(kind, name, "device")
+    return {**options, "device": device} if is_open else dict(options)
+
+
 def check_sampling(name: str, sampling: Mapping[str, Any]) -> None:
     """Raise ``ConfigError`` for a sampling option that the adapter's ``sample`` does not take."""
     known = sampling_options(name)

@@ -14,7 +14,9 @@ import torch
 def global_seed(seed: int) -> Iterator[None]:
     """Seed the global generators of ``random``, NumPy and torch; restore their states on exit."""
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 (the legacy global generator)
-    with torch.random.fork_rng():
+    # Only the device in use: forking all GPUs of a machine would start a context on each.
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices):
         try:
             random.seed(seed)
             np.random.seed(seed % 2**32)  # noqa: NPY002

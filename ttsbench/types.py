@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ttsbench.devices import upload
+
 Role = Literal["acoustic", "prosody"]
 Samples = NDArray[np.float32]
 F = TypeVar("F")
@@ -281,11 +283,17 @@ class Noise:
 
     Each utterance draws from its own stream and only for its own length, so its numbers depend neither on the other
     utterances of the batch nor on the padding. They are drawn on the CPU and then moved, so that every device uses the
-    same numbers.
+    same numbers. Reading the lengths of a mask waits for its device, so they are read once per mask, and not at all for
+    masks whose lengths are ``remember``ed.
     """
 
     def __init__(self, seeds: list[int]) -> None:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._lengths: list[tuple[Tensor, list[int]]] = []  # masks, compared by identity
+
+    def remember(self, mask: Tensor, lengths: list[int]) -> None:
+        """Store the numbers of real steps of a mask (B, T), one per utterance."""
+        self._lengths.append((mask, lengths))
 
     def normal(self, mask: Tensor, channels: int) -> Tensor:
         """Return standard normal numbers (B, T, channels), 0 where ``mask`` (B, T) is False."""
@@ -297,7 +305,8 @@ class Noise:
 
     def time(self, device: torch.device | str = "cpu") -> Tensor:
         """Return one number per utterance, uniform on [0, 1): (B,)."""
-        return torch.cat([torch.rand(1, generator=generator) for generator in self._generators]).to(device)
+        drawn = torch.cat([torch.rand(1, generator=generator) for generator in self._generators])
+        return upload(drawn, torch.device(device))
 
     def dropout(self, x: Tensor, mask: Tensor, rate: float) -> Tensor:
         """Return x (B, T, C) with a share ``rate`` of its values set to 0 and the rest divided by 1 - ``rate``.
@@ -312,6 +321,14 @@ class Noise:
         if batch != len(self._generators):
             raise ValueError(f"Noise was made for {len(self._generators)} utterances, the mask has {batch}.")
         out = torch.zeros(batch, time, channels)
-        for row, (length, generator) in enumerate(zip(mask.sum(dim=1).tolist(), self._generators, strict=True)):
+        for row, (length, generator) in enumerate(zip(self.lengths(mask), self._generators, strict=True)):
             out[row, :length] = draw(length, channels, generator=generator)
-        return out.to(mask.device)
+        return upload(out, mask.device)
+
+    def lengths(self, mask: Tensor) -> list[int]:
+        """Return the number of real steps of each utterance of a mask (B, T)."""
+        for known, lengths in self._lengths:
+            if known is mask:
+                return lengths
+        self.remember(mask, mask.sum(dim=1).tolist())
+        return self._lengths[-1][1]

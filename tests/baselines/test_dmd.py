@@ -13,7 +13,7 @@ from baselines.flow_matching import FlowMatching, GuidedFlowMatching, preconditi
 from ttsbench import Batch, ConfigError, ModelContext, TtsbenchError, registry
 from ttsbench.models.metering import CallCounter
 from ttsbench.nn.blocks import ConvBlock
-from ttsbench.nn.collapse import CHANCE, MEMORY, PATIENCE, CollapseMonitor
+from ttsbench.nn.collapse import CHANCE, CHECK_EVERY, MEMORY, PATIENCE, CollapseMonitor
 from ttsbench.nn.discriminator import Discriminator
 
 
@@ -138,20 +138,21 @@ def test_a_fake_that_explodes_stops_the_training():
     for _ in range(20):
         health.update(torch.tensor(1.0), None)
     with pytest.raises(TtsbenchError, match=r"fake score's loss is 30, 30 times its usual level.*Raise fake_updates"):
-        health.update(torch.tensor(30.0), None)
+        for _ in range(CHECK_EVERY):
+            health.update(torch.tensor(30.0), None)
 
 
 def test_a_discriminator_that_tells_nothing_for_long_stops_it():
     health = CollapseMonitor()
     for _ in range(PATIENCE):
-        health.update(torch.tensor(1.0), 0.5)
+        health.update(torch.tensor(1.0), torch.tensor(0.5))
     with pytest.raises(TtsbenchError, match=r"accuracy has been one half for 1000 steps.*Set adversarial to 0"):
         for _ in range(200):  # until the running mean, which begins at 1, has come near to a half
-            health.update(torch.tensor(1.0), 0.5)
+            health.update(torch.tensor(1.0), torch.tensor(0.5))
     assert 0.5 * MEMORY**200 < CHANCE
     useful = CollapseMonitor()
     for step in range(2000):
-        useful.update(torch.tensor(1.0), 0.5 + 0.4 * (step % 2))
+        useful.update(torch.tensor(1.0), torch.tensor(0.5 + 0.4 * (step % 2)))
 
 
 def test_a_discriminator_learns_what_differs_beside_much_that_does_not():

@@ -52,7 +52,7 @@ def test_phones_of_a_crop_are_those_of_its_frames():
         alignment=torch.tensor([[1, 1, 2, 2, 3, 3], [0, 0, 0, 1, 0, 0]]),
     )
     phones, counts = phones_in_frames(cond)
-    assert phones.tolist() == [[8, 8, 9], [5, 6, 0]]
+    assert phones.tolist() == [[8, 8, 9, 0], [5, 6, 0, 0]]
     assert counts.tolist() == [3, 2]
 
 

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[2]
 CORE = REPOSITORY / "ttsbench"
 # Modules of other rooms cannot change weights: they read settings, write files, or compute features, whose version is
 # part of the key.
-ROOMS = ("nn", "data", "models", "types", "rng")
+ROOMS = ("nn", "data", "models", "types", "rng", "devices")
 
 
 def module_path(name):
@@ -56,10 +56,12 @@ def room(path):
     return path.relative_to(CORE).with_suffix("").parts[0]
 
 
-TRAIN, BUDGET = CORE / "stages" / "train.py", CORE / "stages" / "training_budget.py"
+TRAIN = CORE / "stages" / "train.py"
+STAGES = {TRAIN, *(CORE / "stages" / f"{name}.py" for name in ("trainer", "training_inputs", "training_budget",
+                                                               "moving_average"))}  # fmt: skip
 ADAPTERS = sorted((REPOSITORY / "baselines").glob("*.py"))
 CHANGES_WEIGHTS = {path for path in closure(TRAIN, *ADAPTERS) if CORE in path.parents and room(path) in ROOMS}
-CHANGES_WEIGHTS |= {TRAIN, BUDGET}
+CHANGES_WEIGHTS |= STAGES
 
 
 def covered_by(entry):

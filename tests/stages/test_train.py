@@ -236,10 +236,28 @@ def test_objectives_start_from_the_same_conditioner(fabric, run):
 
 
 def test_a_loss_that_is_no_number_gets_a_sentence(fabric, run):
-    trainer = trainer_of(fabric, with_train(run), job_of(run, "bad"))
-    step(trainer, 3)
+    """The error comes with the next logged step, and names the step at which the loss became one."""
+    trainer = trainer_of(fabric, with_train(run, log_every=5), job_of(run, "bad"))
+    step(trainer, 4)
     with pytest.raises(TtsbenchError, match=r"'generator' of 'two_groups' \(acoustic model\) became nan at step 3\..*"
                                             r"train\.acoustic\.learning_rate"):  # fmt: skip
+        step(trainer, 1)
+
+
+def test_no_checkpoint_is_written_of_weights_that_are_no_numbers(fabric, run):
+    job = job_of(run, "bad", name="bad-checkpoint")
+    trainer = trainer_of(fabric, with_train(run, log_every=5), job)
+    step(trainer, 4)
+    with pytest.raises(TtsbenchError, match="became nan at step 3"):
+        trainer._checkpoint()
+    assert not (job.path(run) / train.CHECKPOINT).exists()
+
+
+def test_an_adapter_that_fails_because_of_an_earlier_loss_gets_the_sentence_of_that_loss(fabric, run, monkeypatch):
+    trainer = trainer_of(fabric, with_train(run, log_every=5), job_of(run, "bad", name="bad-weights"))
+    step(trainer, 4)
+    monkeypatch.setattr(trainer._model.adapter, "losses", lambda *_: 1 / 0)
+    with pytest.raises(TtsbenchError, match="became nan at step 3"):
         step(trainer, 1)
 
 

@@ -121,12 +121,12 @@ def test_a_training_that_resumes_before_or_in_its_decay_reaches_the_same_bits(ru
 
 
 def test_the_validation_loss_does_not_depend_on_the_batches_of_the_validation_split(run, monkeypatch):
-    from ttsbench.stages import train
+    from ttsbench.stages import training_inputs
 
     fabric = Fabric(accelerator="cpu", devices=1)
     values = []
     for size in (1, 8):
-        monkeypatch.setattr(train, "VALID_BATCH", size)
+        monkeypatch.setattr(training_inputs, "VALID_BATCH", size)
         values.append(trainer_of(fabric, run, job_of(run, "l1", name=f"valid-{size}"))._validation_values())
     assert values[0] == pytest.approx(values[1], rel=1e-5)
 

@@ -7,7 +7,7 @@ from tinycorpus import TINY
 
 from ttsbench.config.schema import TrainConfig
 from ttsbench.pipeline.plan import make_plan
-from ttsbench.stages import train
+from ttsbench.stages.trainer import Trainer
 
 STEPS = 6
 
@@ -31,7 +31,7 @@ def with_train(run, **changes):
 
 def trainer_of(fabric, run, job):
     torch.manual_seed(1234)  # the state of the global generator must not matter
-    trainer = train.Trainer(fabric, run, job)
+    trainer = Trainer(fabric, run, job)
     trainer.resume()
     return trainer
 

@@ -154,6 +154,8 @@ class Compute(Section):
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"] = "auto"
     devices: int = Field(1, ge=1, le=1_024)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    tf32: bool = False  # whether a GPU may round the inputs of float32 products to 10 bits
+    compile: bool = False  # whether training compiles backbones with `torch.compile` (ttsbench/stages/compiling.py)
     threads: int = Field(1, ge=1, le=1_024)  # per worker; fixed, so that sums do not depend on the number of workers
     task_timeout_s: float | None = Field(None, gt=0)  # without progress, after which a task is stopped and repeated
     checkpoint_s: float = Field(30.0, gt=0)  # seconds between checkpoints

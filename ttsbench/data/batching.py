@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ttsbench.data.corpus import Normalisation, PreparedCorpus, PreparedUtterance
-from ttsbench.types import Role
+from ttsbench.devices import upload
+from ttsbench.types import Noise, Role
 
 Prompter = Callable[["Item", PreparedUtterance, np.random.Generator], "Item"]  # adds the prompt of an utterance
 GROUP = 8  # batches that are filled by length
@@ -47,8 +48,15 @@ class RawBatch:
     waveform: Tensor | None = None  # (B, T * hop_length) samples of the frames
 
     def to(self, device: torch.device) -> RawBatch:
-        """Return the batch on ``device``."""
-        return self._with(lambda tensor: tensor.to(device))
+        """Return the batch on ``device``; the host does not wait for the copy to a GPU."""
+        return self._with(lambda tensor: upload(tensor, device))
+
+    def noise(self, seeds: list[int], moved: RawBatch) -> Noise:
+        """Return the noise of this batch for ``moved``, the same batch on a device, which is not waited for."""
+        noise = Noise(seeds)
+        noise.remember(moved.mask, self.mask.sum(dim=1).tolist())
+        noise.remember(moved.phone_mask, self.phone_mask.sum(dim=1).tolist())
+        return noise
 
     def part(self, rank: int, world: int) -> RawBatch:
         """Return every ``world``-th row from ``rank`` on, the share of one device."""

@@ -17,6 +17,7 @@ beta below 1. Guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598) 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -109,6 +110,11 @@ def require_dropout(option: str, dropout: float, guidance: float = 1.0) -> None:
             f"guidance {guidance} needs a network that has learnt to do without its condition; train it with "
             f"{option} such as 0.1."
         )
+
+
+def patch_counts(lengths: Sequence[int], patch: int) -> list[int]:
+    """Return the numbers of patches of utterances with these numbers of frames."""
+    return [-(-length // patch) for length in lengths]
 
 
 def patches(x: Tensor, patch: int) -> Tensor:

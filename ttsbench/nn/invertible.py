@@ -77,11 +77,14 @@ class ActNorm(Bijection):
         self.shift = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(channels))
         self.register_buffer("initialised", torch.tensor(False))
+        self._ready = False  # whether ``initialised`` was read as true: reading makes the host wait for the device
 
     def forward(self, x: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Map x (B, T, C), mask (B, T, C) to z (B, T, C) and log |det dz/dx| (B,)."""
-        if self.training and not bool(self.initialised):
-            self._initialise(x, mask)
+        if self.training and not self._ready:
+            if not bool(self.initialised):
+                self._initialise(x, mask)
+            self._ready = True
         z = torch.where(mask, (x + self.shift) * self.log_scale.exp(), 0.0)
         return z, (self.log_scale * mask).sum(dim=(1, 2))
 

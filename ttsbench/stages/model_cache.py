@@ -31,8 +31,12 @@ CODE = (
     "models/adapter_state.py",
     "models/speech_model.py",
     "models/prosody_prediction.py",
+    "stages/moving_average.py",
     "stages/train.py",
+    "stages/trainer.py",
     "stages/training_budget.py",
+    "stages/training_inputs.py",
+    "devices.py",
     "types.py",
 )
 

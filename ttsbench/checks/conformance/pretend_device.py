@@ -5,7 +5,7 @@ checks: all tensors are on one device, except for CPU scalars of no dimension, i
 are real, control flow that depends on data works, which it does not with torch's fake tensors or its meta device.
 
 The device is torch's PrivateUse1 backend. The autograd engine counts devices at the first backward pass of a process,
-so ``register`` has to be called before that.
+so ``register`` has to be called before that. ``host_waits`` counts where the host would wait for the device.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map_only
+
+from ttsbench.checks.conformance.host_waits import record_operator, record_wait
 
 NAME = "pretend"
 aten = torch.ops.aten
@@ -65,6 +67,7 @@ class PretendTensor(Tensor):
 
     def tolist(self) -> Any:
         """The values as nested lists, as for a tensor of any device."""
+        record_wait()
         return self.values.tolist()
 
     def numpy(self, *args: Any, **kwargs: Any) -> Any:
@@ -145,6 +148,8 @@ def _empty(size: Any, dtype: Any = None, **_: Any) -> Tensor:
 def _copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
     values = [tensor.values if isinstance(tensor, PretendTensor) else tensor for tensor in (source, target)]
     values[1].copy_(values[0])
+    if not (non_blocking and isinstance(target, PretendTensor)):
+        record_wait()
     return target
 
 
@@ -156,6 +161,7 @@ def _run(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     device = kwargs.get("device")
     _check_devices(func, args, [tensor for tensor in tensors if tensor.device.type != NAME], pretended)
     _check_generators(func, args, kwargs, on_device=_is_pretended(device) or (device is None and bool(pretended)))
+    record_operator(packet, args, kwargs, NAME, tensors)
     inner_args, inner_kwargs = tree_map_only(Tensor, _unwrap, (args, kwargs))
     if device is not None:
         inner_kwargs = {**inner_kwargs, "device": torch.device("cpu")}

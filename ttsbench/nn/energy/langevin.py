@@ -32,14 +32,18 @@ class Step:
 
 
 def walk(start: Tensor, score: Callable[[Tensor], Tensor], mask: Tensor, steps: Sequence[Step], rng: Noise) -> Tensor:
-    """Walk from ``start`` (B, T, C) along ``score``, one call per step; raises ``ClipError`` on divergence."""
-    y = start
-    for number, step in enumerate(steps, start=1):
+    """Walk from ``start`` (B, T, C) along ``score``, one call per step; raises ``ClipError`` on divergence.
+
+    Divergence is looked for after the last step, so that the host waits for the device once.
+    """
+    y, distances = start, list[Tensor]()
+    for step in steps:
         y = y + step.size * score(y)
         if step.spread > 0:
             y = y + step.spread * rng.normal(mask, y.shape[-1])
         y = torch.where(mask.unsqueeze(-1), y, 0.0)
-        farthest = _root_mean_square(y, mask)
+        distances.append(_root_mean_square(y, mask))
+    for number, farthest in enumerate(torch.stack(distances).tolist() if distances else (), start=1):
         if not farthest <= FARTHEST:
             raise ClipError(
                 f"Langevin dynamics diverged at step {number} of {len(steps)}: the root mean square of the normalised "
@@ -48,14 +52,14 @@ def walk(start: Tensor, score: Callable[[Tensor], Tensor], mask: Tensor, steps: 
     return y
 
 
-def refinement_cosine(displacement: Tensor, wanted: Tensor, mask: Tensor) -> float:
-    """Return the mean cosine between two displacements (B, T, C) of utterances: 1 points at the recording, 0 nowhere.
+def refinement_cosine(displacement: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean cosine between two displacements (B, T, C) of utterances, (): 1 points at the recording.
 
     A refiner whose displacement of a hypothesis is not correlated with the way to the recording refines nothing.
     """
     real = mask.unsqueeze(-1)
     ours, theirs = (part.detach().masked_fill(~real, 0.0).flatten(1) for part in (displacement, wanted))
-    return float(torch.nn.functional.cosine_similarity(ours, theirs, dim=1).mean())
+    return torch.nn.functional.cosine_similarity(ours, theirs, dim=1).mean()
 
 
 def langevin_steps(number: int, size: float, noise: float) -> list[Step]:
@@ -63,7 +67,7 @@ def langevin_steps(number: int, size: float, noise: float) -> list[Step]:
     return [Step(size, noise * math.sqrt(2 * size))] * number
 
 
-def _root_mean_square(y: Tensor, mask: Tensor) -> float:
-    """Return the largest root mean square over utterances; NaN if any is NaN."""
+def _root_mean_square(y: Tensor, mask: Tensor) -> Tensor:
+    """Return the largest root mean square over utterances (); NaN if any is not finite."""
     squares = y.square().sum(dim=(1, 2)) / (mask.sum(dim=1) * y.shape[-1]).clamp_min(1)
-    return float(squares.max().sqrt()) if bool(torch.isfinite(squares).all()) else math.nan
+    return torch.where(torch.isfinite(squares).all(), squares.max().sqrt(), math.nan)
