@@ -33,22 +33,24 @@ class _Analysis:
     """The five scores of a clip as a feature, so that a clip is analysed once for all metrics."""
 
     weights: Path
+    device: str
 
     def __call__(self, clip: Clip) -> tuple[float, ...]:
         from torchmetrics.functional.audio import nisqa
 
-        network, settings = load(self.weights)
+        network, settings = load(self.weights, self.device)
         try:
             spectrum = nisqa._get_librosa_melspec(clip.samples[None], clip.sample_rate, settings)
             segments, count = nisqa._segment_specs(torch.from_numpy(spectrum), settings)
         except RuntimeError as error:
             raise MeasurementError(f"clip {clip.id!r}: {error}") from error
         with torch.no_grad():
-            return tuple(network(segments, count.expand(1))[0].tolist())
+            scores = network(segments.to(self.device), count.expand(1))  # the counts stay where torch packs sequences
+            return tuple(scores[0].tolist())
 
 
 @lru_cache(maxsize=2)
-def load(weights: Path) -> tuple[Any, dict[str, Any]]:
+def load(weights: Path, device: str = "cpu") -> tuple[Any, dict[str, Any]]:
     """Return network in eval mode and settings; raises ``ConfigError`` for a file that is no checkpoint of NISQA."""
     from torchmetrics.functional.audio import nisqa
 
@@ -59,7 +61,7 @@ def load(weights: Path) -> tuple[Any, dict[str, Any]]:
     except Exception as error:  # a damaged file fails in many ways
         reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise ConfigError(f"{weights} is no checkpoint of NISQA ({reason}); get nisqa.tar again.") from error
-    return network.eval(), checkpoint["args"]
+    return network.eval().to(device), checkpoint["args"]
 
 
 class _Nisqa(Mean):
@@ -68,10 +70,10 @@ class _Nisqa(Mean):
     _index: int
     _name: str
 
-    def __init__(self, weights: str = WEIGHTS) -> None:
+    def __init__(self, weights: str = WEIGHTS, device: str = "cpu") -> None:
         self._weights = Path(weights).expanduser()
         label = file_hash(self._weights)[:8] if self._weights.is_file() else "missing"
-        self._analyse = _Analysis(self._weights)
+        self._analyse = _Analysis(self._weights, device)
         self.info = MetricInfo(
             name=self._name,
             title=f"NISQA {TITLES[self._index]}",

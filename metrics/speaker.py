@@ -45,28 +45,31 @@ Embedding = NDArray[np.float32]
 
 
 @lru_cache(maxsize=1)
-def encoder() -> Any:
-    """Return resemblyzer's pretrained encoder on the CPU, loaded once per process."""
+def encoder(device: str) -> Any:
+    """Return resemblyzer's pretrained encoder on a device, loaded once per process."""
     from resemblyzer import VoiceEncoder
 
-    return VoiceEncoder("cpu", verbose=False)
+    return VoiceEncoder(device, verbose=False)
 
 
-def embed(clip: Clip) -> Embedding:
-    """Return the d-vector (256,) of unit length of a clip at 16 kHz; call it through ``clip.feature``.
+@dataclass(frozen=True)
+class DVector:
+    """Embedding (256,) of unit length of a clip at 16 kHz; equal encoders share the result of ``clip.feature``."""
 
-    Raises ``MeasurementError`` if the detector finds less than half a second of speech.
-    """
-    from resemblyzer import preprocess_wav
+    device: str = "cpu"
 
-    speech = preprocess_wav(_levelled(clip.samples))
-    if len(speech) < MIN_SPEECH_S * SAMPLE_RATE:
-        raise MeasurementError(
-            f"clip {clip.id!r} has {len(speech) / SAMPLE_RATE:.2f} s of speech by WebRTC's detector, but an embedding "
-            f"needs {MIN_SPEECH_S} s; listen to the clip, or use longer utterances"
-        )
-    embedding: Embedding = encoder().embed_utterance(speech)
-    return embedding
+    def __call__(self, clip: Clip) -> Embedding:
+        """Return the d-vector; raise ``MeasurementError`` if the detector finds less than half a second of speech."""
+        from resemblyzer import preprocess_wav
+
+        speech = preprocess_wav(_levelled(clip.samples))
+        if len(speech) < MIN_SPEECH_S * SAMPLE_RATE:
+            raise MeasurementError(
+                f"clip {clip.id!r} has {len(speech) / SAMPLE_RATE:.2f} s of speech by WebRTC's detector, but an "
+                f"embedding needs {MIN_SPEECH_S} s; listen to the clip, or use longer utterances"
+            )
+        embedding: Embedding = encoder(self.device).embed_utterance(speech)
+        return embedding
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,9 @@ class SpeakerSimilarity(_Similarity):
             noise=None,  # that detector takes loud noise for speech, but not quiet noise
         ),
     )
-    _embed = staticmethod(embed)
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._embed = DVector(device)
 
 
 class SpeakerSimilarityPrompt(SpeakerSimilarity):

@@ -226,6 +226,6 @@ def test_devices_are_checked(wavlm, monkeypatch):
         HubModel(NAME, "mcd", device="tpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     source = HubModel(str(wavlm), "mcd", device="cuda:1")
-    assert source.label.endswith("|device:cuda")
+    assert source.label == HubModel(str(wavlm), "mcd").label, "a device changes results by rounding only"
     with pytest.raises(ConfigError, match="finds no GPU; use 'cpu'"):
         source.require()

@@ -11,13 +11,13 @@ import torch
 from speechlike import speechlike
 
 from metrics.speaker import (
+    DVector,
     EcapaSimilarity,
     EcapaSimilarityPrompt,
     SpeakerSimilarity,
     SpeakerSimilarityPrompt,
     WavlmSimilarity,
     WavlmSimilarityPrompt,
-    embed,
 )
 from ttsbench import Clip, ConfigError, MeasurementError
 from ttsbench.backends.speechbrain import read_sizes
@@ -68,12 +68,12 @@ def test_too_little_speech_is_refused():
     noise = np.random.default_rng(0).standard_normal(8000).astype(np.float32) * 0.01
     noise[:4000] = 0.0
     with pytest.raises(MeasurementError, match="s of speech"):
-        embed(clip_of(noise[:6000], sample_rate=16000))
+        DVector()(clip_of(noise[:6000], sample_rate=16000))
 
 
 def test_embedding_keeps_the_number_of_torch_threads(speech):
     before = torch.get_num_threads()
-    embed(clip_of(speech).at(16000))
+    DVector()(clip_of(speech).at(16000))
     assert torch.get_num_threads() == before
 
 

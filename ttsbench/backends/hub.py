@@ -25,6 +25,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from ttsbench.backends.packages import require_package
+from ttsbench.devices import compute_device
 from ttsbench.engine.store import content_hash, sampled_hash
 from ttsbench.errors import ConfigError
 from ttsbench.rng import global_seed
@@ -88,8 +89,8 @@ class HubModel:
             raise ConfigError(
                 f"model {self.name!r} is neither a folder nor a hub name such as 'microsoft/wavlm-large'; correct it."
             )
-        if not re.fullmatch(r"cpu|cuda(:\d+)?", str(self.device)):
-            raise ConfigError(f"device {self.device!r} is unknown; use 'cpu', 'cuda' or 'cuda:<number>'.")
+        if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", str(self.device)):
+            raise ConfigError(f"device {self.device!r} is unknown; use 'cpu', 'cuda', 'cuda:<number>' or 'mps'.")
 
     @property
     def _own_folder(self) -> Path:
@@ -108,14 +109,16 @@ class HubModel:
 
     @property
     def label(self) -> str:
-        """Name and revision for a signature, such as "microsoft/wavlm-large@c1423ed9"; a folder has a fingerprint."""
+        """Name and revision for a signature, such as "microsoft/wavlm-large@c1423ed9"; a folder has a fingerprint.
+
+        The device is no part of it: it changes results by rounding only, and the provenance of a run names it.
+        """
         folder = self.find()
         if folder is None:
             return f"{self.name}@absent"
         own = self._own_folder.is_dir()
         name = re.sub(r"[^\w./-]", "_", folder.resolve().name) if own else self.name
-        device = "" if self.device == "cpu" else f"|device:{self.device.partition(':')[0]}"
-        return f"{name}@{fingerprint(folder) if own else folder.name[:8]}{device}"
+        return f"{name}@{fingerprint(folder) if own else folder.name[:8]}"
 
     def require(self) -> Path:
         """Return the folder after a check of package, files, kind and device.
@@ -131,7 +134,8 @@ class HubModel:
                 raise ConfigError(self._message(f"lacks {' or '.join(alternatives)} in {folder}"))
         if self.head:
             self._check_head()
-        if self.device != "cpu" and not torch.cuda.is_available():
+        kind = self.device.partition(":")[0]
+        if kind not in ("cpu", compute_device(kind).type):
             raise ConfigError(f"device is '{self.device}', but torch finds no GPU; use 'cpu'.")
         return folder
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ttsbench import registry
 from ttsbench.config.schema import Experiment, VocoderConfig
+from ttsbench.devices import compute_device
 from ttsbench.errors import ConfigError
 from ttsbench.interfaces import Codec, Vocoder
 
@@ -28,20 +29,24 @@ class Decoder:
 
 
 def make_codec(experiment: Experiment) -> Codec | None:
-    """Return the codec whose latents are predicted; None for log-mels."""
+    """Return the codec whose latents are predicted, on the device of the experiment; None for log-mels."""
     config = experiment.codec
     if config is None:
         return None
-    codec: Codec = registry.load("codecs", config.name)(**config.options)
+    device = str(compute_device(experiment.compute.accelerator))
+    options = registry.device_options("codecs", config.name, config.options, device)
+    codec: Codec = registry.load("codecs", config.name)(**options)
     return codec
 
 
 def make_vocoder(experiment: Experiment) -> Vocoder:
-    """Return the vocoder, or the decoder of the codec."""
+    """Return the vocoder, or the decoder of the codec, on the device of the experiment."""
     codec = make_codec(experiment)
     if codec is not None:
         return Decoder(codec)
-    vocoder: Vocoder = registry.load("vocoders", experiment.vocoder.name)(experiment.mel, **experiment.vocoder.options)
+    config, device = experiment.vocoder, str(compute_device(experiment.compute.accelerator))
+    options = registry.device_options("vocoders", config.name, config.options, device)
+    vocoder: Vocoder = registry.load("vocoders", config.name)(experiment.mel, **options)
     return vocoder
 
 

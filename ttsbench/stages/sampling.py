@@ -11,7 +11,6 @@ first one that is timed.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,12 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ttsbench.config.schema import Experiment
 from ttsbench.config.specs import SynthesizeSpec
 from ttsbench.config.systems import SamplingSettings
 from ttsbench.data.batching import Item, Prosody, collate, item
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
 from ttsbench.data.prompts import Prompting, prompted
+from ttsbench.devices import compute_seconds, use_device
 from ttsbench.engine.job import Job, Run
 from ttsbench.errors import ClipError
 from ttsbench.evaluation.tuning import tuned_settings
@@ -69,7 +68,8 @@ class Sampler:
 
     def __init__(self, run: Run, job: Job[SynthesizeSpec], corpus: PreparedCorpus) -> None:
         self._spec, self._corpus, self._mel = job.spec, corpus, run.experiment.mel
-        self.device = device_of(run.experiment)
+        compute = run.experiment.compute
+        self.device = use_device(compute.accelerator, compute.tf32)
         self.models: dict[Role, SpeechModel] = {
             role: _model(run.folder, folder, job.key, self.device) for role, folder in job.spec.models.items()
         }
@@ -172,8 +172,9 @@ class Sampler:
         seeds = [self._seed(role, utterance, number) for utterance, number in draws]
         # Not inference_mode: energy models differentiate with respect to their samples.
         with torch.no_grad(), CallCounter(*model.generators()) as counter:
-            cond = model(collate(items, role).to(self.device))
-            sequence = _sample_sequence(model, cond, Noise(seeds), self._sampling[role])
+            batch = collate(items, role)
+            moved = batch.to(self.device)
+            sequence = _sample_sequence(model, model(moved), batch.noise(seeds, moved), self._sampling[role])
         return sequence, counter.calls
 
     def _items(
@@ -192,21 +193,6 @@ class Sampler:
     def _seed(self, role: Role, utterance: PreparedUtterance, number: int) -> int:
         label = self._sampling[role].label
         return utterance_seed("sample", self._spec.seed, role, label, utterance.id, number)
-
-
-def device_of(experiment: Experiment) -> torch.device:
-    """Return the device that models are sampled on."""
-    if experiment.compute.accelerator == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda")
-
-
-def compute_seconds(device: torch.device) -> float:
-    """Return a clock of computing: CPU seconds of this process, or wall-clock seconds after synchronising a device."""
-    if device.type == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 def try_sampling(model: SpeechModel, sampling: SamplingSettings) -> None:

@@ -24,6 +24,7 @@ from ttsbench.audio.bandwidth import band_limit_warning
 from ttsbench.audio.wav import read
 from ttsbench.config.specs import ScoredClips, ScoreSpec
 from ttsbench.config.systems import ANOTHER_RENDERING, GROUND_TRUTH, PROMPT
+from ttsbench.devices import use_device
 from ttsbench.engine.csv_cells import safe_cell
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
@@ -326,7 +327,9 @@ _metrics: dict[str, Any] = {}
 
 def _metric(run: Run, name: str) -> Any:
     """Return the metric with its options; one object per process."""
-    options = run.experiment.metrics[name]
+    compute = run.experiment.compute
+    device = str(use_device(compute.accelerator, compute.tf32))
+    options = registry.device_options("metrics", name, run.experiment.metrics[name], device)
     key = content_hash([name, options])
     if key not in _metrics:
         _metrics[key] = registry.load("metrics", name)(**options)

@@ -28,6 +28,7 @@ from ttsbench.config.schema import MelConfig
 from ttsbench.config.specs import SynthesizeSpec
 from ttsbench.config.systems import ANOTHER_RENDERING, COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
+from ttsbench.devices import compute_seconds, use_device
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.layout import RunLayout
@@ -39,7 +40,7 @@ from ttsbench.evaluation.draws import draws_path, write_draws
 from ttsbench.models.representation import make_vocoder
 from ttsbench.stages.model_draws import recorded_draws, sampled_draws
 from ttsbench.stages.redraws import redrawn_mels
-from ttsbench.stages.sampling import OperationCost, Sample, Sampler, compute_seconds
+from ttsbench.stages.sampling import OperationCost, Sample, Sampler
 from ttsbench.types import Cost, Draws, Phone, Samples
 
 SynthesizeJob = Job[SynthesizeSpec]
@@ -208,13 +209,14 @@ def _sampled(run: Run, job: SynthesizeJob, id_: str) -> tuple[list[Sample | Clip
 
 def _vocoded(run: Run, key: str, log_mel: torch.Tensor) -> tuple[Samples, float]:
     """Return the samples (N,) of a log-mel (T, M), and the seconds that the vocoder took."""
-    vocoder, cpu = _vocoder(run, key), torch.device("cpu")
+    compute = run.experiment.compute
+    vocoder, device = _vocoder(run, key), use_device(compute.accelerator, compute.tf32)
     if key not in _warm_vocoders:
         vocoder.synthesize(log_mel)  # the first call is slower than the others
         _warm_vocoders.add(key)
-    start = compute_seconds(cpu)
+    start = compute_seconds(device)
     samples: Samples = vocoder.synthesize(log_mel).numpy()
-    return samples, compute_seconds(cpu) - start
+    return samples, compute_seconds(device) - start
 
 
 _vocoders: dict[str, Any] = {}

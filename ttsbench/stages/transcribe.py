@@ -13,6 +13,7 @@ from typing import Any
 from ttsbench import registry
 from ttsbench.audio.wav import read, resample
 from ttsbench.config.specs import TranscribeSpec
+from ttsbench.devices import use_device
 from ttsbench.engine.isolation import CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.parts import require_parts
@@ -93,7 +94,9 @@ _recognisers: dict[str, Any] = {}
 
 def _recogniser(run: Run, name: str) -> Any:
     """Return the recogniser; one per process, because loading it costs more than a clip."""
-    options = run.experiment.transcriber.options
+    compute = run.experiment.compute
+    device = str(use_device(compute.accelerator, compute.tf32))
+    options = registry.device_options("transcribers", name, run.experiment.transcriber.options, device)
     listing = run.layout.utterances
     known = _vocabulary(run.folder, listing.stat().st_mtime_ns if listing.exists() else 0)
     key = content_hash([name, options, known])
