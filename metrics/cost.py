@@ -10,6 +10,9 @@ one clip in eight; the other clips do not enter these metrics.
 
 Recordings have no cost, so these metrics do not apply to them. A clip from elsewhere has no cost record, which is an
 error.
+
+Times carry the device and the host that made the clip (``Cost.machine``): systems are ranked and tested by a time only
+if all their clips were made on one machine. Counts are compared whatever made them.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ COST_BEHAVIOUR = Behaviour(silence="refused", noise="answered")
 
 
 class RealTimeFactor(RatioOfSums):
-    """Computing time over audio time, a ratio of sums. It depends on the machine: compare within one run only."""
+    """Computing time over audio time, a ratio of sums. It depends on the machine."""
 
     info = MetricInfo(
         name="rtf",
@@ -40,6 +43,7 @@ class RealTimeFactor(RatioOfSums):
         signature="rtf|prosody+acoustic+vocoder|cpu-seconds|warm-up:1|ratio-of-sums|v2",
         paper="a convention of the field; no paper",
         needs=COST,
+        timed=True,
         behaviour=COST_BEHAVIOUR,
     )
 
@@ -61,6 +65,7 @@ class ModelRealTimeFactor(RatioOfSums):
         signature="rtf_model|prosody+acoustic|cpu-seconds|warm-up:1|ratio-of-sums|v2",
         paper="a convention of the field; no paper",
         needs=COST,
+        timed=True,
         behaviour=COST_BEHAVIOUR,
     )
 
@@ -126,7 +131,7 @@ class PeakMemory:
 
 
 class FirstChunk(Mean):
-    """Seconds from phones to the first samples of a stream, with vocoder. Compare within one run only."""
+    """Seconds from phones to the first samples of a stream, with vocoder. They depend on the machine."""
 
     info = MetricInfo(
         name="first_chunk",
@@ -137,6 +142,7 @@ class FirstChunk(Mean):
         signature="first_chunk|acoustic+vocoder|wall-clock|clips:1in8|mean:utterances|v1",
         paper="a convention of the field; no paper",
         needs=COST,
+        timed=True,
         behaviour=COST_BEHAVIOUR,
     )
 

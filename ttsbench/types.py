@@ -196,6 +196,7 @@ class MetricInfo:
     paper: str
     needs: frozenset[str] = frozenset({"reference"})
     sample_rate: int | None = None  # rate at which ``measure`` receives clips, Hz; None leaves a clip as it is
+    timed: bool = False  # values depend on the device and the host that made the clip: see ``Cost.machine``
     band_hz: float | None = None  # clips whose measured bandwidth ends below it carry a warning; None never warns
     behaviour: Behaviour = field(default_factory=lambda: Behaviour())
 
@@ -212,6 +213,13 @@ class Cost:
     flops: float | None = None  # of prosody and acoustic model; None if not counted for this clip
     peak_bytes: float | None = None  # peak size of live tensors while sampling, with parameters
     first_chunk_s: float | None = None  # latency of the first samples; None if not streamed
+    device: str = ""  # that computed the clip, such as "cpu" or "NVIDIA H100 80GB HBM3"
+    host: str = ""  # name of its machine
+
+    @property
+    def machine(self) -> str:
+        """Device and host, on which all times depend; empty if they were not recorded."""
+        return f"{self.device} of {self.host}" if self.device else ""
 
 
 @dataclass(frozen=True)

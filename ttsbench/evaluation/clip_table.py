@@ -22,8 +22,10 @@ from ttsbench.errors import TtsbenchError
 from ttsbench.evaluation.metric_rows import MetricRows
 
 FILE = "rows.parquet"
-COLUMNS = ("system", "seed", "sample", "utterance", "speaker", "metric", "value", "statistics", "error", "warning")
-LABELS = ("system", "utterance", "speaker", "metric", "error", "warning")
+COLUMNS = (
+    "system", "seed", "sample", "utterance", "speaker", "metric", "value", "statistics", "error", "warning", "machine",
+)  # fmt: skip
+LABELS = ("system", "utterance", "speaker", "metric", "error", "warning", "machine")
 
 
 def clip_frame(metrics: Sequence[MetricRows], speakers: Mapping[str, str]) -> pd.DataFrame:
@@ -71,5 +73,6 @@ def read_clip_rows(path: Path, metric: Any) -> MetricRows:
     columns = metric.info.columns
     failed = [math.nan] * len(columns)
     numbers = [statistics if len(statistics) else failed for statistics in rows["statistics"]]
-    table = rows[["system", "seed", "sample", "utterance", "error", "warning"]].astype(str)
+    columns_read = ["system", "seed", "sample", "utterance", "error", "warning"]
+    table = rows[[*columns_read, *(["machine"] if "machine" in rows else [])]].astype(str)
     return MetricRows(metric, table.join(pd.DataFrame(numbers, rows.index, columns, dtype=np.float64)), stored)

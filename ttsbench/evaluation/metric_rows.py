@@ -43,7 +43,7 @@ class MetricRows:
         self.info: MetricInfo = metric.info
         self.floored = isinstance(metric, FlooredMetric)
         self.reduce = Reduction(metric.reduce, metric.reduce_weighted if isinstance(metric, WeightedMetric) else None)
-        self._table = table
+        self._table = table if "machine" in table else table.assign(machine="")
         self._complete: dict[str, set[str]] = {}
         self._scores: dict[tuple[str, frozenset[str] | None], Scores] = {}
         self._differences: dict[tuple[str, str, BootstrapSettings], Comparison] = {}
@@ -58,8 +58,18 @@ class MetricRows:
         """Names of all systems that have rows."""
         return set(self._table["system"])
 
+    def on_one_machine(self, systems: Sequence[str]) -> bool:
+        """Return whether these systems may be ranked and tested against each other.
+
+        Times may not if their clips were made on several devices or hosts. Rows without a record of it may.
+        """
+        if not self.info.timed:
+            return True
+        machines = set(self._table.loc[self._table["system"].isin(systems), "machine"]) - {""}
+        return len(machines) <= 1
+
     def clips(self) -> pd.DataFrame:
-        """Return a row per clip: system, seed, sample, utterance, value, statistics, error, warning.
+        """Return a row per clip: system, seed, sample, utterance, value, statistics, error, warning, machine.
 
         ``value`` is the metric of that clip alone, NaN if a single clip has none. ``statistics`` are its sufficient
         statistics in the order of the metric's columns, empty if the measurement failed. Clips to which the metric does
@@ -72,7 +82,7 @@ class MetricRows:
             warnings.simplefilter("ignore", RuntimeWarning)  # a single clip may have no spread, for example
             values = [float(self.metric.reduce(row[None])) if ok else math.nan
                       for row, ok in zip(numbers, measured, strict=True)]  # fmt: skip
-        frame = table[["system", "seed", "sample", "utterance", "error", "warning"]].reset_index(drop=True)
+        frame = table[["system", "seed", "sample", "utterance", "error", "warning", "machine"]].reset_index(drop=True)
         frame.insert(4, "value", values)
         frame.insert(5, "statistics", [row if ok else row[:0] for row, ok in zip(numbers, measured, strict=True)])
         return frame
@@ -152,7 +162,8 @@ class MetricRows:
     def difference(self, system: str, baseline: str, settings: BootstrapSettings) -> Comparison:
         """Return ``system`` minus ``baseline`` on the utterances that both have in full. Results are cached.
 
-        If the rows of neither system vary (a number of parameters, for example) no test is made, and p is NaN.
+        If the rows of neither system vary (a number of parameters, for example) no test is made, and p is NaN. All
+        numbers are NaN for times that were measured on different machines.
         """
         key = (system, baseline, settings)
         if key not in self._differences:
@@ -162,7 +173,7 @@ class MetricRows:
     def _difference(self, system: str, baseline: str, settings: BootstrapSettings) -> Comparison:
         common = self.utterances(system) & self.utterances(baseline)
         names = (system, baseline, self.info.name)
-        if not common:
+        if not common or not self.on_one_machine([system, baseline]):
             return _undefined(*names)
         a, b = self.scores(system, common), self.scores(baseline, common)
         rng, reduce = np.random.default_rng(settings.seed), self.reduce
@@ -177,7 +188,7 @@ class MetricRows:
         """Return the weighted sum of systems' values on the utterances that all have in full, with a bootstrap p."""
         common = set.intersection(*(self.utterances(system) for system in weights))
         names = (" ".join(f"{weight:+g} {system}" for system, weight in weights.items()), "", self.info.name)
-        if not common:
+        if not common or not self.on_one_machine(list(weights)):
             return _undefined(*names)
         scores = [self.scores(system, common) for system in weights]
         estimate = contrast(
@@ -192,15 +203,17 @@ class MetricRows:
 
 
 def read_rows(path: Path, metric: Any, signature: str) -> MetricRows:
-    """Read ``scores/<metric>.csv``. The column of warnings is optional."""
+    """Read ``scores/<metric>.csv``. The columns of warnings and machines are optional."""
     columns = dict.fromkeys(metric.info.columns, np.float64)
-    names = dict.fromkeys(("system", "seed", "sample", "utterance", "error", "warning"), str)
+    names = dict.fromkeys(("system", "seed", "sample", "utterance", "error", "warning", "machine"), str)
     table = pd.read_csv(
         path, dtype={**names, **columns}, keep_default_na=False, na_values={name: [""] for name in columns}
     )
     if "warning" not in table:
         table["warning"] = ""
-    for name in ("utterance", "error", "warning"):
+    if "machine" not in table:
+        table["machine"] = ""
+    for name in ("utterance", "error", "warning", "machine"):
         table[name] = table[name].map(original_cell)
     return MetricRows(metric, table, signature)
 

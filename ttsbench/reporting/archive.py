@@ -18,7 +18,7 @@ import pandas as pd
 
 from ttsbench.engine.store import read_json, write_json
 from ttsbench.errors import TtsbenchError
-from ttsbench.evaluation.clip_table import FILE
+from ttsbench.evaluation.clip_table import FILE, LABELS
 
 EXPERIMENT, PROVENANCE = "experiment.json", "provenance.json"
 FILES = (
@@ -83,7 +83,7 @@ def _copy_rows(source: Path, destination: Path) -> None:
         index=False,
         compression="zstd",
         compression_level=19,
-        use_dictionary=["system", "utterance", "speaker", "metric", "error", "warning"],
+        use_dictionary=[name for name in LABELS if name in frame],
         column_encoding={"statistics.list.element": "BYTE_STREAM_SPLIT"},
     )
 

@@ -102,14 +102,16 @@ def read_cost(path: Path) -> Cost | None:
     """Return the cost in ``<stem>.json`` beside a wav, as ``ttsbench compare`` writes it; None if there is none.
 
     The file holds ``{"cost": {"sampling_s": 0.8, "vocoder_s": 0.1, "audio_s": 2.5, "nfe": 16, "parameters": 900}}``;
-    ``sampling_s`` and ``audio_s`` (seconds) are necessary. Other JSON files beside wavs are no costs.
+    ``sampling_s`` and ``audio_s`` (seconds) are necessary. ``device`` and ``host`` may name what took this time. Other JSON files beside wavs are no costs.
     """
     try:
         values = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["cost"]
         known = {"vocoder_s": 0.0, "nfe": None, "parameters": None, **values}
         cost = Cost(**known)
-        numbers = [value for value in asdict(cost).values() if value is not None]
-        return cost if all(isinstance(value, int | float) for value in numbers) else None
+        facts = {name: value for name, value in asdict(cost).items() if value is not None}
+        texts = [facts.pop("device"), facts.pop("host")]
+        numbers = all(isinstance(value, int | float) for value in facts.values())
+        return cost if numbers and all(isinstance(text, str) for text in texts) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -23,6 +23,7 @@ from typing import Any
 from ttsbench import registry
 from ttsbench.audio.wav import read
 from ttsbench.config.specs import ExternalSpec
+from ttsbench.devices import host_name
 from ttsbench.engine.isolation import CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.parts import require_parts
@@ -78,7 +79,7 @@ def _make_clip(spec: ExternalSpec, utterance: EvaluatedUtterance, output: Path) 
     if not output.exists():
         raise ClipError(f"{spec.system} wrote no {output.name}")
     samples, rate = read(output)
-    cost = Cost(seconds, 0.0, len(samples) / rate, None, None)
+    cost = Cost(seconds, 0.0, len(samples) / rate, None, None, device="cpu", host=host_name())
     return Record(output, cost)
 
 

@@ -2,7 +2,7 @@
 
 Rows are stored in ``parts/<utterance>.json`` with the key of all that they depend on, so a new system or metric
 computes only its own cells. ``finish`` writes one ``<metric>.csv`` per metric with the columns system, seed, sample,
-utterance, those of the metric, error and warning. A failure is a row with a reason and without numbers.
+utterance, those of the metric, error, warning and machine. A failure is a row with a reason and without numbers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from ttsbench.types import Clip, Draws, MetricInfo
 
 ScoreJob = Job[ScoreSpec]
 CHUNK = 4  # utterances per task
-Measurement = dict[str, Any]  # ``values`` or ``error``, and possibly ``warning``
+Measurement = dict[str, Any]  # ``values`` or ``error``, and possibly ``warning`` and ``machine``
 
 
 def tasks(run: Run, job: ScoreJob) -> Sequence[Task]:
@@ -75,14 +75,14 @@ def finish(run: Run, job: ScoreJob) -> None:
             columns = _metric(run, name).info.columns
             file = stack.enter_context(replacing(folder / f"{name}.csv"))
             writers[name] = csv.writer(file, lineterminator="\n")
-            writers[name].writerow(["system", "seed", "sample", "utterance", *columns, "error", "warning"])
+            writers[name].writerow(["system", "seed", "sample", "utterance", *columns, "error", "warning", "machine"])
         for one in utterances:
             cells = _load(folder, one.id)
             for (row, sample, name), key in zip(_cells(job), cell_keys(run, job, one), strict=True):
                 cell = cells[key]
                 values = cell.get("values") or [None] * len(_metric(run, name).info.columns)
                 clip = [row.system, row.seed, sample, one.id]
-                texts = [cell.get("error", ""), cell.get("warning", "")]
+                texts = [cell.get("error", ""), cell.get("warning", ""), cell.get("machine", "")]
                 writers[name].writerow(map(safe_cell, [*clip, *map(_number, values), *texts]))
 
 
@@ -125,7 +125,10 @@ def measure(metric: Any, clip: Clip | ClipError, reference: Clip | ClipError, is
     if numbers is None or len(numbers) != len(info.columns):
         return {"error": f"{info.name} gave {str(values)[:200]} for the columns {', '.join(info.columns)}"}
     fault = _reduction_fault(metric, numbers)
-    return {"error": fault} if fault else {"values": numbers, **_warning(info, clip, reference)}
+    if fault:
+        return {"error": fault}
+    machine = {"machine": clip.cost.machine} if info.timed and clip.cost else {}
+    return {"values": numbers, **machine, **_warning(info, clip, reference)}
 
 
 def _finite_numbers(values: Any) -> list[float] | None:

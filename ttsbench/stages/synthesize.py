@@ -28,7 +28,7 @@ from ttsbench.config.schema import MelConfig
 from ttsbench.config.specs import SynthesizeSpec
 from ttsbench.config.systems import ANOTHER_RENDERING, COPY_SYNTHESIS, GROUND_TRUTH
 from ttsbench.data.corpus import PreparedCorpus, PreparedUtterance
-from ttsbench.devices import compute_seconds, use_device
+from ttsbench.devices import compute_device, compute_seconds, device_name, host_name, use_device
 from ttsbench.engine.isolation import Call, CallCrashed, caller
 from ttsbench.engine.job import Job, Progress, Run, Task
 from ttsbench.engine.layout import RunLayout
@@ -151,7 +151,7 @@ class _ClipWriter:
         audio_s = len(samples) / self._mel.sample_rate
         sampling_s, nfe, parameters = (sample.seconds, sample.nfe, sample.parameters) if sample else (0.0, 0, 0)
         counted: Mapping[str, Any] = asdict(operations) if operations else {}
-        cost = Cost(sampling_s, seconds, audio_s, nfe, parameters, **counted)
+        cost = Cost(sampling_s, seconds, audio_s, nfe, parameters, **counted, **_machine(self._run))
         self._write_clip(utterance, number, samples, cost, durations)
 
     def _write_clip(
@@ -167,6 +167,11 @@ class _ClipWriter:
             return
         phones = None if durations is None else _phone_times(utterance.phones, durations, self._mel)
         write_record(self._folder, utterance.id, number, Record(path, cost, phones))
+
+
+def _machine(run: Run) -> dict[str, str]:
+    """Return the device and the host of this worker, for the record of a cost."""
+    return {"device": device_name(compute_device(run.experiment.compute.accelerator)), "host": host_name()}
 
 
 def _phone_times(labels: Sequence[str], durations: NDArray[np.int64], mel: MelConfig) -> tuple[Phone, ...]:

@@ -37,6 +37,7 @@ from ttsbench.data.batching import Batches, RawBatch
 from ttsbench.data.corpus import PreparedCorpus
 from ttsbench.data.prompts import Prompting
 from ttsbench.data.waveforms import Waveforms
+from ttsbench.devices import device_name, host_name
 from ttsbench.engine.job import Job, Progress, Run
 from ttsbench.engine.store import write_bytes, write_json, write_text
 from ttsbench.errors import TtsbenchError
@@ -125,6 +126,8 @@ class Trainer:
             "decay_from": self._budget.decay_from,
             "plateau": self._budget.plateau if self._budget.converge else None,
             "parameters": self._model.parameter_count(),
+            "device": device_name(self._fabric.device),
+            "host": host_name(),
         }
         write_json(self._folder / "cost.json", cost)
 

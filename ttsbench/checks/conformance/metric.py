@@ -19,7 +19,7 @@ from ttsbench.errors import MeasurementError
 from ttsbench.interfaces import Metric, WeightedMetric
 from ttsbench.types import Clip, MetricInfo
 
-TAKEN = ("system", "seed", "sample", "utterance", "error", "warning")  # columns of every table of rows
+TAKEN = ("system", "seed", "sample", "utterance", "error", "warning", "machine")  # columns of every table of rows
 NEEDS = frozenset({"reference", "transcript", "cost", "phones", "prompt", "draws"})
 TOLERANCE = 1e-9  # relative: float64 sums in another order
 PREFIX = "metric: "

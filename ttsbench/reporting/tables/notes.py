@@ -43,6 +43,9 @@ def mark_notes(table: Table) -> list[str]:
         notes.append(f"{DIFFERS} significant difference from {table.name(table.comparisons[0].baseline)}.")
     if single := [table.heading(rows).title for rows in table.metrics if _share_one_utterance(rows, table.models)]:
         notes.append(f"No system is best by {', '.join(single)}: the systems share a single utterance.")
+    apart = [table.heading(rows).title for rows in table.metrics if not rows.on_one_machine(table.models)]
+    if apart:
+        notes.append(f"Systems are not compared by {', '.join(apart)}: their clips were made on different machines.")
     return notes
 
 

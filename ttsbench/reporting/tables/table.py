@@ -50,11 +50,12 @@ def best_models(rows: MetricRows, models: Sequence[str]) -> set[str]:
     """Return the models with the best value on the utterances that all of them have.
 
     Models to which the metric does not apply are left out. The set is empty for a metric without a preferred direction,
-    for fewer than two models, if the models share fewer than two utterances, and if all have the same value.
+    for fewer than two models, if the models share fewer than two utterances, if all have the same value, and for times
+    that were measured on several machines.
     """
     models = rows.applicable_systems(models)
     models = [name for name in models if not given_prosody(rows, name)]
-    if rows.info.higher_is_better is None or len(models) < 2:
+    if rows.info.higher_is_better is None or len(models) < 2 or not rows.on_one_machine(models):
         return set()
     common = set.intersection(*(rows.utterances(name) for name in models))
     if len(common) < FEWEST:
