@@ -1,6 +1,7 @@
 """From scored rows to numbers: failures are counted and never numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from ratio_rows import (
@@ -15,6 +16,7 @@ from ratio_rows import (
     write,
 )
 
+from ttsbench.evaluation.clip_table import clip_frame, read_clip_rows, write_clip_rows
 from ttsbench.evaluation.estimates import Comparison, corrected
 from ttsbench.evaluation.metric_rows import NOT_APPLICABLE, read_rows
 from ttsbench.evaluation.summary import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, compare, difference_frame
@@ -268,3 +270,25 @@ def test_distances_to_one_recording_carry_a_note_beside_proper_scores(tmp_path):
     mcd, crps = (read_rows(write(tmp_path / f"{name}.csv", ROWS), Ratio(name), "s") for name in ("mcd", "crps"))
     assert not any("distance to one recording" in note for note in all_notes(table_of([mcd])))
     assert any(note.startswith("MCD is a distance to one recording") for note in all_notes(table_of([mcd, crps])))
+
+
+TIMED = """system,seed,sample,utterance,errors,length,error,warning,machine
+a,0,0,u1,1,10,,,cpu of one
+a,0,0,u2,2,10,,,cpu of one
+b,0,0,u1,3,10,,,{machine}
+b,0,0,u2,5,10,,,{machine}
+"""
+
+
+@pytest.mark.parametrize(("machine", "compared"), [("cpu of one", True), ("cpu of two", False), ("", True)])
+def test_times_of_different_machines_are_neither_ranked_nor_tested(tmp_path, machine, compared):
+    metric = Ratio()
+    metric.info = replace(metric.info, timed=True)
+    (tmp_path / "rtf.csv").write_text(TIMED.format(machine=machine), encoding="utf-8")
+    rows = read_rows(tmp_path / "rtf.csv", metric, metric.info.signature)
+    difference, contrast = rows.difference("b", "a", SAMPLING), rows.contrast({"b": 1, "a": -1}, SAMPLING)
+    assert math.isnan(difference.value) is math.isnan(contrast.value) is not compared
+    assert best_models(rows, ["a", "b"]) == ({"a"} if compared else set())
+    assert rows.value("b") == pytest.approx(0.4), "the value itself is shown"
+    write_clip_rows(clip_frame([rows], {}), tmp_path / "rows.parquet")
+    assert read_clip_rows(tmp_path / "rows.parquet", metric).on_one_machine(["a", "b"]) is compared

@@ -102,7 +102,8 @@ def read_cost(path: Path) -> Cost | None:
     """Return the cost in ``<stem>.json`` beside a wav, as ``ttsbench compare`` writes it; None if there is none.
 
     The file holds ``{"cost": {"sampling_s": 0.8, "vocoder_s": 0.1, "audio_s": 2.5, "nfe": 16, "parameters": 900}}``;
-    ``sampling_s`` and ``audio_s`` (seconds) are necessary. ``device`` and ``host`` may name what took this time. Other JSON files beside wavs are no costs.
+    ``sampling_s`` and ``audio_s`` (seconds) are necessary, and ``device`` and ``host`` may name what took the time.
+    Other JSON files beside wavs are no costs.
     """
     try:
         values = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["cost"]
