@@ -35,6 +35,15 @@ def test_complete_environment_is_healthy():
     assert all(finding.advice for finding in findings if finding.mark != "ok")
 
 
+def test_it_says_what_runs_on_which_device():
+    (finding,) = findings_about("compute.accelerator auto")
+    moved, _, rest = finding.subject.partition(" run on ")
+    assert {"training", "hifigan", "encodec", "whisper", "speaker_similarity", "utmosv2", "nisqa"} <= set(
+        moved.partition(": ")[2].split(", ")
+    )
+    assert "griffin_lim" not in moved and rest.endswith("all other plug-ins on the CPU")
+
+
 def test_exit_status_is_the_health(monkeypatch, capsys):
     assert main(["doctor"]) == 0
     monkeypatch.setenv("TTSBENCH_CACHE", "/dev/null/cache")

@@ -52,6 +52,7 @@ def examine() -> list[Finding]:
         ("packaged models", _packaged),
         ("native packages", _native),
         ("plug-ins", _plugins),
+        ("devices", _devices),
         ("optional packages and models", _optional),
         ("cache folder", _cache),
         ("environment", _environment),
@@ -161,6 +162,25 @@ def _plugins() -> Iterator[Finding]:
             else:
                 names.append(name if package == "ttsbench" else f"{name} ({package})")
         yield Finding("ok", f"{len(names)} {kind} import: {', '.join(names) or 'none'}")
+
+
+def _devices() -> Iterator[Finding]:
+    """Say what ``compute.accelerator: auto`` runs where: plug-ins with weights have a parameter ``device``."""
+    from ttsbench.devices import compute_device, device_name
+
+    device = compute_device("auto")
+    movable: list[str] = []
+    for kind in ("vocoders", "codecs", "transcribers", "metrics"):
+        for name in sorted(registry.registered(kind)):
+            try:
+                movable += [name] if registry.takes_option(kind, name, "device") else []
+            except ConfigError:
+                continue  # it cannot be imported, which is reported with the plug-ins
+    yield Finding(
+        "ok",
+        f"compute.accelerator auto: training, sampling, {', '.join(movable)} run on {device_name(device)}, all other "
+        "plug-ins on the CPU",
+    )
 
 
 def _optional() -> Iterator[Finding]:

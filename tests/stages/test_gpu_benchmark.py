@@ -1,0 +1,21 @@
+"""benchmarks/gpu.py runs on a CPU at toy size: only its figures need a GPU."""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
+
+
+def test_the_benchmark_of_a_device_measures_everything_it_names():
+    spec = importlib.util.spec_from_file_location("gpu_benchmark", SCRIPT)
+    gpu = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(gpu)
+    rows = list(gpu.Bench(torch.device("cpu"), "32-true", gpu.TINY).rows())
+    assert {row["measured"] for row in rows} == {
+        "matmul", "training", "sampling", "agreement", "vocoder", "recognition",
+    }  # fmt: skip
+    assert all(row[name] > 0 for row in rows for name in ("rtf", "steps_per_s", "tflops") if name in row)
+    assert all(row["agrees"] and row["difference"] == 0 for row in rows if row["measured"] == "agreement")
+    assert [row["batch"] for row in rows if row["measured"] == "recognition"] == [1, 2]
