@@ -72,7 +72,7 @@ def _waits(packet: Any, args: Sequence[Any], kwargs: Mapping[str, Any], device: 
 
 
 def _crosses(packet: Any, args: Sequence[Any], kwargs: Mapping[str, Any], device: str, on_device: bool) -> bool:
-    """Whether a copy goes between host and device, and waits: to the host always, to the device unless it is told."""
+    """Return whether the host waits for a copy: always for one to the host, by default for one to the device."""
     source: Tensor = args[1] if packet is aten.copy_ else args[0]
     wanted = args[0].device if packet is aten.copy_ else kwargs.get("device")
     if wanted is None:
