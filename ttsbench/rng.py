@@ -15,7 +15,8 @@ def global_seed(seed: int) -> Iterator[None]:
     """Seed the global generators of ``random``, NumPy and torch; restore their states on exit."""
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 (the legacy global generator)
     # Only the device in use: forking all GPUs of a machine would start a context on each.
-    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    is_used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = [torch.cuda.current_device()] if is_used else []
     with torch.random.fork_rng(devices):
         try:
             random.seed(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class MovingAverage(nn.Module):
@@ -22,7 +22,8 @@ class MovingAverage(nn.Module):
     @torch.no_grad()
     def update(self, module: nn.Module, updates: int) -> None:
         """Move the average towards ``module``, after ``updates`` earlier calls."""
-        averages, values = list(self.module.parameters()), list(module.parameters())
+        averages: list[Tensor] = list(self.module.parameters())
+        values: list[Tensor] = list(module.parameters())
         if updates == 0:
             torch._foreach_copy_(averages, values)
         else:

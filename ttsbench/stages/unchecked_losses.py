@@ -30,7 +30,8 @@ class UncheckedLosses:
         if not self._values:
             return None
         values = combine(torch.stack(self._values)).tolist()
-        faults = [(*name, value) for name, value in zip(self._names, values, strict=True) if not math.isfinite(value)]
+        pairs = zip(self._names, values, strict=True)
+        faults = [(step, name, float(value)) for (step, name), value in pairs if not math.isfinite(value)]
         self._names.clear()
         self._values.clear()
         return faults[0] if faults else None
