@@ -150,8 +150,8 @@ class _ClipWriter:
             return
         audio_s = len(samples) / self._mel.sample_rate
         sampling_s, nfe, parameters = (sample.seconds, sample.nfe, sample.parameters) if sample else (0.0, 0, 0)
-        counted: Mapping[str, Any] = asdict(operations) if operations else {}
-        cost = Cost(sampling_s, seconds, audio_s, nfe, parameters, **counted, **_machine(self._run))
+        counted: Mapping[str, Any] = {**(asdict(operations) if operations else {}), **_machine(self._run)}
+        cost = Cost(sampling_s, seconds, audio_s, nfe, parameters, **counted)
         self._write_clip(utterance, number, samples, cost, durations)
 
     def _write_clip(

@@ -334,7 +334,7 @@ def sum_gradients(parameters: list[torch.nn.Parameter], share: float, summed: Ca
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     exists = torch.tensor([float(p.grad is not None) for p in parameters], device=gradients[0].device)
     totals = summed(torch.cat([gradient.flatten() for gradient in gradients]) * share)
-    parts = totals.split([gradient.numel() for gradient in gradients])
+    parts = torch.split(totals, [gradient.numel() for gradient in gradients])
     for parameter, part, count in zip(parameters, parts, summed(exists).tolist(), strict=True):
         parameter.grad = part.view_as(parameter) if count else None
 
