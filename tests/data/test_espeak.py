@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -58,6 +58,18 @@ def test_the_default_corpus_is_large_enough():
     options = EspeakCorpus().options
     sentences_tested = round(espeak.Options(**options.__dict__).minutes * 0.625)
     assert options.minutes >= 20 and sentences_tested * options.renderings >= 50 and len(options.speakers) >= 4
+
+
+def test_the_sizes_of_test_and_validation_split_can_be_set(tmp_path):
+    corpus = EspeakCorpus(tmp_path / "corpus", minutes=0.8, test_sentences=2, valid_sentences=2, renderings=2)
+    assert corpus.split_sizes() == {"test": 4, "valid": 2}
+    counts = Counter(utterance.attributes["split"] for utterance in corpus.utterances())
+    assert (counts["test"], counts["valid"]) == (4, 2) and counts["train"] >= len(DEFAULT_SPEAKERS)
+
+
+def test_defaults_leave_the_options_and_with_them_the_cached_corpus_unchanged():
+    values = EspeakCorpus().options.values()
+    assert sorted(values) == ["minutes", "renderings", "seed", "speakers", "version", "voice_quality"]
 
 
 def test_phones_tile_each_clip_and_are_exact_to_the_sample(utterances):
@@ -165,6 +177,8 @@ def test_a_failed_generation_leaves_no_files(tmp_path, monkeypatch):
         ({"renderings": 0}, "renderings is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"voice_quality": "no"}, "voice_quality is 'no'"),
+        ({"valid_sentences": 0}, "valid_sentences is 0"),
+        ({"minutes": 2, "test_sentences": 8}, "test_sentences is 8, more than a quarter of 2 minutes"),
     ],
 )
 def test_invalid_options_are_refused(options, match):

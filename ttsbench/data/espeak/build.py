@@ -40,10 +40,13 @@ class Options:
     voice_quality: bool
     version: int
     language: str = "en"
+    test_sentences: int | None = None
+    valid_sentences: int | None = None
 
     def values(self) -> dict[str, Any]:
-        """Return the options as JSON values; English, the language of earlier versions, is left out."""
-        return {name: value for name, value in asdict(self).items() if (name, value) != ("language", "en")}
+        """Return the options as JSON values, without defaults of options that earlier versions lacked."""
+        defaults = {"language": "en", "test_sentences": None, "valid_sentences": None}
+        return {name: value for name, value in asdict(self).items() if name not in defaults or value != defaults[name]}
 
 
 class _PlannedUtterance(NamedTuple):
@@ -98,8 +101,11 @@ def split_sizes(options: Options) -> dict[str, int]:
 
 
 def _sentence_counts(options: Options) -> dict[str, int]:
-    per_minute = {"test": TEST_PER_MINUTE, "valid": VALID_PER_MINUTE}
-    return {split: max(1, round(rate * options.minutes)) for split, rate in per_minute.items()}
+    rates = {"test": (options.test_sentences, TEST_PER_MINUTE), "valid": (options.valid_sentences, VALID_PER_MINUTE)}
+    return {
+        split: max(1, round(per_minute * options.minutes)) if count is None else count
+        for split, (count, per_minute) in rates.items()
+    }
 
 
 def _renderings(split: str, options: Options) -> int:

@@ -31,6 +31,7 @@ from ttsbench.types import Samples, Utterance
 
 VERSION = 2  # increase it when the same options generate different files
 MAX_MINUTES = 600.0
+SENTENCES_PER_MINUTE = 14
 BYTES_PER_MINUTE = 3_000_000
 ABANDONED_S = 3600.0  # an unfinished folder older than this was left by a process that was killed
 
@@ -44,7 +45,8 @@ class EspeakCorpus:
     ``start_s`` and ``end_s``. With ``voice_quality`` each phrase also draws a hidden ``effort`` (dB per octave) and
     ``formant_scale``, recorded with ``quality_log_density``; without it the voice is neutral. In another ``language``
     than English the sentences are numbers, spelled by num2words or read by espeak-ng; the calibration of pitch is that
-    of the English voices. Raises ``CorpusError`` for options out of range.
+    of the English voices. ``test_sentences`` and ``valid_sentences`` set the sizes of these splits, which
+    otherwise grow with ``minutes`` (15 and 12 in 24 minutes). Raises ``CorpusError`` for options out of range.
     """
 
     def __init__(
@@ -57,14 +59,27 @@ class EspeakCorpus:
         renderings: int = 4,
         voice_quality: bool = True,
         language: str = "en",
+        test_sentences: int | None = None,
+        valid_sentences: int | None = None,
     ) -> None:
         _check_numbers(minutes, seed, renderings)
         if not isinstance(voice_quality, bool):
             raise CorpusError(f"voice_quality is {voice_quality!r}: give true or false.")
         _check_speakers(speakers)
+        _check_sentences(minutes, test=test_sentences, valid=valid_sentences)
         if "+" in language:
             raise CorpusError(f"The espeak corpus has one language and not '{language}': make one corpus for each.")
-        self.options = Options(float(minutes), tuple(speakers), seed, renderings, voice_quality, VERSION, language)
+        self.options = Options(
+            float(minutes),
+            tuple(speakers),
+            seed,
+            renderings,
+            voice_quality,
+            VERSION,
+            language,
+            test_sentences,
+            valid_sentences,
+        )
         name = f"espeak-{content_hash(self.options.values())}"
         self.folder = cache_dir() / "corpora" / name if path is None else Path(path).expanduser()
 
@@ -135,6 +150,19 @@ def _check_numbers(minutes: float, seed: int, renderings: int) -> None:
     for name, value, least in (("seed", seed, 0), ("renderings", renderings, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise CorpusError(f"{name} is {value!r}: give a whole number of at least {least}.")
+
+
+def _check_sentences(minutes: float, **counts: int | None) -> None:
+    for split, count in counts.items():
+        if count is None:
+            continue
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise CorpusError(f"{split}_sentences is {count!r}: give a whole number of at least 1.")
+        if count > minutes * SENTENCES_PER_MINUTE / 4:
+            raise CorpusError(
+                f"{split}_sentences is {count}, more than a quarter of {minutes:g} minutes of about "
+                f"{SENTENCES_PER_MINUTE} sentences each: give fewer sentences or more minutes."
+            )
 
 
 def _check_speakers(speakers: Sequence[str]) -> None:
