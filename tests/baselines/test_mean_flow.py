@@ -63,6 +63,7 @@ def test_exact_average_velocity_gives_the_target_distribution_in_any_number_of_s
     assert float(drawn.detach().std()) == pytest.approx(STD, rel=0.03)
 
 
+@pytest.mark.slow
 def test_one_step_keeps_the_spread_that_flow_matching_loses():
     mean_flow, flow_matching = (restored(fit(with_backbone(cls, 2), 400), 1).std for cls in (MeanFlow, FlowMatching))
     assert mean_flow > 0.65 > 0.55 > flow_matching

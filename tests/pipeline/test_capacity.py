@@ -59,7 +59,7 @@ def test_memory_limit_of_a_container_counts(monkeypatch, tmp_path):
 
 
 def test_more_devices_than_cores_are_refused(monkeypatch):
-    monkeypatch.setattr(capacity, "_cores", lambda: 2)
+    monkeypatch.setattr(capacity, "cpu_count", lambda: 2)
     check_capacity(experiment(compute={"accelerator": "cpu", "devices": 2}))
     with pytest.raises(ConfigError, match="3 devices were requested, and there are 2 CPU cores"):
         check_capacity(experiment(compute={"accelerator": "cpu", "devices": 3}))

@@ -62,6 +62,7 @@ def workers_of(folder):
     return pids
 
 
+@pytest.mark.slow
 def test_one_local_worker_gives_the_table_of_two(site, tmp_path):
     result = compare(site.experiment, "--output", tmp_path / "run", "--jobs", "1")
     assert result.status == 0, result.err

@@ -34,6 +34,7 @@ def summary(root, metric, output="out"):
     return table.loc[metric]
 
 
+@pytest.mark.slow
 def test_corrected_texts_and_speakers_of_a_second_run_are_used(folders):
     for name, texts in (("wrong", ("law", "may")), ("right", ("see no may", "two law see"))):
         (folders / f"{name}.txt").write_text("".join(f"u{n}|{text}\n" for n, text in enumerate(texts, start=1)))

@@ -111,7 +111,10 @@ def test_a_text_that_english_cannot_read_is_refused(folder):
     assert "English has no reading of '今天是年'" in (folder / "run" / "failures.csv").read_text(encoding="utf-8")
 
 
-LANGUAGES = "prompt_wav,text,id,language\nprompts/p1.wav,am 1. Mai,u1,de\nprompts/p2.wav,21 cats,u2,en\n"
+LANGUAGES = """prompt_wav,prompt_text,text,id,language
+prompts/p1.wav,zwei Hunde,am 1. Mai,u1,de
+prompts/p2.wav,two dogs,21 cats,u2,en
+"""
 
 
 def test_each_utterance_is_read_in_its_own_language():

@@ -10,6 +10,7 @@ EXTRAS = {
     "fastdtw": "mcd",
     "mel_cepstral_distance": "mcd",
     "pymcd": "mcd",
+    "ray": "ray",
     "speechbrain": "pretrained",
     "torchmetrics": "pretrained",
     "transformers": "pretrained",

@@ -56,12 +56,15 @@ def require_fit(phones: Sequence[Phone], samples: Samples, sample_rate: int, pat
 
 
 def sound_fit(phones: Sequence[Phone], samples: Samples, sample_rate: int) -> float | None:
-    """Return how well phones fit usable samples (N,), in standard deviations; None if the phones are too few."""
+    """Return how well phones fit usable samples (N,), in standard deviations; None if that cannot be judged.
+
+    Fewer than ``MIN_BOUNDARIES`` phones or a constant level say nothing.
+    """
     levels = frames.levels(Clip("", resample(samples, sample_rate, frames.SAMPLE_RATE), frames.SAMPLE_RATE))
     change = _spectral_change(np.maximum(levels.bands, FLOOR_DB))
     starts = np.array([round(phone.start_s / frames.HOP_S) for phone in phones[1:]], dtype=np.int64)
     inside = starts[(starts >= MARGIN) & (starts < len(change) - MARGIN)]
-    if len(inside) < MIN_BOUNDARIES:
+    if len(inside) < MIN_BOUNDARIES or float(np.ptp(levels.overall)) == 0.0:
         return None
     boundaries = np.zeros(len(change))
     boundaries[inside] = 1.0
